@@ -1,0 +1,23 @@
+/* The WLSTM_* environment variables, read once. A value that is not understood counts as not set. */
+#ifndef WLI_ENVIRONMENT_H
+#define WLI_ENVIRONMENT_H
+
+#include "wavelstm.h"
+
+typedef enum wli_isa { WLI_ISA_BASELINE, WLI_ISA_AVX2, WLI_ISA_AVX512 } wli_isa;
+
+typedef struct wli_environment {
+    int num_threads;       /* WLSTM_NUM_THREADS; 0 is not set */
+    int verbose;           /* WLSTM_VERBOSE, 0 to 3 */
+    wlstm_backend backend; /* WLSTM_BACKEND; AUTO is not set */
+    wlstm_effort effort;   /* WLSTM_EFFORT; DEFAULT is not set */
+    wli_isa isa_cap;       /* WLSTM_ISA; AVX512, the highest, is not set */
+} wli_environment;
+
+/* Thread-safe; the same answer for the life of the process. */
+const wli_environment *wli_environment_get(void);
+
+/* One line on stderr when WLSTM_VERBOSE is at least `level`. */
+void wli_verbose(int level, const char *line);
+
+#endif
