@@ -1,0 +1,211 @@
+#include "model.h"
+
+#include "allocator.h"
+#include "status.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 4H*max(I, R) elements of 8 bytes must stay far from overflow in everything derived from it. */
+static const int64_t largest_size = INT64_C(1) << 40;
+
+static wlstm_status check_size(const char *name, int64_t value) {
+    if (value < 1) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64, name, value);
+    if (value > largest_size)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at most %" PRId64 " expected, got %" PRId64, name,
+                        largest_size, value);
+    return WLSTM_OK;
+}
+
+static wlstm_status check_spec(const wli_model_spec *spec) {
+    wlstm_status status;
+    if (spec->dtype == WLSTM_BF16)
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                        "dtype: WLSTM_F32 or WLSTM_F64 expected in this version, got WLSTM_BF16");
+    if (spec->dtype != WLSTM_F32 && spec->dtype != WLSTM_F64)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32 or WLSTM_F64 expected, got %d",
+                        (int)spec->dtype);
+    if ((status = check_size("input_size", spec->input_size)) != WLSTM_OK) return status;
+    if ((status = check_size("num_layers", spec->num_layers)) != WLSTM_OK) return status;
+    for (int64_t layer = 0; layer < (spec->hidden_sizes ? spec->num_layers : 1); layer++)
+        if ((status = check_size("hidden_size", spec->hidden_sizes ? spec->hidden_sizes[layer] : spec->hidden_size)) !=
+            WLSTM_OK)
+            return status;
+    if (spec->proj_size < 0 || (spec->proj_size > 0 && spec->proj_size >= spec->hidden_size))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "proj_size: 0 or a positive integer smaller than hidden_size (%" PRId64
+                        ") expected, got %" PRId64,
+                        spec->hidden_size, spec->proj_size);
+    if (!(spec->dropout >= 0.0 && spec->dropout <= 1.0))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dropout: a number in range [0, 1] expected, got %g",
+                        spec->dropout);
+    return WLSTM_OK;
+}
+
+/* A parameter of shape [rows, columns], or [rows] where columns is 0. */
+static wlstm_status add_parameter(wli_model *model, const char *kind, int64_t layer, int direction, int64_t rows,
+                                  int64_t columns, double bound, const void **values) {
+    wli_parameter *parameter = &model->parameters[model->num_parameters];
+    size_t bytes;
+    if (model->is_cell)
+        snprintf(parameter->name, sizeof parameter->name, "%s", kind);
+    else
+        snprintf(parameter->name, sizeof parameter->name, "%s_l%" PRId64 "%s", kind, layer,
+                 direction ? "_reverse" : "");
+    if (!wli_size_product(rows, columns ? columns : 1, (int64_t)wli_dtype_size(model->dtype), &bytes))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "%s: a size below 2^64 bytes expected, got [%" PRId64 ", %" PRId64 "]", parameter->name, rows,
+                        columns);
+    if (!(parameter->values = wli_alloc(bytes))) return wli_out_of_memory(parameter->name, bytes);
+    parameter->ndim = columns ? 2 : 1;
+    parameter->shape[0] = rows;
+    parameter->shape[1] = columns ? columns : 1;
+    parameter->count = bytes / wli_dtype_size(model->dtype);
+    parameter->bound = bound;
+    *values = parameter->values;
+    model->num_parameters++;
+    return WLSTM_OK;
+}
+
+static wlstm_status add_cell(wli_model *model, const wli_model_spec *spec, int64_t layer, int direction,
+                             wli_cell_weights *cell) {
+    int64_t H = cell->hidden_size;
+    double bound = 1.0 / sqrt((double)H);
+    wlstm_status status =
+        add_parameter(model, "weight_ih", layer, direction, 4 * H, cell->input_size, bound, &cell->weight_ih);
+    if (status == WLSTM_OK)
+        status = add_parameter(model, "weight_hh", layer, direction, 4 * H, cell->state_size, bound, &cell->weight_hh);
+    if (status == WLSTM_OK && spec->bias)
+        status = add_parameter(model, "bias_ih", layer, direction, 4 * H, 0, bound, &cell->bias_ih);
+    if (status == WLSTM_OK && spec->bias)
+        status = add_parameter(model, "bias_hh", layer, direction, 4 * H, 0, bound, &cell->bias_hh);
+    if (status == WLSTM_OK && spec->proj_size)
+        status = add_parameter(model, "weight_hr", layer, direction, spec->proj_size, H, bound, &cell->weight_hr);
+    return status;
+}
+
+static wlstm_status fill(wli_model *model, const wli_model_spec *spec) {
+    int64_t num_cells = model->num_layers * model->num_directions, h_offset = 0, c_offset = 0;
+    size_t cell_bytes, parameter_bytes;
+    if (!wli_size_product(num_cells, sizeof(wli_cell_weights), 1, &cell_bytes) ||
+        !wli_size_product(num_cells, 5 * sizeof(wli_parameter), 1, &parameter_bytes))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "num_layers: fewer expected, got %" PRId64, model->num_layers);
+    if (!(model->cells = wli_alloc(cell_bytes))) return wli_out_of_memory("layers", cell_bytes);
+    if (!(model->parameters = wli_alloc(parameter_bytes))) return wli_out_of_memory("parameters", parameter_bytes);
+    for (int64_t i = 0; i < num_cells; i++) {
+        int64_t layer = i / model->num_directions;
+        wli_cell_weights *cell = &model->cells[i];
+        memset(cell, 0, sizeof *cell);
+        cell->hidden_size = spec->hidden_sizes ? spec->hidden_sizes[layer] : spec->hidden_size;
+        cell->proj_size = spec->proj_size;
+        cell->state_size = spec->proj_size ? spec->proj_size : cell->hidden_size;
+        cell->input_size =
+            layer == 0 ? spec->input_size : model->num_directions * wli_model_cell(model, layer - 1, 0)->state_size;
+        cell->h_offset = h_offset, cell->c_offset = c_offset;
+        h_offset += cell->state_size, c_offset += cell->hidden_size;
+        wlstm_status status = add_cell(model, spec, layer, (int)(i % model->num_directions), cell);
+        if (status != WLSTM_OK) return status;
+    }
+    return WLSTM_OK;
+}
+
+wlstm_status wli_model_create(const wli_model_spec *spec, wli_model **out) {
+    *out = NULL;
+    wlstm_status status = check_spec(spec);
+    if (status != WLSTM_OK) return status;
+    wli_model *model = wli_calloc(sizeof *model);
+    if (!model) return wli_out_of_memory("model", sizeof *model);
+    atomic_init(&model->references, 1);
+    pthread_mutex_init(&model->derived_lock, NULL);
+    model->dtype = spec->dtype;
+    model->num_layers = spec->num_layers;
+    model->num_directions = spec->bidirectional ? 2 : 1;
+    model->bias = spec->bias, model->batch_first = spec->batch_first, model->is_cell = spec->is_cell;
+    model->dropout = spec->dropout;
+    if ((status = fill(model, spec)) != WLSTM_OK) {
+        wli_model_release(model);
+        return status;
+    }
+    *out = model;
+    return WLSTM_OK;
+}
+
+static void drop_derived(wli_model *model) {
+    while (model->derived) {
+        wli_derived *derived = model->derived;
+        model->derived = derived->next;
+        derived->destroy(derived->object);
+        wli_free(derived);
+    }
+}
+
+void wli_model_retain(wli_model *model) {
+    atomic_fetch_add(&model->references, 1);
+}
+
+void wli_model_release(wli_model *model) {
+    if (!model || atomic_fetch_sub(&model->references, 1) > 1) return;
+    drop_derived(model);
+    for (int64_t i = 0; i < model->num_parameters; i++) wli_free(model->parameters[i].values);
+    wli_free(model->parameters);
+    wli_free(model->cells);
+    pthread_mutex_destroy(&model->derived_lock);
+    wli_free(model);
+}
+
+wlstm_status wli_model_make_private(wli_model **model) {
+    wli_model *shared = *model, *copy;
+    if (atomic_load(&shared->references) == 1) {
+        drop_derived(shared);
+        return WLSTM_OK;
+    }
+    int64_t *hidden_sizes = wli_alloc((size_t)shared->num_layers * sizeof(int64_t));
+    if (!hidden_sizes) return wli_out_of_memory("layers", (size_t)shared->num_layers * sizeof(int64_t));
+    for (int64_t layer = 0; layer < shared->num_layers; layer++)
+        hidden_sizes[layer] = wli_model_cell(shared, layer, 0)->hidden_size;
+    wli_model_spec spec = { .dtype = shared->dtype,
+                            .num_layers = shared->num_layers,
+                            .input_size = shared->cells[0].input_size,
+                            .hidden_size = hidden_sizes[0],
+                            .hidden_sizes = hidden_sizes,
+                            .proj_size = shared->cells[0].proj_size,
+                            .dropout = shared->dropout,
+                            .bias = shared->bias,
+                            .bidirectional = shared->num_directions == 2,
+                            .batch_first = shared->batch_first,
+                            .is_cell = shared->is_cell };
+    wlstm_status status = wli_model_create(&spec, &copy);
+    wli_free(hidden_sizes);
+    if (status != WLSTM_OK) return status;
+    for (int64_t i = 0; i < copy->num_parameters; i++)
+        memcpy(copy->parameters[i].values, shared->parameters[i].values,
+               copy->parameters[i].count * wli_dtype_size(copy->dtype));
+    wli_model_release(shared);
+    *model = copy;
+    return WLSTM_OK;
+}
+
+wlstm_status wli_model_derive(wli_model *model, const char *key, wlstm_status (*make)(void *context, void **object),
+                              void (*destroy)(void *object), void *context, void **object) {
+    wlstm_status status = WLSTM_OK;
+    pthread_mutex_lock(&model->derived_lock);
+    wli_derived *derived = model->derived;
+    while (derived && strcmp(derived->key, key) != 0) derived = derived->next;
+    if (!derived) {
+        derived = wli_calloc(sizeof *derived);
+        if (!derived)
+            status = wli_out_of_memory("packed weights", sizeof *derived);
+        else if ((status = make(context, &derived->object)) != WLSTM_OK)
+            wli_free(derived);
+        else {
+            snprintf(derived->key, sizeof derived->key, "%s", key);
+            derived->destroy = destroy;
+            derived->next = model->derived;
+            model->derived = derived;
+        }
+    }
+    pthread_mutex_unlock(&model->derived_lock);
+    *object = status == WLSTM_OK ? derived->object : NULL;
+    return status;
+}

@@ -1,0 +1,101 @@
+/* The parameters of an nn.LSTM, an nn.LSTMCell or a stack of cells: shapes, PyTorch's names, values. Plans share a model
+ * by reference; its values never change while more than one holds it. */
+#ifndef WLI_MODEL_H
+#define WLI_MODEL_H
+
+#include "wavelstm.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* One (layer, direction). R is proj_size, or hidden_size without projection. */
+typedef struct wli_cell_weights {
+    int64_t input_size, hidden_size, proj_size, state_size; /* I, H, P, R */
+    const void *weight_ih;                                  /* [4H, I] */
+    const void *weight_hh;                                  /* [4H, R] */
+    const void *bias_ih, *bias_hh;                          /* [4H], NULL without bias */
+    const void *weight_hr;                                  /* [P, H], NULL without projection */
+    int64_t h_offset, c_offset; /* where its [B, R] and [B, H] begin in h_0 and c_0, in units of B elements */
+} wli_cell_weights;
+
+typedef struct wli_parameter {
+    char name[48];
+    int ndim;
+    int64_t shape[2];
+    size_t count;
+    double bound; /* initialised from U(-bound, bound) */
+    void *values;
+} wli_parameter;
+
+/* Something a backend derived from the values (packed weights, primitives) and shares between plans. */
+typedef struct wli_derived {
+    char key[64];
+    void *object;
+    void (*destroy)(void *object);
+    struct wli_derived *next;
+} wli_derived;
+
+typedef struct wli_model {
+    atomic_int references;
+    wlstm_dtype dtype;
+    int64_t num_layers;
+    int num_directions;
+    bool bias, batch_first, is_cell;
+    double dropout;
+    wli_cell_weights *cells; /* [num_layers * num_directions], layer by layer, forward first */
+    int64_t num_parameters;
+    wli_parameter *parameters;
+    pthread_mutex_t derived_lock;
+    wli_derived *derived;
+} wli_model;
+
+typedef struct wli_model_spec {
+    wlstm_dtype dtype;
+    int64_t num_layers, input_size, proj_size;
+    int64_t hidden_size;         /* of every layer, */
+    const int64_t *hidden_sizes; /* unless this is not NULL: [num_layers] */
+    double dropout;
+    bool bias, bidirectional, batch_first, is_cell;
+} wli_model_spec;
+
+/* A model with one reference and values not set. Checks the spec as PyTorch checks nn.LSTM's arguments. */
+wlstm_status wli_model_create(const wli_model_spec *spec, wli_model **model);
+
+void wli_model_retain(wli_model *model);
+
+/* Drops a reference; the last one frees. NULL is allowed. */
+void wli_model_release(wli_model *model);
+
+/* Makes *model safe to change: itself if nobody shares it, else a copy that takes its place. What was derived is dropped. */
+wlstm_status wli_model_make_private(wli_model **model);
+
+/* The object of this key, made by make(context) on first use; every plan of the model shares it. */
+wlstm_status wli_model_derive(wli_model *model, const char *key, wlstm_status (*make)(void *context, void **object),
+                              void (*destroy)(void *object), void *context, void **object);
+
+/* The cells as layers of one model, bottom-up, their parameters copied (src/cell.c). */
+wlstm_status wli_cells_stack(const wlstm_cell *const *cells, int64_t count, wli_model **model);
+
+/* Parameter access behind the public functions of both lstm and cell. */
+wli_parameter *wli_model_find(const wli_model *model, const char *name);
+wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]);
+wlstm_status wli_model_set(wli_model **model, const char *name, const void *values, int64_t count);
+wlstm_status wli_model_get(const wli_model *model, const char *name, void *values, int64_t count);
+
+/* U(-bound, bound) from a counter-based generator (SplitMix64): equal on every machine. */
+wlstm_status wli_model_reset(wli_model **model, uint64_t seed);
+
+/* Names and shapes out of a safetensors file; out of and into one. */
+wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model);
+wlstm_status wli_model_save(const wli_model *model, const char *path, const char *prefix);
+
+static inline size_t wli_dtype_size(wlstm_dtype dtype) {
+    return dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
+}
+
+static inline const wli_cell_weights *wli_model_cell(const wli_model *model, int64_t layer, int direction) {
+    return &model->cells[layer * model->num_directions + direction];
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* Getting, setting and drawing parameters by PyTorch's names. */
+#include "model.h"
+
+#include "status.h"
+#include <inttypes.h>
+#include <string.h>
+
+wli_parameter *wli_model_find(const wli_model *model, const char *name) {
+    for (int64_t i = 0; i < model->num_parameters; i++)
+        if (strcmp(model->parameters[i].name, name) == 0) return &model->parameters[i];
+    return NULL;
+}
+
+wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]) {
+    if (!name || !ndim || !shape)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL",
+                        !name   ? "name"
+                        : !ndim ? "ndim"
+                                : "shape");
+    *name = NULL;
+    if (index < 0 || index >= model->num_parameters)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "index: 0 to %" PRId64 " expected, got %" PRId64,
+                        model->num_parameters - 1, index);
+    const wli_parameter *parameter = &model->parameters[index];
+    *name = parameter->name;
+    *ndim = parameter->ndim;
+    shape[0] = parameter->shape[0], shape[1] = parameter->shape[1];
+    return WLSTM_OK;
+}
+
+static wlstm_status check_access(const wli_model *model, const char *name, const void *values, int64_t count,
+                                 wli_parameter **parameter) {
+    if (!name || !values)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", name ? "values" : "name");
+    if (!(*parameter = wli_model_find(model, name)))
+        return wli_fail(WLSTM_ERROR_MISSING, "name: one of the %" PRId64 " parameters from %s on expected, got \"%s\"",
+                        model->num_parameters, model->parameters[0].name, name);
+    if (count < 0 || (size_t)count != (*parameter)->count)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "count: %zu elements of %s expected, got %" PRId64,
+                        (*parameter)->count, name, count);
+    return WLSTM_OK;
+}
+
+wlstm_status wli_model_set(wli_model **model, const char *name, const void *values, int64_t count) {
+    wli_parameter *parameter;
+    wlstm_status status = check_access(*model, name, values, count, &parameter);
+    if (status == WLSTM_OK) status = wli_model_make_private(model);
+    if (status != WLSTM_OK) return status;
+    memcpy(wli_model_find(*model, name)->values, values, (size_t)count * wli_dtype_size((*model)->dtype));
+    return WLSTM_OK;
+}
+
+wlstm_status wli_model_get(const wli_model *model, const char *name, void *values, int64_t count) {
+    wli_parameter *parameter;
+    wlstm_status status = check_access(model, name, values, count, &parameter);
+    if (status == WLSTM_OK) memcpy(values, parameter->values, (size_t)count * wli_dtype_size(model->dtype));
+    return status;
+}
+
+/* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): 53 bits as a double in [0, 1). */
+static double next_uniform(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+wlstm_status wli_model_reset(wli_model **model, uint64_t seed) {
+    wlstm_status status = wli_model_make_private(model);
+    if (status != WLSTM_OK) return status;
+    for (int64_t i = 0; i < (*model)->num_parameters; i++) {
+        const wli_parameter *parameter = &(*model)->parameters[i];
+        for (size_t k = 0; k < parameter->count; k++) {
+            double value = (2.0 * next_uniform(&seed) - 1.0) * parameter->bound;
+            if ((*model)->dtype == WLSTM_F64)
+                ((double *)parameter->values)[k] = value;
+            else
+                ((float *)parameter->values)[k] = (float)value;
+        }
+    }
+    return WLSTM_OK;
+}
