@@ -1,0 +1,118 @@
+/* The equations of torch.nn.LSTM (PyTorch 2.13 documentation), one line of code a line of maths, in PyTorch's notation.
+ * Compiled for float and for double. Sums are kept in double, so that the oracle's own rounding does not count. */
+#include "kernels/reference.h"
+
+#include "allocator.h"
+#include "kernels/real.h"
+#include <math.h>
+#include <string.h>
+
+/* The largest H, and the largest D*R among the layers that hand their output to another. */
+static void widest(const wli_model *model, int64_t *hidden, int64_t *output) {
+    *hidden = *output = 0;
+    for (int64_t l = 0; l < model->num_layers; l++) {
+        const wli_cell_weights *cell = wli_model_cell(model, l, 0);
+        int64_t width = model->num_directions * cell->state_size;
+        if (cell->hidden_size > *hidden) *hidden = cell->hidden_size;
+        if (width > *output && l + 1 < model->num_layers) *output = width;
+    }
+}
+
+/* One row's gates [4H], o*tanh(c) [H], h and c in doubles, then the outputs [T, B, D*R] of two layers. */
+bool WLI_REAL(wli_reference_workspace)(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes) {
+    int64_t hidden, output;
+    size_t row, rows, layers;
+    widest(model, &hidden, &output);
+    return wli_size_product(seq_len, batch, 2, &rows) && rows <= INT64_MAX &&
+           wli_size_product((int64_t)rows, output, sizeof(real), &layers) &&
+           wli_size_product(7, hidden, sizeof(double), &row) && !__builtin_add_overflow(layers, row, bytes);
+}
+
+static real sigmoid(double x) {
+    return (real)(1.0 / (1.0 + exp(-x)));
+}
+
+/* w [n] . x [n] */
+static double dot(const real *w, const real *x, int64_t n) {
+    double sum = 0.0;
+    for (int64_t k = 0; k < n; k++) sum += (double)w[k] * (double)x[k];
+    return sum;
+}
+
+/* One step of one row: x [I], h [R], c [H]; h and c are replaced. gates [4H] and m [H] are workspace. */
+static void cell_step(const wli_cell_weights *cell, const real *x, real *h, real *c, double *gates, real *m) {
+    const real *W_ih = cell->weight_ih, *W_hh = cell->weight_hh, *W_hr = cell->weight_hr;
+    const real *b_ih = cell->bias_ih, *b_hh = cell->bias_hh;
+    const int64_t I = cell->input_size, H = cell->hidden_size, P = cell->proj_size, R = cell->state_size;
+
+    for (int64_t j = 0; j < 4 * H; j++)
+        gates[j] = dot(W_ih + j * I, x, I) + (b_ih ? (double)b_ih[j] : 0.0) + dot(W_hh + j * R, h, R) +
+                   (b_hh ? (double)b_hh[j] : 0.0);
+
+    for (int64_t j = 0; j < H; j++) {
+        real i = sigmoid(gates[j]);
+        real f = sigmoid(gates[H + j]);
+        real g = (real)tanh(gates[2 * H + j]);
+        real o = sigmoid(gates[3 * H + j]);
+        c[j] = f * c[j] + i * g;
+        m[j] = o * (real)tanh((double)c[j]);
+    }
+
+    for (int64_t p = 0; p < P; p++) h[p] = (real)dot(W_hr + p * H, m, H);
+    if (P == 0) memcpy(h, m, (size_t)H * sizeof(real));
+}
+
+/* One row of one layer and direction over its own length: x and out are its elements at time 0, one time step apart by the
+ * strides; h_0, h_n [R] and c_0, c_n [H] may be NULL. */
+static void run_row(const wli_cell_weights *cell, bool reverse, int64_t length, const real *x, int64_t x_time,
+                    real *out, int64_t out_time, const real *h_0, const real *c_0, real *h_n, real *c_n,
+                    double *workspace) {
+    const size_t H = (size_t)cell->hidden_size, R = (size_t)cell->state_size;
+    double *gates = workspace;
+    real *m = (real *)(workspace + 4 * H), *h = (real *)(workspace + 5 * H), *c = (real *)(workspace + 6 * H);
+    for (size_t j = 0; j < R; j++) h[j] = h_0 ? h_0[j] : 0;
+    for (size_t j = 0; j < H; j++) c[j] = c_0 ? c_0[j] : 0;
+    for (int64_t s = 0; s < length; s++) {
+        int64_t t = reverse ? length - 1 - s : s;
+        cell_step(cell, x + t * x_time, h, c, gates, m);
+        memcpy(out + t * out_time, h, R * sizeof(real));
+    }
+    if (h_n) memcpy(h_n, h, R * sizeof(real));
+    if (c_n) memcpy(c_n, c, H * sizeof(real));
+}
+
+/* Base + offset, where a NULL base (a state not given or not wanted) stays NULL. */
+static real *at(const void *base, int64_t offset) {
+    return base ? (real *)(uintptr_t)base + offset : NULL;
+}
+
+/* x [T, B, I] -> out [T, B, D*R] layer by layer; between layers h is kept as [T, B, D*R]. */
+void WLI_REAL(wli_reference_forward)(const wli_model *model, const wli_call *call, void *workspace) {
+    const int64_t B = call->batch, L = model->num_layers;
+    const int D = model->num_directions;
+    int64_t widest_hidden, widest_output;
+    widest(model, &widest_hidden, &widest_output);
+    real *between = (real *)((double *)workspace + 7 * widest_hidden);
+    const real *input = call->x;
+    wli_strides input_strides = wli_call_strides(model, call, model->cells[0].input_size);
+
+    for (int64_t l = 0; l < L; l++) {
+        const int64_t R = wli_model_cell(model, l, 0)->state_size;
+        bool last = l == L - 1;
+        real *output = last ? call->out : between + (l % 2) * call->seq_len * B * widest_output;
+        wli_strides output_strides = last ? wli_call_strides(model, call, D * R) : (wli_strides){ B * D * R, D * R };
+        for (int64_t b = 0; b < B; b++) {
+            int64_t length = wli_call_length(call, b);
+            for (int64_t t = length; t < call->seq_len; t++)
+                memset(output + t * output_strides.time + b * output_strides.row, 0, (size_t)(D * R) * sizeof(real));
+            for (int d = 0; d < D; d++) {
+                const wli_cell_weights *cell = wli_model_cell(model, l, d);
+                int64_t h_at = cell->h_offset * B + b * R, c_at = cell->c_offset * B + b * cell->hidden_size;
+                run_row(cell, d == 1, length, input + b * input_strides.row, input_strides.time,
+                        output + b * output_strides.row + d * R, output_strides.time, at(call->h_0, h_at),
+                        at(call->c_0, c_at), at(call->h_n, h_at), at(call->c_n, c_at), workspace);
+            }
+        }
+        input = output, input_strides = output_strides;
+    }
+}

@@ -1,0 +1,15 @@
+/* nn.LSTM in scalar C: the oracle that every fast path must reproduce, and the fallback where none applies. */
+#ifndef WLI_REFERENCE_H
+#define WLI_REFERENCE_H
+
+#include "call.h"
+
+/* Bytes of workspace that a forward pass of up to (seq_len, batch) needs; false when they pass SIZE_MAX. */
+bool wli_reference_workspace_f32(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes);
+bool wli_reference_workspace_f64(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes);
+
+/* out, (h_n, c_n) = lstm(x, (h_0, c_0)) for arguments that are valid, T and B at least 1. */
+void wli_reference_forward_f32(const wli_model *model, const wli_call *call, void *workspace);
+void wli_reference_forward_f64(const wli_model *model, const wli_call *call, void *workspace);
+
+#endif
