@@ -1,0 +1,215 @@
+/* A model out of a safetensors file, and into one: nn.LSTM and nn.LSTMCell as their state_dict names them. */
+#include "allocator.h"
+#include "io/safetensors.h"
+#include "io/text.h"
+#include "model.h"
+#include "status.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the names with the prefix say before any shape is looked at. */
+typedef struct name_census {
+    bool any_cell, any_lstm; /* weight_ih; weight_ih_l0 */
+    int64_t num_layers;
+    bool bidirectional, bias, projection;
+} name_census;
+
+/* Reads "weight_ih_l12_reverse" behind the prefix as kind weight_ih, layer 12, reverse; layer -1 for an LSTMCell's. */
+static bool parse_name(const char *name, const char **kind, int64_t *layer, bool *reverse) {
+    static const char *const kinds[] = { "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr" };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t length = strlen(kinds[i]);
+        if (strncmp(name, kinds[i], length) != 0) continue;
+        *kind = kinds[i], *layer = -1, *reverse = false;
+        if (name[length] == '\0') return true;
+        const char *digits = name + length + 2;
+        if (strncmp(name + length, "_l", 2) != 0 || *digits < '0' || *digits > '9' ||
+            (*digits == '0' && digits[1] >= '0' && digits[1] <= '9'))
+            return false;
+        char *end;
+        *layer = strtoll(digits, &end, 10);
+        *reverse = strcmp(end, "_reverse") == 0;
+        return (*reverse || *end == '\0') && *layer < INT64_MAX;
+    }
+    return false;
+}
+
+static name_census take_census(const wli_safetensors *file, const char *prefix) {
+    name_census census = { 0 };
+    size_t prefix_length = strlen(prefix);
+    for (int64_t i = 0; i < wli_safetensors_count(file); i++) {
+        const char *name = wli_safetensors_at(file, i)->name, *kind;
+        int64_t layer;
+        bool reverse;
+        if (strncmp(name, prefix, prefix_length) != 0 || !parse_name(name + prefix_length, &kind, &layer, &reverse))
+            continue;
+        (layer < 0 ? &census.any_cell : &census.any_lstm)[0] = true;
+        if (layer >= census.num_layers) census.num_layers = layer + 1;
+        census.bidirectional = census.bidirectional || reverse;
+        census.bias = census.bias || strncmp(kind, "bias", 4) == 0;
+        census.projection = census.projection || strcmp(kind, "weight_hr") == 0;
+    }
+    return census;
+}
+
+/* One file on its way to a model. */
+typedef struct source {
+    const char *path, *prefix;
+    wli_safetensors *file;
+} source;
+
+/* The tensor prefix + name, of ndim dimensions none of which is 0; the error names it. */
+static wlstm_status find(const source *from, const char *name, int ndim, const wli_st_tensor **tensor) {
+    char *full = wli_alloc(strlen(from->prefix) + strlen(name) + 1), shown[160];
+    *tensor = NULL;
+    if (!full) return wli_out_of_memory("name", strlen(from->prefix) + strlen(name) + 1);
+    strcpy(full, from->prefix);
+    strcat(full, name);
+    *tensor = wli_safetensors_find(from->file, full);
+    wli_printable(full, strlen(full), shown, sizeof shown);
+    wli_free(full);
+    if (!*tensor)
+        return wli_fail(WLSTM_ERROR_MISSING, "%s: tensor '%s' expected, got none of that name", from->path, shown);
+    if ((*tensor)->ndim != ndim)
+        return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': %d dimensions expected, got %d", from->path, shown, ndim,
+                        (*tensor)->ndim);
+    for (int i = 0; i < ndim; i++)
+        if ((*tensor)->shape[i] < 1)
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': sizes of at least 1 expected, got 0", from->path,
+                            shown);
+    return WLSTM_OK;
+}
+
+/* Sizes from the shapes of weight_ih and weight_hr; hidden_sizes [num_layers] is filled for a stack of cells. */
+static wlstm_status read_sizes(const source *from, const name_census *census, wli_model_spec *spec,
+                               int64_t *hidden_sizes) {
+    const wli_st_tensor *tensor;
+    for (int64_t l = 0; l < spec->num_layers; l++) {
+        char name[48];
+        snprintf(name, sizeof name, census->any_lstm ? "weight_ih_l%" PRId64 : "weight_ih", l);
+        wlstm_status status = find(from, name, 2, &tensor);
+        if (status != WLSTM_OK) return status;
+        if (tensor->shape[0] % 4 != 0)
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s%s': 4*hidden_size rows expected, got %" PRId64,
+                            from->path, from->prefix, name, tensor->shape[0]);
+        hidden_sizes[l] = tensor->shape[0] / 4;
+        if (l == 0) spec->input_size = tensor->shape[1], spec->hidden_size = hidden_sizes[0];
+    }
+    if (!census->projection) return WLSTM_OK;
+    wlstm_status status = find(from, "weight_hr_l0", 2, &tensor);
+    if (status == WLSTM_OK && tensor->shape[0] >= spec->hidden_size)
+        return wli_fail(WLSTM_ERROR_FORMAT,
+                        "%s: tensor '%sweight_hr_l0': fewer than hidden_size = %" PRId64 " rows expected, got %" PRId64,
+                        from->path, from->prefix, spec->hidden_size, tensor->shape[0]);
+    if (status == WLSTM_OK) spec->proj_size = tensor->shape[0];
+    return status;
+}
+
+/* Every parameter of the model from the tensor of its name, whose shape must be the parameter's. */
+static wlstm_status read_parameters(const source *from, bool names_of_cell, wli_model *model) {
+    for (int64_t i = 0; i < model->num_parameters; i++) {
+        const wli_parameter *parameter = &model->parameters[i];
+        const wli_st_tensor *tensor;
+        char name[sizeof parameter->name];
+        snprintf(name, sizeof name, "%s", parameter->name);
+        if (names_of_cell && !model->is_cell) *strstr(name, "_l0") = '\0';
+        wlstm_status status = find(from, name, parameter->ndim, &tensor);
+        if (status != WLSTM_OK) return status;
+        if (tensor->shape[0] != parameter->shape[0] ||
+            (parameter->ndim == 2 && tensor->shape[1] != parameter->shape[1])) {
+            char expected[WLI_SHAPE_TEXT], got[WLI_SHAPE_TEXT];
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s%s': shape %s expected, got %s", from->path,
+                            from->prefix, name, wli_shape_text(parameter->ndim, parameter->shape, expected),
+                            wli_shape_text(tensor->ndim, tensor->shape, got));
+        }
+        if ((status = wli_safetensors_read(from->file, tensor, model->dtype, parameter->values)) != WLSTM_OK)
+            return status;
+    }
+    return WLSTM_OK;
+}
+
+static wlstm_status read_model(const source *from, const wlstm_load_options *options, bool as_cell, wli_model **model) {
+    const name_census census = take_census(from->file, from->prefix);
+    const wli_st_tensor *first;
+    const bool names_of_cell = as_cell || (census.any_cell && !census.any_lstm);
+    wli_model_spec spec = { .num_layers = names_of_cell       ? 1
+                                          : census.num_layers ? census.num_layers
+                                                              : 1,
+                            .bias = census.bias,
+                            .bidirectional = census.bidirectional && !names_of_cell,
+                            .batch_first = options->batch_first != 0 && !as_cell,
+                            .is_cell = as_cell };
+    wlstm_status status = find(from, names_of_cell ? "weight_ih" : "weight_ih_l0", 2, &first);
+    if (status != WLSTM_OK) return status;
+    /* Each layer has tensors of its own, so that a lone weight_ih_l999999999 sizes nothing. */
+    if (spec.num_layers > wli_safetensors_count(from->file))
+        return wli_fail(WLSTM_ERROR_MISSING, "%s: tensors of all %" PRId64 " layers expected, got %" PRId64 " tensors",
+                        from->path, spec.num_layers, wli_safetensors_count(from->file));
+    spec.dtype = options->convert ? options->dtype : first->dtype == WLI_ST_F64 ? WLSTM_F64 : WLSTM_F32;
+    size_t bytes = (size_t)spec.num_layers * sizeof(int64_t);
+    int64_t *hidden_sizes = wli_alloc(bytes);
+    if (!hidden_sizes) return wli_out_of_memory("layers", bytes);
+    name_census names = census;
+    names.any_lstm = !names_of_cell, names.projection = census.projection && !names_of_cell;
+    status = read_sizes(from, &names, &spec, hidden_sizes);
+    spec.hidden_sizes = hidden_sizes;
+    if (status == WLSTM_OK) status = wli_model_create(&spec, model);
+    wli_free(hidden_sizes);
+    if (status == WLSTM_OK && (status = read_parameters(from, names_of_cell, *model)) != WLSTM_OK) {
+        wli_model_release(*model);
+        *model = NULL;
+    }
+    return status;
+}
+
+wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model) {
+    const wlstm_load_options defaults = WLSTM_LOAD_OPTIONS_INIT;
+    *model = NULL;
+    if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file's name expected, got NULL");
+    if (!options) options = &defaults;
+    if (options->struct_size != sizeof *options)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "options->struct_size: %zu expected (WLSTM_LOAD_OPTIONS_INIT), got %zu", sizeof *options,
+                        options->struct_size);
+    source from = { path, options->prefix ? options->prefix : "", NULL };
+    wlstm_status status = wli_safetensors_open(path, &from.file);
+    if (status == WLSTM_OK) status = read_model(&from, options, as_cell, model);
+    wli_safetensors_close(from.file);
+    return status;
+}
+
+/* The outputs' names, each the prefix and a parameter's name. */
+static void name_outputs(const wli_model *model, const char *prefix, char *names, size_t name_bytes,
+                         wli_st_output *outputs) {
+    for (int64_t i = 0; i < model->num_parameters; i++) {
+        const wli_parameter *parameter = &model->parameters[i];
+        char *name = names + (size_t)i * name_bytes;
+        snprintf(name, name_bytes, "%s%s", prefix, parameter->name);
+        outputs[i] = (wli_st_output){
+            .name = name, .ndim = parameter->ndim, .dtype = model->dtype, .values = parameter->values
+        };
+        memcpy(outputs[i].shape, parameter->shape, sizeof parameter->shape);
+    }
+}
+
+wlstm_status wli_model_save(const wli_model *model, const char *path, const char *prefix) {
+    if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file's name expected, got NULL");
+    if (!prefix) prefix = "";
+    size_t name_bytes = strlen(prefix) + sizeof model->parameters[0].name, bytes;
+    if (!wli_size_product(model->num_parameters, (int64_t)name_bytes, 1, &bytes))
+        return wli_out_of_memory("names", SIZE_MAX);
+    wlstm_status status = WLSTM_OK;
+    char *names = wli_alloc(bytes);
+    wli_st_output *outputs = wli_alloc((size_t)model->num_parameters * sizeof *outputs);
+    if (!names || !outputs)
+        status = wli_out_of_memory("names", bytes);
+    else {
+        name_outputs(model, prefix, names, name_bytes, outputs);
+        status = wli_safetensors_write(path, outputs, model->num_parameters);
+    }
+    wli_free(outputs);
+    wli_free(names);
+    return status;
+}
