@@ -1,0 +1,320 @@
+#include "kernels/onednn.h"
+
+#include "allocator.h"
+#include "status.h"
+#include <dnnl.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
+#error "wavelstm needs a oneDNN built for OpenMP or without threads"
+#endif
+
+/* A row count is run as the largest size that fits, again and again: 13 = 8 + 4 + 1 of a gemm for up to 13..15 rows. */
+enum { MAX_SIZES = 32 };
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef dnnl_memory_desc_t descriptor; /* a handle to be destroyed */
+static void descriptor_destroy(descriptor *d) {
+    if (*d) dnnl_memory_desc_destroy(*d);
+    *d = NULL;
+}
+static dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_create_with_tag(d, 2, dims, dnnl_f32, tag);
+}
+static dnnl_status_t query_descriptor(const_dnnl_primitive_desc_t pd, dnnl_query_t what, descriptor *d) {
+    return dnnl_memory_desc_clone(d, dnnl_primitive_desc_query_md(pd, what, 0));
+}
+static size_t descriptor_bytes(const descriptor *d) {
+    return dnnl_memory_desc_get_size(*d);
+}
+static dnnl_status_t make_memory(dnnl_memory_t *memory, const descriptor *d, dnnl_engine_t engine, void *data) {
+    return dnnl_memory_create(memory, *d, engine, data);
+}
+static dnnl_status_t make_reorder(dnnl_primitive_desc_t *pd, const descriptor *from, const descriptor *to,
+                                  dnnl_engine_t engine) {
+    return dnnl_reorder_primitive_desc_create(pd, *from, engine, *to, engine, NULL);
+}
+static dnnl_status_t make_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const descriptor *src,
+                                 const descriptor *weights, const descriptor *bias, const descriptor *dst,
+                                 const_dnnl_primitive_attr_t attributes) {
+    return dnnl_matmul_primitive_desc_create(pd, engine, *src, *weights, bias ? *bias : NULL, *dst, attributes);
+}
+static dnnl_status_t append_sum(dnnl_post_ops_t post_ops) {
+    return dnnl_post_ops_append_sum(post_ops, 1.0f, 0, dnnl_f32);
+}
+#else
+typedef dnnl_memory_desc_t descriptor; /* a struct by value */
+static void descriptor_destroy(descriptor *d) {
+    (void)d;
+}
+static dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_init_by_tag(d, 2, dims, dnnl_f32, tag);
+}
+static dnnl_status_t query_descriptor(const_dnnl_primitive_desc_t pd, dnnl_query_t what, descriptor *d) {
+    *d = *dnnl_primitive_desc_query_md(pd, what, 0);
+    return dnnl_success;
+}
+static size_t descriptor_bytes(const descriptor *d) {
+    return dnnl_memory_desc_get_size(d);
+}
+static dnnl_status_t make_memory(dnnl_memory_t *memory, const descriptor *d, dnnl_engine_t engine, void *data) {
+    return dnnl_memory_create(memory, d, engine, data);
+}
+static dnnl_status_t make_reorder(dnnl_primitive_desc_t *pd, const descriptor *from, const descriptor *to,
+                                  dnnl_engine_t engine) {
+    return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);
+}
+static dnnl_status_t make_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const descriptor *src,
+                                 const descriptor *weights, const descriptor *bias, const descriptor *dst,
+                                 const_dnnl_primitive_attr_t attributes) {
+    dnnl_matmul_desc_t matmul;
+    dnnl_status_t status = dnnl_matmul_desc_init(&matmul, src, weights, bias, dst);
+    return status == dnnl_success ? dnnl_primitive_desc_create(pd, &matmul, attributes, engine, NULL) : status;
+}
+static dnnl_status_t append_sum(dnnl_post_ops_t post_ops) {
+    return dnnl_post_ops_append_sum(post_ops, 1.0f);
+}
+#endif
+
+/* One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
+static dnnl_engine_t engine;
+static dnnl_status_t engine_status;
+static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
+static void make_engine(void) {
+    engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+}
+
+static wlstm_status failed(const char *what, dnnl_status_t status) {
+    return status == dnnl_out_of_memory
+               ? wli_fail(WLSTM_ERROR_OUT_OF_MEMORY, "oneDNN %s: memory expected, got none", what)
+               : wli_fail(WLSTM_ERROR_BACKEND, "oneDNN %s: success expected, got status %d", what, (int)status);
+}
+
+typedef struct sized_primitive {
+    int64_t rows;
+    descriptor src, dst, scratchpad;
+    dnnl_primitive_t primitive;
+} sized_primitive;
+
+struct wli_onednn_gemm {
+    int64_t depth, columns;
+    int num_sizes;
+    sized_primitive sizes[MAX_SIZES]; /* rows descending, the last is 1 */
+    descriptor weights_descriptor;
+    void *weights_data;
+    float *bias_data;
+    dnnl_memory_t weights, bias;
+};
+
+/* The matmul for `size->rows` rows; the first one made chooses the weights' layout, the others take it. */
+static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool accumulate, bool choose_layout) {
+    const dnnl_dims_t src_dims = { size->rows, gemm->depth }, dst_dims = { size->rows, gemm->columns };
+    const dnnl_dims_t weights_dims = { gemm->depth, gemm->columns }, bias_dims = { 1, gemm->columns };
+    descriptor any, bias;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_post_ops_t post_ops = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    memset(&any, 0, sizeof any), memset(&bias, 0, sizeof bias);
+    dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
+    if (status == dnnl_success) status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (status == dnnl_success && accumulate) {
+        status = dnnl_post_ops_create(&post_ops);
+        if (status == dnnl_success) status = append_sum(post_ops);
+        if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
+    }
+    if (status == dnnl_success) status = describe(&size->src, src_dims, dnnl_ab);
+    if (status == dnnl_success) status = describe(&size->dst, dst_dims, dnnl_ab);
+    if (status == dnnl_success) status = describe(&any, weights_dims, dnnl_format_tag_any);
+    if (status == dnnl_success) status = describe(&bias, bias_dims, dnnl_ab);
+    if (status == dnnl_success)
+        status = make_matmul(&pd, engine, &size->src, choose_layout ? &any : &gemm->weights_descriptor,
+                             accumulate ? NULL : &bias, &size->dst, attributes);
+    if (status == dnnl_success && choose_layout)
+        status = query_descriptor(pd, dnnl_query_weights_md, &gemm->weights_descriptor);
+    if (status == dnnl_success) status = query_descriptor(pd, dnnl_query_scratchpad_md, &size->scratchpad);
+    if (status == dnnl_success) status = dnnl_primitive_create(&size->primitive, pd);
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    if (post_ops) dnnl_post_ops_destroy(post_ops);
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    descriptor_destroy(&any), descriptor_destroy(&bias);
+    return status;
+}
+
+/* b [depth, columns] row-major -> the layout the first primitive chose. */
+static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
+    const dnnl_dims_t dims = { gemm->depth, gemm->columns };
+    descriptor plain;
+    dnnl_memory_t plain_memory = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_t reorder = NULL;
+    dnnl_stream_t stream = NULL;
+    memset(&plain, 0, sizeof plain);
+    dnnl_status_t status = describe(&plain, dims, dnnl_ab);
+    if (status == dnnl_success) status = make_memory(&plain_memory, &plain, engine, (void *)(uintptr_t)b);
+    if (status == dnnl_success)
+        status = make_memory(&gemm->weights, &gemm->weights_descriptor, engine, gemm->weights_data);
+    if (status == dnnl_success) status = make_reorder(&pd, &plain, &gemm->weights_descriptor, engine);
+    if (status == dnnl_success) status = dnnl_primitive_create(&reorder, pd);
+    if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    if (status == dnnl_success) {
+        dnnl_exec_arg_t arguments[] = { { DNNL_ARG_FROM, plain_memory }, { DNNL_ARG_TO, gemm->weights } };
+        status = dnnl_primitive_execute(reorder, stream, 2, arguments);
+    }
+    if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    if (stream) dnnl_stream_destroy(stream);
+    if (reorder) dnnl_primitive_destroy(reorder);
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    if (plain_memory) dnnl_memory_destroy(plain_memory);
+    descriptor_destroy(&plain);
+    return status;
+}
+
+static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec) {
+    gemm->depth = spec->depth, gemm->columns = spec->columns;
+    for (int64_t rows = spec->max_rows; rows > 0;) {
+        sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
+        size->rows = rows;
+        dnnl_status_t status = make_size(gemm, size, !spec->bias, gemm->num_sizes == 1);
+        if (status != dnnl_success) return failed("matmul", status);
+        int64_t next = 1;
+        while (2 * next < rows) next *= 2;
+        rows = rows == 1 ? 0 : next;
+    }
+    size_t weight_bytes = descriptor_bytes(&gemm->weights_descriptor),
+           bias_bytes = (size_t)spec->columns * sizeof(float);
+    if (!(gemm->weights_data = wli_alloc(weight_bytes))) return wli_out_of_memory("packed weights", weight_bytes);
+    dnnl_status_t status = reorder_weights(gemm, spec->b);
+    if (status != dnnl_success) return failed("reorder", status);
+    if (spec->bias) {
+        const dnnl_dims_t dims = { 1, spec->columns };
+        descriptor bias;
+        if (!(gemm->bias_data = wli_alloc(bias_bytes))) return wli_out_of_memory("bias", bias_bytes);
+        memcpy(gemm->bias_data, spec->bias, bias_bytes);
+        if ((status = describe(&bias, dims, dnnl_ab)) == dnnl_success) {
+            status = make_memory(&gemm->bias, &bias, engine, gemm->bias_data);
+            descriptor_destroy(&bias);
+        }
+        if (status != dnnl_success) return failed("bias", status);
+    }
+    return WLSTM_OK;
+}
+
+wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **out) {
+    *out = NULL;
+    pthread_once(&engine_once, make_engine);
+    if (engine_status != dnnl_success) return failed("engine", engine_status);
+    wli_onednn_gemm *gemm = wli_calloc(sizeof *gemm);
+    if (!gemm) return wli_out_of_memory("gemm", sizeof *gemm);
+    /* oneDNN chooses the blocking for the thread count of this moment, and one thread is what will run it. */
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    wlstm_status status = fill(gemm, spec);
+    omp_set_num_threads(threads);
+    if (status != WLSTM_OK) {
+        wli_onednn_gemm_destroy(gemm);
+        return status;
+    }
+    *out = gemm;
+    return WLSTM_OK;
+}
+
+void wli_onednn_gemm_destroy(wli_onednn_gemm *gemm) {
+    if (!gemm) return;
+    for (int i = 0; i < gemm->num_sizes; i++) {
+        sized_primitive *size = &gemm->sizes[i];
+        if (size->primitive) dnnl_primitive_destroy(size->primitive);
+        descriptor_destroy(&size->src), descriptor_destroy(&size->dst), descriptor_destroy(&size->scratchpad);
+    }
+    if (gemm->weights) dnnl_memory_destroy(gemm->weights);
+    if (gemm->bias) dnnl_memory_destroy(gemm->bias);
+    descriptor_destroy(&gemm->weights_descriptor);
+    wli_free(gemm->weights_data);
+    wli_free(gemm->bias_data);
+    wli_free(gemm);
+}
+
+size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm) {
+    return descriptor_bytes(&gemm->weights_descriptor) + (gemm->bias_data ? (size_t)gemm->columns * sizeof(float) : 0);
+}
+
+struct wli_onednn_runner {
+    const wli_onednn_gemm *gemm;
+    dnnl_stream_t stream;
+    void *scratchpad_data;
+    dnnl_memory_t src[MAX_SIZES], dst[MAX_SIZES], scratchpad[MAX_SIZES];
+};
+
+static dnnl_status_t make_memories(wli_onednn_runner *runner) {
+    dnnl_status_t status = dnnl_stream_create(&runner->stream, engine, dnnl_stream_default_flags);
+    for (int i = 0; i < runner->gemm->num_sizes && status == dnnl_success; i++) {
+        const sized_primitive *size = &runner->gemm->sizes[i];
+        status = make_memory(&runner->src[i], &size->src, engine, DNNL_MEMORY_NONE);
+        if (status == dnnl_success) status = make_memory(&runner->dst[i], &size->dst, engine, DNNL_MEMORY_NONE);
+        if (status == dnnl_success)
+            status = make_memory(&runner->scratchpad[i], &size->scratchpad, engine, runner->scratchpad_data);
+    }
+    return status;
+}
+
+wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **out) {
+    size_t scratchpad_bytes = 0;
+    *out = NULL;
+    wli_onednn_runner *runner = wli_calloc(sizeof *runner);
+    if (!runner) return wli_out_of_memory("runner", sizeof *runner);
+    runner->gemm = gemm;
+    for (int i = 0; i < gemm->num_sizes; i++) {
+        size_t bytes = descriptor_bytes(&gemm->sizes[i].scratchpad);
+        if (bytes > scratchpad_bytes) scratchpad_bytes = bytes;
+    }
+    dnnl_status_t status = dnnl_success;
+    if (!(runner->scratchpad_data = wli_alloc(scratchpad_bytes)))
+        wli_out_of_memory("scratchpad", scratchpad_bytes), status = dnnl_out_of_memory;
+    else if ((status = make_memories(runner)) != dnnl_success)
+        failed("memory", status);
+    if (status != dnnl_success) {
+        wli_onednn_runner_destroy(runner);
+        return status == dnnl_out_of_memory ? WLSTM_ERROR_OUT_OF_MEMORY : WLSTM_ERROR_BACKEND;
+    }
+    *out = runner;
+    return WLSTM_OK;
+}
+
+void wli_onednn_runner_destroy(wli_onednn_runner *runner) {
+    if (!runner) return;
+    for (int i = 0; i < runner->gemm->num_sizes; i++) {
+        if (runner->src[i]) dnnl_memory_destroy(runner->src[i]);
+        if (runner->dst[i]) dnnl_memory_destroy(runner->dst[i]);
+        if (runner->scratchpad[i]) dnnl_memory_destroy(runner->scratchpad[i]);
+    }
+    if (runner->stream) dnnl_stream_destroy(runner->stream);
+    wli_free(runner->scratchpad_data);
+    wli_free(runner);
+}
+
+wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c) {
+    const wli_onednn_gemm *gemm = runner->gemm;
+    for (int i = 0; rows > 0; i++) {
+        const sized_primitive *size = &gemm->sizes[i];
+        for (; rows >= size->rows; rows -= size->rows, a += size->rows * gemm->depth, c += size->rows * gemm->columns) {
+            dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, runner->src[i] },
+                                            { DNNL_ARG_WEIGHTS, gemm->weights },
+                                            { DNNL_ARG_DST, runner->dst[i] },
+                                            { DNNL_ARG_SCRATCHPAD, runner->scratchpad[i] },
+                                            { DNNL_ARG_BIAS, gemm->bias } };
+            dnnl_status_t status = dnnl_memory_set_data_handle(runner->src[i], (void *)(uintptr_t)a);
+            if (status == dnnl_success) status = dnnl_memory_set_data_handle(runner->dst[i], c);
+            if (status == dnnl_success)
+                status = dnnl_primitive_execute(size->primitive, runner->stream, gemm->bias ? 5 : 4, arguments);
+            if (status != dnnl_success) return failed("matmul", status);
+        }
+    }
+    return WLSTM_OK;
+}
+
+void wli_onednn_version(char text[WLI_ONEDNN_VERSION_BYTES]) {
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(text, WLI_ONEDNN_VERSION_BYTES, "%d.%d.%d", version->major, version->minor, version->patch);
+}

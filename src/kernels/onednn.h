@@ -1,0 +1,40 @@
+/* Gate GEMMs by oneDNN matmul primitives, f32; the one place that knows oneDNN's API, 2.6 and 3.x. Without oneDNN in the build
+ * every make fails with WLSTM_ERROR_UNSUPPORTED. */
+#ifndef WLI_ONEDNN_H
+#define WLI_ONEDNN_H
+
+#include "wavelstm.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* C [rows, columns] = bias + A [rows, depth] B, or C += A B: primitives for several row counts over one reordered B. Read-only
+ * once made, so that plans share it. */
+typedef struct wli_onednn_gemm wli_onednn_gemm;
+
+/* One thread's way to run a gemm: memory objects and scratchpad. */
+typedef struct wli_onednn_runner wli_onednn_runner;
+
+typedef struct wli_onednn_gemm_spec {
+    int64_t max_rows, depth, columns;
+    const float *b;    /* [depth, columns], copied into oneDNN's own layout */
+    const float *bias; /* [columns], copied; NULL makes the gemm accumulate onto C */
+} wli_onednn_gemm_spec;
+
+wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **gemm);
+void wli_onednn_gemm_destroy(wli_onednn_gemm *gemm);
+size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm);
+
+wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **runner);
+void wli_onednn_runner_destroy(wli_onednn_runner *runner);
+
+/* a [rows, depth] and c [rows, columns] dense, rows at most max_rows. Runs on the calling thread alone if OpenMP gives it one
+ * thread or a region is active. Allocates nothing of ours. */
+wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c);
+
+enum { WLI_ONEDNN_VERSION_BYTES = 24 };
+
+/* "2.6.3", or "" without oneDNN. */
+void wli_onednn_version(char text[WLI_ONEDNN_VERSION_BYTES]);
+
+#endif
