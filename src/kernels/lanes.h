@@ -1,0 +1,81 @@
+/* One vector of WLI_LANES reals in GNU C vector extensions, and the few operations they lack. */
+#ifndef WLI_LANES_H
+#define WLI_LANES_H
+
+#include "kernels/real.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define WLI_INLINE static inline __attribute__((always_inline))
+
+#ifdef WLI_DOUBLE
+typedef int64_t lane_int;
+enum { LANES = WLI_VECTOR_BYTES / 8 };
+#else
+typedef int32_t lane_int;
+enum { LANES = WLI_VECTOR_BYTES / 4 };
+#endif
+typedef real vec __attribute__((vector_size(WLI_VECTOR_BYTES)));
+typedef lane_int vec_int __attribute__((vector_size(WLI_VECTOR_BYTES)));
+typedef real vec_unaligned __attribute__((vector_size(WLI_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+WLI_INLINE vec load(const real *from) {
+    return *(const vec_unaligned *)from;
+}
+
+WLI_INLINE void store(real *to, vec value) {
+    *(vec_unaligned *)to = value;
+}
+
+/* The first `count` lanes; the library never writes past a caller's row. */
+WLI_INLINE void store_some(real *to, vec value, int64_t count) {
+    memcpy(to, &value, (size_t)count * sizeof(real));
+}
+
+WLI_INLINE vec broadcast(real value) {
+    return value - (vec){ 0 };
+}
+
+/* limit where x passes it, x elsewhere: a NaN in x stays. x86's min and max return their second operand for a NaN. */
+#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
+#define WLI_X86(name) _mm512_##name
+#define WLI_X86_VECTOR(type) __m512##type
+#elif defined(__AVX__) && WLI_VECTOR_BYTES == 32
+#define WLI_X86(name) _mm256_##name
+#define WLI_X86_VECTOR(type) __m256##type
+#elif defined(__SSE2__) && WLI_VECTOR_BYTES == 16
+#define WLI_X86(name) _mm_##name
+#define WLI_X86_VECTOR(type) __m128##type
+#endif
+
+#if defined(WLI_X86) && defined(WLI_DOUBLE)
+WLI_INLINE vec at_most(vec x, real limit) {
+    return (vec)WLI_X86(min_pd)((WLI_X86_VECTOR(d))broadcast(limit), (WLI_X86_VECTOR(d))x);
+}
+WLI_INLINE vec at_least(vec x, real limit) {
+    return (vec)WLI_X86(max_pd)((WLI_X86_VECTOR(d))broadcast(limit), (WLI_X86_VECTOR(d))x);
+}
+#elif defined(WLI_X86)
+WLI_INLINE vec at_most(vec x, real limit) {
+    return (vec)WLI_X86(min_ps)((WLI_X86_VECTOR())broadcast(limit), (WLI_X86_VECTOR())x);
+}
+WLI_INLINE vec at_least(vec x, real limit) {
+    return (vec)WLI_X86(max_ps)((WLI_X86_VECTOR())broadcast(limit), (WLI_X86_VECTOR())x);
+}
+#else
+WLI_INLINE vec select_lanes(vec_int mask, vec yes, vec no) {
+    return (vec)((mask & (vec_int)yes) | (~mask & (vec_int)no));
+}
+WLI_INLINE vec at_most(vec x, real limit) {
+    return select_lanes(x > limit, broadcast(limit), x);
+}
+WLI_INLINE vec at_least(vec x, real limit) {
+    return select_lanes(x < limit, broadcast(limit), x);
+}
+#endif
+
+#endif

@@ -1,0 +1,39 @@
+/* The library's own kernels, one table per instruction set and dtype. All tensors are row-major; rows come as pointers, so
+ * that batch_first, ragged batches and reversed time need no copies. Element type: the table's dtype. */
+#ifndef WLI_NATIVE_H
+#define WLI_NATIVE_H
+
+#include "kernels/layout.h"
+#include "wavelstm.h"
+
+/* C [rows, columns] = bias + A [rows, depth] W^T, or C += A W^T where bias is NULL. W is packed (layout.h). */
+typedef struct wli_gemm_args {
+    int64_t rows, depth, columns;
+    const void *const *a; /* [rows] pointers to [depth] */
+    const void *panels;
+    const void *bias; /* [columns] */
+    void *c;
+} wli_gemm_args;
+
+/* One step: gates G += h_prev W_hh^T, then c and h from them. */
+typedef struct wli_step_args {
+    const wli_gate_layout *layout;
+    int64_t rows, depth;       /* depth is R, the width of h */
+    const void *const *h_prev; /* [rows] pointers to [R]; NULL is zeros, and skips the product */
+    const void *panels;        /* W_hh packed */
+    void *gates;               /* G [rows, columns]; replaced by anything */
+    void *c;                   /* [rows, padded_hidden], replaced */
+    void *const *h;            /* [rows] pointers to [H], written */
+} wli_step_args;
+
+typedef struct wli_native {
+    const char *isa;
+    int lanes;
+    void (*gemm)(const wli_gemm_args *args);
+    void (*step)(const wli_step_args *args);
+} wli_native;
+
+/* The table for this machine, under the cap of WLSTM_ISA. */
+const wli_native *wli_native_get(wlstm_dtype dtype);
+
+#endif
