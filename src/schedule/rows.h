@@ -1,0 +1,39 @@
+/* The batch rows of a call in the order they are worked on: longest first, so that the rows still running are always the first
+ * ones and finished rows cost nothing. */
+#ifndef WLI_ROWS_H
+#define WLI_ROWS_H
+
+#include "call.h"
+
+typedef struct wli_rows {
+    int64_t *order;   /* [B] the caller's row that is worked on as row r */
+    int64_t *lengths; /* [B] its length, descending */
+    int64_t batch;
+} wli_rows;
+
+/* Fills order and lengths, which hold the batch, for a call; equal lengths keep the caller's order. */
+void wli_rows_sort(wli_rows *rows, const wli_call *call);
+
+/* How many rows are longer than `step`, no more than the `active` of an earlier step. */
+static inline int64_t wli_rows_active(const wli_rows *rows, int64_t step, int64_t active) {
+    while (active > 0 && rows->lengths[active - 1] <= step) active--;
+    return active;
+}
+
+/* The time at which row r of a direction does its step s: the reverse direction starts at the row's own end. */
+static inline int64_t wli_rows_time(const wli_rows *rows, int direction, int64_t step, int64_t r) {
+    return direction ? rows->lengths[r] - 1 - step : step;
+}
+
+/* A tensor whose row at (t, r) can be anywhere: strides in bytes, rows in the caller's order or in the order of work. */
+typedef struct wli_view {
+    char *base; /* of time first_time */
+    int64_t first_time, time, row;
+    const int64_t *order; /* NULL: rows are in the order of work */
+} wli_view;
+
+static inline char *wli_view_at(const wli_view *view, int64_t t, int64_t r) {
+    return view->base + (t - view->first_time) * view->time + (view->order ? view->order[r] : r) * view->row;
+}
+
+#endif
