@@ -1,0 +1,25 @@
+/* Version and build information. */
+#include "kernels/native.h"
+#include "kernels/onednn.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+const char *wlstm_version(void) {
+    return WLSTM_VERSION_STRING;
+}
+
+static char build_info[160];
+static pthread_once_t build_info_once = PTHREAD_ONCE_INIT;
+
+static void make_build_info(void) {
+    char onednn[WLI_ONEDNN_VERSION_BYTES];
+    wli_onednn_version(onednn);
+    snprintf(build_info, sizeof build_info, "wavelstm " WLSTM_VERSION_STRING ", %s kernels, %s%s",
+             wli_native_get(WLSTM_F32)->isa, onednn[0] ? "oneDNN " : "no oneDNN", onednn);
+}
+
+const char *wlstm_build_info(void) {
+    pthread_once(&build_info_once, make_build_info);
+    return build_info;
+}

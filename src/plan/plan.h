@@ -1,0 +1,33 @@
+/* A plan as the library's own objects see it: one without the public functions' argument checks. */
+#ifndef WLI_PLAN_H
+#define WLI_PLAN_H
+
+#include "call.h"
+
+/* Checks T, B, lengths, x and out, and that T, B are within the maxima; names what is wrong. */
+wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t max_batch);
+
+wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan);
+
+/* A checked call within the plan's maxima. */
+wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call);
+
+bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
+
+/* Raises the maxima of options to the plan's, so that a successor serves what the plan served. */
+void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
+
+/* Plans that wlstm_forward and wlstm_cell_forward made and keep, one for each thread that was inside at once; without a lock, as
+ * a thread takes a plan out of its slot while it runs. */
+enum { WLI_POOL_SLOTS = 64 };
+typedef struct wli_plan_pool {
+    _Atomic(wlstm_plan *) slots[WLI_POOL_SLOTS];
+} wli_plan_pool;
+
+/* Runs a checked call by a plan of the pool, made for (seq_len, batch) if none fits. */
+wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call);
+
+/* Frees the plans; nobody may be inside. */
+void wli_plan_pool_clear(wli_plan_pool *pool);
+
+#endif

@@ -1,0 +1,85 @@
+#include "plan/problem.h"
+
+#include "status.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A letter and a positive integer at *text, which moves past them. */
+static wlstm_status parse_size(const char *name, const char **text, char letter, const char *meaning, int64_t *value) {
+    const char *digit = *text + 1;
+    int64_t parsed = 0;
+    if (**text != letter)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "problem \"%s\": '%c' and the %s expected at \"%s\"", name,
+                        letter, meaning, *text);
+    if (*digit < '1' || *digit > '9')
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "problem \"%s\": %s: a positive integer without leading zeros expected at \"%s\"", name,
+                        meaning, digit);
+    for (; *digit >= '0' && *digit <= '9'; digit++)
+        if (__builtin_mul_overflow(parsed, 10, &parsed) || __builtin_add_overflow(parsed, *digit - '0', &parsed))
+            return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "problem \"%s\": %s: a smaller number expected", name,
+                            meaning);
+    *value = parsed;
+    *text = digit;
+    return WLSTM_OK;
+}
+
+/* Whether the suffix is next; *text moves past it. */
+static bool take_suffix(const char **text, const char *suffix) {
+    size_t length = strlen(suffix);
+    char after = strncmp(*text, suffix, length) == 0 ? (*text)[length] : '?';
+    if (after != '\0' && after != '-') return false;
+    *text += length;
+    return true;
+}
+
+wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
+    const char *text = name;
+    wlstm_status status;
+    *problem = (wli_problem){ .dtype = WLSTM_F32 };
+    if ((status = parse_size(name, &text, 't', "seq_len", &problem->seq_len)) != WLSTM_OK ||
+        (status = parse_size(name, &text, 'b', "batch", &problem->batch)) != WLSTM_OK ||
+        (status = parse_size(name, &text, 'i', "input_size", &problem->input_size)) != WLSTM_OK ||
+        (status = parse_size(name, &text, 'h', "hidden_size", &problem->hidden_size)) != WLSTM_OK ||
+        (status = parse_size(name, &text, 'l', "num_layers", &problem->num_layers)) != WLSTM_OK ||
+        (*text == 'p' && (status = parse_size(name, &text, 'p', "proj_size", &problem->proj_size)) != WLSTM_OK))
+        return status;
+    problem->bidirectional = take_suffix(&text, "-bi");
+    problem->bias = !take_suffix(&text, "-nobias");
+    if (take_suffix(&text, "-f64"))
+        problem->dtype = WLSTM_F64;
+    else if (take_suffix(&text, "-bf16"))
+        problem->dtype = WLSTM_BF16;
+    if (*text != '\0')
+        return wli_fail(
+            WLSTM_ERROR_INVALID_ARGUMENT,
+            "problem \"%s\": the end or [p<proj_size>][-bi][-nobias][-f64|-bf16] in this order expected at \"%s\"",
+            name, text);
+    return WLSTM_OK;
+}
+
+void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_BYTES]) {
+    static const char *const dtypes[] = { "", "-f64", "-bf16" };
+    char proj[24] = "";
+    if (problem->proj_size) snprintf(proj, sizeof proj, "p%" PRId64, problem->proj_size);
+    snprintf(name, WLI_PROBLEM_NAME_BYTES, "t%" PRId64 "b%" PRId64 "i%" PRId64 "h%" PRId64 "l%" PRId64 "%s%s%s%s",
+             problem->seq_len, problem->batch, problem->input_size, problem->hidden_size, problem->num_layers, proj,
+             problem->bidirectional ? "-bi" : "", problem->bias ? "" : "-nobias", dtypes[problem->dtype]);
+}
+
+wlstm_lstm_config wli_problem_config(const wli_problem *problem) {
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    config.input_size = problem->input_size, config.hidden_size = problem->hidden_size;
+    config.num_layers = problem->num_layers, config.proj_size = problem->proj_size;
+    config.bidirectional = problem->bidirectional, config.bias = problem->bias;
+    config.dtype = problem->dtype;
+    return config;
+}
+
+double wli_problem_flops(const wli_problem *problem) {
+    double H = (double)problem->hidden_size, P = (double)problem->proj_size, R = P > 0 ? P : H;
+    double D = problem->bidirectional ? 2 : 1, I = (double)problem->input_size;
+    double layers = 8 * H * (I + R) + 2 * H * P + ((double)problem->num_layers - 1) * (8 * H * (D * R + R) + 2 * H * P);
+    return (double)problem->seq_len * (double)problem->batch * D * layers;
+}
