@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/data: what PyTorch gives for a covering set of LSTMs and LSTMCells.
+
+    python3 tests/golden/make_golden.py        (made with torch 2.13.0, CPU)
+
+Parameters and inputs are not stored: both this file and tests/support/random.c make them from the case's name, bit for
+bit, as small integers times a power of two. Stored are PyTorch's results:
+
+    data/cases.txt    one line a case, the columns named in COLUMNS
+    data/NAME.bin     out, h_n, c_n one after another, little-endian, of the case's dtype
+
+The cases: every pair of options at least once (greedy, seeded), the sizes around vector widths, a few by hand, and the
+special values: NaN and infinity in one batch row, gates driven far into saturation. f32 results are those of PyTorch in
+f32; each is checked against PyTorch in f64 so that no case sits near the tolerance by itself.
+"""
+import itertools
+import pathlib
+import random
+import warnings
+
+import numpy as np
+import torch
+
+DATA = pathlib.Path(__file__).resolve().parent / "data"
+MAX_RESULT_BYTES = 24 * 1024  # a case; keeps the whole below 1.5 MB
+
+COLUMNS = ["name", "module", "dtype", "input_size", "hidden_size", "num_layers", "proj_size", "bias", "bidirectional",
+           "batch_first", "seq_len", "batch", "states", "special", "special_row", "lengths"]
+
+SIZES = [1, 7, 8, 15, 16, 17, 31, 33, 100]
+AXES = {
+    "dtype": ["f32", "f64"],
+    "input_size": SIZES,
+    "hidden_size": SIZES,
+    "num_layers": [1, 2, 3],
+    "projected": [0, 1],
+    "bias": [1, 0],
+    "bidirectional": [0, 1],
+    "batch_first": [0, 1],
+    "seq_len": [1, 2, 5, 12],
+    "batch": [1, 2, 3, 5, 8, 17],
+    "states": [0, 1],
+    "ragged": [0, 1],
+}
+# Cost without gain: these crosses are covered value by value, not pair by pair.
+UNPAIRED = {frozenset(p) for p in (("input_size", "hidden_size"), ("input_size", "batch"), ("input_size", "seq_len"))}
+
+NUMPY_DTYPE = {"f32": np.float32, "f64": np.float64}
+TORCH_DTYPE = {"f32": torch.float32, "f64": torch.float64}
+TOLERANCE = {"f32": (1.3e-6, 1e-5), "f64": (1e-7, 1e-7)}  # rtol, atol of torch.testing.assert_close
+
+
+# ---------------------------------------------------------------------------------- numbers, as in tests/support/random.c
+
+def seed_of(name):
+    """FNV-1a, 64 bits, of a string."""
+    value = 0xCBF29CE484222325
+    for byte in name.encode():
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def bits(seed, count):
+    """The first `count` outputs of splitmix64 from `seed`."""
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniform(name, shape, exponent, dtype):
+    """Multiples of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float32."""
+    integers = (bits(seed_of(name), int(np.prod(shape))) >> np.uint64(44)).astype(np.int64) - (1 << 19)
+    return np.ldexp(integers.astype(np.float64), exponent - 19).astype(NUMPY_DTYPE[dtype]).reshape(shape)
+
+
+def weight_exponent(hidden_size):
+    """The smallest e with 2^e >= 1/sqrt(hidden_size), near PyTorch's initialisation."""
+    exponent = 0
+    while 4.0 ** (exponent - 1) * hidden_size >= 1.0:
+        exponent -= 1
+    return exponent
+
+
+# ------------------------------------------------------------------------------------------------------------- the cases
+
+def case(name, module="lstm", dtype="f32", input_size=8, hidden_size=8, num_layers=1, proj_size=0, bias=1,
+         bidirectional=0, batch_first=0, seq_len=5, batch=3, states=0, special="none", special_row=0, ragged=0):
+    lengths = "-"
+    if ragged:
+        drawn = [1 + int(b % np.uint64(seq_len)) for b in bits(seed_of(name + "/lengths"), batch)]
+        lengths = ",".join(map(str, drawn))
+    columns = dict(locals())
+    return {key: columns[key] for key in COLUMNS}
+
+
+def projection(hidden_size):
+    return hidden_size // 2 + 1
+
+
+def result_bytes(o):
+    width = projection(o["hidden_size"]) if o["projected"] else o["hidden_size"]
+    directions = 1 + o["bidirectional"]
+    out = o["seq_len"] * o["batch"] * directions * width
+    states = directions * o["num_layers"] * o["batch"] * (width + o["hidden_size"])
+    return (out + states) * (4 if o["dtype"] == "f32" else 8)
+
+
+def possible(o):
+    return (not (o["projected"] and projection(o["hidden_size"]) >= o["hidden_size"])
+            and not (o["ragged"] and o["seq_len"] == 1) and result_bytes(o) <= MAX_RESULT_BYTES)
+
+
+def covering_set():
+    """Options such that each pair of values of two axes appears at least once."""
+    generator = random.Random(2013)
+    axes = list(AXES)
+    wanted = set()
+    for a, b in itertools.combinations(axes, 2):
+        if frozenset((a, b)) not in UNPAIRED:
+            wanted |= {((a, u), (b, v)) for u in AXES[a] for v in AXES[b]}
+    chosen = []
+    while wanted:
+        best, best_new = None, set()
+        for _ in range(400):
+            o = {axis: generator.choice(AXES[axis]) for axis in axes}
+            o.update(generator.choice(sorted(wanted, key=repr)))
+            new = set(itertools.combinations(o.items(), 2)) & wanted if possible(o) else set()
+            if len(new) > len(best_new):
+                best, best_new = o, new
+        if best is None:  # what is left cannot be (ragged with one step, projection of hidden_size 1)
+            break
+        wanted -= best_new
+        chosen.append(best)
+    return chosen
+
+
+def problem_name(o):
+    name = f"t{o['seq_len']}b{o['batch']}i{o['input_size']}h{o['hidden_size']}l{o['num_layers']}"
+    if o["projected"]:
+        name += f"p{projection(o['hidden_size'])}"
+    return (name + "-bi" * o["bidirectional"] + "-nobias" * (1 - o["bias"]) + "-f64" * (o["dtype"] == "f64")
+            + "-batch_first" * o["batch_first"] + "-states" * o["states"] + "-lengths" * o["ragged"])
+
+
+def all_cases():
+    cases = [case("seed-t10b3i100h20l4", input_size=100, hidden_size=20, num_layers=4, seq_len=10, batch=3),
+             case("seed-t10b3i100h20l4-states", input_size=100, hidden_size=20, num_layers=4, seq_len=10, batch=3,
+                  states=1)]
+    for o in covering_set():
+        options = {key: value for key, value in o.items() if key != "projected"}
+        cases.append(case(problem_name(o), proj_size=projection(o["hidden_size"]) if o["projected"] else 0, **options))
+
+    cells = [("f32", 100, 20, 1, 10, 3, 0), ("f32", 100, 20, 1, 10, 3, 1), ("f32", 1, 1, 1, 2, 1, 1),
+             ("f32", 17, 33, 0, 5, 8, 1), ("f32", 33, 15, 1, 1, 17, 0), ("f64", 8, 16, 1, 5, 5, 1),
+             ("f64", 31, 7, 0, 2, 2, 0), ("f32", 7, 100, 1, 12, 1, 1)]
+    for dtype, i, h, bias, t, b, states in cells:
+        name = f"cell-t{t}b{b}i{i}h{h}" + "-nobias" * (1 - bias) + "-f64" * (dtype == "f64") + "-states" * states
+        cases.append(case(name, module="cell", dtype=dtype, input_size=i, hidden_size=h, bias=bias, seq_len=t, batch=b,
+                          states=states))
+
+    for dtype in ("f32", "f64"):
+        suffix = "-f64" * (dtype == "f64")
+        for special in ("nan_x", "inf_x", "infs_x", "nan_h", "inf_h", "nan_c", "inf_c"):
+            cases.append(case(f"{special}{suffix}", dtype=dtype, input_size=9, hidden_size=17, num_layers=2, seq_len=4,
+                              batch=5, states=1, special=special, special_row=2))
+        cases.append(case(f"nan_x-bi-lengths{suffix}", dtype=dtype, input_size=9, hidden_size=17, num_layers=2,
+                          bidirectional=1, seq_len=4, batch=5, special="nan_x", special_row=3, ragged=1))
+        cases.append(case(f"nan_x-projection{suffix}", dtype=dtype, input_size=9, hidden_size=17, num_layers=2,
+                          proj_size=6, seq_len=4, batch=3, special="nan_x", special_row=1))
+        for special in ("large_x", "huge_x", "huge_h", "huge_c", "large_weights"):
+            cases.append(case(f"{special}{suffix}", dtype=dtype, input_size=7, hidden_size=19, num_layers=2, seq_len=4,
+                              batch=4, states=1, special=special))
+    cases.append(case("cell-nan_x", module="cell", input_size=9, hidden_size=17, seq_len=3, batch=4, states=1,
+                      special="nan_x", special_row=1))
+    cases.append(case("cell-huge_x", module="cell", input_size=9, hidden_size=17, seq_len=3, batch=4, states=1,
+                      special="huge_x"))
+    assert len({c["name"] for c in cases}) == len(cases)
+    return cases
+
+
+# ------------------------------------------------------------------------------------------------------ what PyTorch says
+
+def inputs(c):
+    """x, h_0, c_0 as numpy arrays, special values put in (tests/golden/test_golden.c does the same)."""
+    t, b, special, row, dtype = c["seq_len"], c["batch"], c["special"], c["special_row"], c["dtype"]
+    blocks = c["num_layers"] * (1 + c["bidirectional"])
+    width = c["proj_size"] or c["hidden_size"]
+    exponents = {"x": {"large_x": 6, "huge_x": 100}, "h": {"huge_h": 100}, "c": {"huge_c": 100}}
+    scale = {tensor: exponents[tensor].get(special, 0) for tensor in exponents}
+    x_shape = (b, t, c["input_size"]) if c["batch_first"] else (t, b, c["input_size"])
+    x = uniform(c["name"] + "/x", x_shape, scale["x"], dtype)
+    h_0 = uniform(c["name"] + "/h_0", (blocks, b, width), scale["h"], dtype)
+    c_0 = uniform(c["name"] + "/c_0", (blocks, b, c["hidden_size"]), scale["c"], dtype)
+    if special in ("nan_x", "inf_x", "infs_x"):
+        first = x[row, 0] if c["batch_first"] else x[0, row]
+        first[0] = np.nan if special == "nan_x" else np.inf
+        if special == "infs_x":  # infinities of both signs meet in a sum: NaN in some units
+            first[1] = -np.inf
+    if special in ("nan_h", "inf_h"):
+        h_0[0, row, 0] = np.nan if special == "nan_h" else np.inf
+    if special in ("nan_c", "inf_c"):
+        c_0[0, row, 0] = np.nan if special == "nan_c" else np.inf
+    return x, h_0, c_0
+
+
+def run(c, dtype):
+    """out, h_n, c_n of PyTorch in `dtype` (the case's numbers are those of its own dtype)."""
+    torch_dtype = TORCH_DTYPE[dtype]
+    if c["module"] == "cell":
+        module = torch.nn.LSTMCell(c["input_size"], c["hidden_size"], bias=bool(c["bias"]), dtype=torch_dtype)
+    else:
+        module = torch.nn.LSTM(c["input_size"], c["hidden_size"], num_layers=c["num_layers"], bias=bool(c["bias"]),
+                               batch_first=bool(c["batch_first"]), bidirectional=bool(c["bidirectional"]),
+                               proj_size=c["proj_size"], dtype=torch_dtype)
+    exponent = weight_exponent(c["hidden_size"]) + (3 if c["special"] == "large_weights" else 0)
+    for name, parameter in module.named_parameters():
+        parameter.data = torch.from_numpy(uniform(f"{c['name']}/{name}", tuple(parameter.shape), exponent,
+                                                  c["dtype"])).to(torch_dtype)
+    x, h_0, c_0 = (torch.from_numpy(a).to(torch_dtype) for a in inputs(c))
+    states = (h_0, c_0) if c["states"] else None
+    with torch.no_grad():
+        if c["module"] == "cell":
+            states = (h_0[0], c_0[0]) if c["states"] else None
+            steps = []
+            for x_t in x:
+                states = module(x_t, states)
+                steps.append(states[0])
+            return torch.stack(steps), states[0], states[1]
+        if c["lengths"] == "-":
+            out, (h_n, c_n) = module(x, states)
+        else:
+            lengths = torch.tensor([int(n) for n in c["lengths"].split(",")])
+            packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=bool(c["batch_first"]),
+                                                             enforce_sorted=False)
+            out, (h_n, c_n) = module(packed, states)
+            out, _ = torch.nn.utils.rnn.pad_packed_sequence(out, batch_first=bool(c["batch_first"]),
+                                                            total_length=c["seq_len"])
+        return out, h_n, c_n
+
+
+def distance(c, results):
+    """The largest |f32 - f64| in units of the tolerance; 0 for f64 cases. The NaN and inf must be the same."""
+    if c["dtype"] == "f64":
+        return 0.0
+    rtol, atol = TOLERANCE["f32"]
+    worst = 0.0
+    for tensor, single, exact in zip(("out", "h_n", "c_n"), results, run(c, "f64")):
+        single = single.double()
+        assert torch.equal(single.isnan(), exact.isnan()), f"{c['name']}: {tensor}: NaN not where f64 has it"
+        finite = exact.isfinite()
+        assert torch.equal(single[~finite].nan_to_num(), exact[~finite].nan_to_num()), f"{c['name']}: {tensor}: inf"
+        ratio = (single - exact)[finite].abs() / (atol + rtol * exact[finite].abs())
+        worst = max(worst, ratio.max().item() if ratio.numel() else 0.0)
+    return worst
+
+
+def main():
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message="LSTM with projections")  # only says which code PyTorch takes
+    DATA.mkdir(exist_ok=True)
+    for old in DATA.glob("*.bin"):
+        old.unlink()
+    total, worst = 0, (0.0, "")
+    cases = all_cases()
+    with open(DATA / "cases.txt", "w") as manifest:
+        manifest.write(f"# Made by make_golden.py with torch {torch.__version__}.\n# {' '.join(COLUMNS)}\n")
+        for c in cases:
+            results = run(c, c["dtype"])
+            far = distance(c, results)
+            worst = max(worst, (far, c["name"]))
+            assert far < 0.5, f"{c['name']}: PyTorch's f32 is {far:.2f} tolerances from its f64"
+            content = b"".join(r.contiguous().numpy().astype(r.numpy().dtype.newbyteorder("<")).tobytes()
+                               for r in results)
+            (DATA / f"{c['name']}.bin").write_bytes(content)
+            manifest.write(" ".join(str(c[key]) for key in COLUMNS) + "\n")
+            total += len(content)
+    print(f"{len(cases)} cases, {total} bytes; f32 at most {worst[0]:.2f} tolerances from f64 ({worst[1]})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+#include "compare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_PRINTED = 4 };
+
+size_t dtype_size(wlstm_dtype dtype) {
+    return dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
+}
+
+double tensor_at(wlstm_dtype dtype, const void *values, int64_t index) {
+    return dtype == WLSTM_F64 ? ((const double *)values)[index] : (double)((const float *)values)[index];
+}
+
+static bool close_enough(wlstm_dtype dtype, double actual, double expected) {
+    const double rtol = dtype == WLSTM_F64 ? 1e-7 : 1.3e-6;
+    const double atol = dtype == WLSTM_F64 ? 1e-7 : 1e-5;
+    if (isnan(expected)) return isnan(actual);
+    if (isinf(expected)) return isinf(actual) && signbit(actual) == signbit(expected);
+    return fabs(actual - expected) <= atol + rtol * fabs(expected);
+}
+
+static bool report(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count,
+                   bool bitwise) {
+    const size_t size = dtype_size(dtype);
+    int64_t different = 0;
+    for (int64_t i = 0; i < count; ++i) {
+        const double a = tensor_at(dtype, actual, i), e = tensor_at(dtype, expected, i);
+        const bool same =
+            bitwise ? !memcmp((const char *)actual + (size_t)i * size, (const char *)expected + (size_t)i * size, size)
+                    : close_enough(dtype, a, e);
+        if (same) continue;
+        if (different == 0) fprintf(stderr, "%s:\n", what);
+        if (different++ < MAX_PRINTED) {
+            fprintf(stderr, "    [%lld] is %.9g, expected %.9g, off by %.3g\n", (long long)i, a, e, a - e);
+        }
+    }
+    if (different) fprintf(stderr, "    %lld of %lld elements differ\n", (long long)different, (long long)count);
+    return different == 0;
+}
+
+bool tensors_close(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count) {
+    return report(what, dtype, actual, expected, count, false);
+}
+
+bool tensors_identical(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count) {
+    return report(what, dtype, actual, expected, count, true);
+}

@@ -1,0 +1,54 @@
+#include "random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+uint64_t random_seed_of(const char *name) {
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (; *name; ++name) hash = (hash ^ (unsigned char)*name) * 0x100000001B3u;
+    return hash;
+}
+
+uint64_t random_bits(uint64_t seed, int64_t index) {
+    uint64_t z = seed + ((uint64_t)index + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+void random_fill(wlstm_dtype dtype, void *values, int64_t count, uint64_t seed, int exponent) {
+    for (int64_t i = 0; i < count; ++i) {
+        const int64_t integer = (int64_t)(random_bits(seed, i) >> 44) - ((int64_t)1 << 19);
+        const double value = ldexp((double)integer, exponent - 19);
+        if (dtype == WLSTM_F64) {
+            ((double *)values)[i] = value;
+        } else {
+            ((float *)values)[i] = (float)value;
+        }
+    }
+}
+
+int random_weight_exponent(int64_t hidden_size) {
+    int exponent = 0;
+    while (ldexp((double)hidden_size, 2 * (exponent - 1)) >= 1.0) --exponent;
+    return exponent;
+}
+
+int64_t random_between(uint64_t *stream, int64_t low, int64_t high) {
+    *stream = random_bits(*stream, 0);
+    return low + (int64_t)(*stream % (uint64_t)(high - low + 1));
+}
+
+bool random_flag(uint64_t *stream) {
+    return random_between(stream, 0, 1) == 1;
+}
+
+uint64_t random_test_stream(void) {
+    const char *given = getenv("WLSTM_TEST_SEED");
+    const uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+    printf("WLSTM_TEST_SEED=%llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    return random_bits(seed, 0);
+}

@@ -1,0 +1,202 @@
+/* Model files through the public API: what is saved loads again, and what cannot be read is refused by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compare.h"
+#include "problem.h"
+
+#define assert_fails(call, status, word)                                                                               \
+    do {                                                                                                               \
+        assert_int_equal(call, status);                                                                                \
+        if (!strstr(wlstm_last_error(), word)) fail_msg("\"%s\" does not name %s", wlstm_last_error(), word);          \
+    } while (0)
+
+static char directory[] = "/tmp/wavelstm-test-XXXXXX";
+
+/* A path in the test's own directory; the last four stay valid. */
+static const char *in_directory(const char *name) {
+    static char paths[4][256];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
+    return path;
+}
+
+static int make_directory(void **state) {
+    (void)state;
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state) {
+    (void)state;
+    return rmdir(directory); /* fails if a test or the library left a file behind */
+}
+
+/* Same names, shapes and values. */
+static void assert_same_parameters(const wlstm_lstm *a, const wlstm_lstm *b, wlstm_dtype dtype) {
+    assert_int_equal(wlstm_lstm_num_parameters(a), wlstm_lstm_num_parameters(b));
+    for (int64_t i = 0; i < wlstm_lstm_num_parameters(a); ++i) {
+        const char *name, *b_name;
+        int ndim, b_ndim;
+        int64_t shape[2], b_shape[2];
+        assert_int_equal(wlstm_lstm_parameter_info(a, i, &name, &ndim, shape), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_parameter_info(b, i, &b_name, &b_ndim, b_shape), WLSTM_OK);
+        assert_string_equal(name, b_name);
+        assert_true(ndim == b_ndim && shape[0] == b_shape[0] && shape[1] == b_shape[1]);
+        const int64_t count = shape[0] * shape[1];
+        void *values = test_allocate(dtype, count), *b_values = test_allocate(dtype, count);
+        assert_int_equal(wlstm_lstm_get_parameter(a, name, values, count), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_get_parameter(b, name, b_values, count), WLSTM_OK);
+        assert_true(tensors_identical(name, dtype, b_values, values, count));
+        free(values);
+        free(b_values);
+    }
+}
+
+static void what_is_saved_loads_again(void **state) {
+    (void)state;
+    for (int options = 0; options < 32; ++options) {
+        wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT, got = WLSTM_LSTM_CONFIG_INIT;
+        config.input_size = 5, config.hidden_size = 4, config.num_layers = 2;
+        config.bias = options & 1, config.bidirectional = (options >> 1) & 1;
+        config.proj_size = options & 4 ? 3 : 0, config.dtype = options & 8 ? WLSTM_F64 : WLSTM_F32;
+        const char *prefix = options & 16 ? "encoder.lstm." : NULL, *path = in_directory("model.safetensors");
+        wlstm_load_options load = WLSTM_LOAD_OPTIONS_INIT;
+        wlstm_lstm *saved, *loaded;
+        load.prefix = prefix, load.batch_first = options & 1;
+        assert_int_equal(wlstm_lstm_create(&config, &saved), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_reset_parameters(saved, (uint64_t)options + 5), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_save(saved, path, prefix), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_load(path, prefix || load.batch_first ? &load : NULL, &loaded), WLSTM_OK);
+        assert_same_parameters(saved, loaded, config.dtype);
+        assert_int_equal(wlstm_lstm_get_config(loaded, &got), WLSTM_OK);
+        assert_true(got.input_size == 5 && got.hidden_size == 4 && got.num_layers == 2);
+        assert_true(got.proj_size == config.proj_size && got.bias == config.bias && got.dtype == config.dtype);
+        assert_true(got.bidirectional == config.bidirectional && got.batch_first == load.batch_first);
+        wlstm_lstm_free(saved);
+        wlstm_lstm_free(loaded);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+static wlstm_cell *create_cell(void) {
+    wlstm_cell_config config = WLSTM_CELL_CONFIG_INIT;
+    wlstm_cell *cell;
+    config.input_size = 3, config.hidden_size = 2;
+    assert_int_equal(wlstm_cell_create(&config, &cell), WLSTM_OK);
+    assert_int_equal(wlstm_cell_reset_parameters(cell, 9), WLSTM_OK);
+    return cell;
+}
+
+static void a_cell_loads_as_a_cell_and_as_one_layer(void **state) {
+    (void)state;
+    const char *path = in_directory("cell.safetensors");
+    wlstm_cell *cell = create_cell(), *loaded;
+    wlstm_lstm *layer;
+    float weight_hh[16], got[16];
+    assert_int_equal(wlstm_cell_save(cell, path, NULL), WLSTM_OK);
+    assert_int_equal(wlstm_cell_load(path, NULL, &loaded), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_load(path, NULL, &layer), WLSTM_OK);
+    assert_int_equal(wlstm_cell_get_parameter(cell, "weight_hh", weight_hh, 16), WLSTM_OK);
+    assert_int_equal(wlstm_cell_get_parameter(loaded, "weight_hh", got, 16), WLSTM_OK);
+    assert_memory_equal(weight_hh, got, sizeof got);
+    assert_int_equal(wlstm_lstm_get_parameter(layer, "weight_hh_l0", got, 16), WLSTM_OK);
+    assert_memory_equal(weight_hh, got, sizeof got);
+    wlstm_cell_free(cell);
+    wlstm_cell_free(loaded);
+    wlstm_lstm_free(layer);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void parameters_are_converted_when_asked(void **state) {
+    (void)state;
+    const char *path = in_directory("cell.safetensors");
+    wlstm_cell *cell = create_cell(), *loaded;
+    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    float weight_hh[16];
+    double converted[16];
+    options.convert = 1, options.dtype = WLSTM_F64;
+    assert_int_equal(wlstm_cell_save(cell, path, "c."), WLSTM_OK);
+    options.prefix = "c.";
+    assert_int_equal(wlstm_cell_load(path, &options, &loaded), WLSTM_OK);
+    assert_int_equal(wlstm_cell_get_parameter(cell, "weight_hh", weight_hh, 16), WLSTM_OK);
+    assert_int_equal(wlstm_cell_get_parameter(loaded, "weight_hh", converted, 16), WLSTM_OK);
+    for (int i = 0; i < 16; ++i) assert_true(converted[i] == (double)weight_hh[i]);
+    wlstm_cell_free(cell);
+    wlstm_cell_free(loaded);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void write_file(const char *path, const void *content, size_t size) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void files_are_refused(void **state) {
+    (void)state;
+    wlstm_lstm *lstm = (wlstm_lstm *)&lstm;
+    wlstm_cell *cell = create_cell(), *loaded;
+    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    assert_fails(wlstm_lstm_load(NULL, NULL, &lstm), WLSTM_ERROR_INVALID_ARGUMENT, "path");
+    assert_null(lstm);
+    assert_fails(wlstm_lstm_load("model", NULL, NULL), WLSTM_ERROR_INVALID_ARGUMENT, "lstm");
+    assert_fails(wlstm_cell_load("model", NULL, NULL), WLSTM_ERROR_INVALID_ARGUMENT, "cell");
+    const char *absent = in_directory("absent.safetensors");
+    assert_fails(wlstm_lstm_load(absent, NULL, &lstm), WLSTM_ERROR_FILE, absent);
+    options.struct_size = 0;
+    assert_fails(wlstm_lstm_load(absent, &options, &lstm), WLSTM_ERROR_INVALID_ARGUMENT, "struct_size");
+
+    const char *path = in_directory("model.safetensors");
+    const char *const broken[] = { "", "short", "\x02\0\0\0\0\0\0\0[]", "\xff\xff\xff\xff\xff\xff\xff\x7f{}" };
+    const size_t sizes[] = { 0, 5, 10, 10 };
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; ++i) {
+        write_file(path, broken[i], sizes[i]);
+        assert_fails(wlstm_lstm_load(path, NULL, &lstm), WLSTM_ERROR_FORMAT, path);
+        assert_null(lstm);
+    }
+    write_file(path, "\x02\0\0\0\0\0\0\0{}", 10);
+    assert_fails(wlstm_lstm_load(path, NULL, &lstm), WLSTM_ERROR_MISSING, "weight_ih");
+
+    assert_int_equal(wlstm_cell_save(cell, path, "decoder."), WLSTM_OK);
+    options = (wlstm_load_options)WLSTM_LOAD_OPTIONS_INIT;
+    assert_fails(wlstm_cell_load(path, &options, &loaded), WLSTM_ERROR_MISSING, "weight_ih");
+    assert_null(loaded);
+    options.prefix = "encoder.";
+    assert_fails(wlstm_lstm_load(path, &options, &lstm), WLSTM_ERROR_MISSING, "encoder.");
+    options.prefix = "decoder.", options.convert = 1, options.dtype = WLSTM_BF16;
+    assert_fails(wlstm_lstm_load(path, &options, &lstm), WLSTM_ERROR_UNSUPPORTED, "dtype");
+    assert_int_equal(unlink(path), 0);
+    wlstm_cell_free(cell);
+}
+
+static void saving_is_refused(void **state) {
+    (void)state;
+    wlstm_cell *cell = create_cell();
+    const char *nowhere = in_directory("no-such-directory/cell.safetensors");
+    assert_fails(wlstm_cell_save(cell, nowhere, NULL), WLSTM_ERROR_FILE, nowhere);
+    assert_fails(wlstm_cell_save(cell, NULL, NULL), WLSTM_ERROR_INVALID_ARGUMENT, "path");
+    assert_fails(wlstm_cell_save(NULL, nowhere, NULL), WLSTM_ERROR_INVALID_ARGUMENT, "cell");
+    assert_fails(wlstm_lstm_save(NULL, nowhere, NULL), WLSTM_ERROR_INVALID_ARGUMENT, "lstm");
+    wlstm_cell_free(cell);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_saved_loads_again),
+        cmocka_unit_test(a_cell_loads_as_a_cell_and_as_one_layer),
+        cmocka_unit_test(parameters_are_converted_when_asked),
+        cmocka_unit_test(files_are_refused),
+        cmocka_unit_test(saving_is_refused),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
