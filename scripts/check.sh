@@ -1,0 +1,60 @@
+#!/bin/sh
+# What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
+# the whole suite under AddressSanitizer and UBSan, with oneDNN 3.2, without oneDNN, with Debian's own cmake, on every instruction
+# set this machine has, and wlstm-run against PyTorch. One name as an argument runs that check alone.
+set -eu
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+sh scripts/deps.sh clang clang-format libomp-dev
+
+# build FOLDER CMAKE-FLAGS...
+build() {
+    folder=build-check/$1
+    shift
+    "${CMAKE:-cmake}" -S . -B "$folder" -DWLSTM_WERROR=ON "$@" > "$folder.log" 2>&1 || { cat "$folder.log"; exit 1; }
+    "${CMAKE:-cmake}" --build "$folder" -j "$jobs" > "$folder.log" 2>&1 || { cat "$folder.log"; exit 1; }
+}
+# suite FOLDER CTEST-ARGUMENTS...
+suite() {
+    folder=build-check/$1
+    shift
+    ctest --test-dir "$folder" -j "$jobs" --output-on-failure "$@"
+}
+
+check_format() { git ls-files '*.c' '*.h' '*.cc' | xargs clang-format --dry-run -Werror; }
+check_gcc() { build gcc -DCMAKE_C_COMPILER=gcc; }
+check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang; }
+check_sanitizers() {
+    flags='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g'
+    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags"
+    suite sanitizers
+}
+check_onednn3() {
+    venv=build-check/onednn3-venv
+    if [ ! -e "$venv/lib/cmake/dnnl" ]; then
+        sh scripts/deps.sh python3-venv
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install -q onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0
+    fi
+    build onednn3 -Ddnnl_DIR="$PWD/$venv/lib/cmake/dnnl"
+    suite onednn3
+}
+# wlstm-run against PyTorch itself, on models and inputs made on the spot.
+check_pytorch() {
+    venv=build-check/pytorch-venv
+    sh scripts/deps.sh python3-venv
+    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install -q torch==2.13.0 numpy safetensors
+    build gcc -DCMAKE_C_COMPILER=gcc
+    "$venv/bin/python" tests/golden/check_run.py build-check/gcc/bin/wlstm-run
+}
+check_isas() {
+    for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
+}
+check_debian_cmake() { CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }
+
+mkdir -p build-check
+for name in ${1:-format gcc clang sanitizers onednn3 isas debian_cmake pytorch}; do
+    echo "check.sh: $name"
+    "check_$name"
+done

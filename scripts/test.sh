@@ -1,0 +1,8 @@
+#!/bin/sh
+# Installs what is missing, builds into build/ and runs the whole test suite. Arguments go to ctest.
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/deps.sh
+cmake -S . -B build -DCMAKE_BUILD_TYPE=Release ${WLSTM_CMAKE_FLAGS:-}
+cmake --build build -j "$(nproc)"
+ctest --test-dir build -j "$(nproc)" --output-on-failure "$@"
