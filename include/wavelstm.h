@@ -30,8 +30,12 @@
  *     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
  * Layer l > 0 reads layer l-1's h of both directions, D*R wide.
  *
- * Threads. Distinct objects never share state. One lstm or cell may run forward on many threads at once; changing its
- * parameters or freeing it while another thread uses it is an error of the caller. A plan is used by one thread at a time.
+ * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only read the
+ * same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info and
+ * get_parameter: any number of threads may do so at once. set_parameter, reset_parameters and free need the lstm or cell to
+ * themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
+ * plans of one lstm share its parameters and packed weights and never write to them: they may run, and be freed, at once with
+ * each other and with whatever is done to the lstm.
  */
 #ifndef WAVELSTM_H
 #define WAVELSTM_H
@@ -129,36 +133,44 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
 
 /* One lstm that runs `count` cells bottom-up at each step: cell k reads cell k-1's h. The cells' hidden sizes may
- * differ: then h_0, c_0, h_n, c_n are the layers' [B, H_l] blocks one after another. Copies the parameters.
- * Errors: INVALID_ARGUMENT (a NULL cell, input_size not the hidden_size below, mixed dtypes, bias in some only), OUT_OF_MEMORY. */
+ * differ: then h_0, c_0, h_n, c_n are the layers' [B, H_l] blocks one after another. Copies the parameters and
+ * only reads the cells. Errors: INVALID_ARGUMENT (a NULL cell, count below 1, input_size not the hidden_size below, mixed
+ * dtypes, bias in some only), OUT_OF_MEMORY. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_create_from_cells(const wlstm_cell *const *cells, int64_t count, wlstm_lstm **lstm);
 
 /* Writes the parameters to a safetensors file (F32 or F64) as PyTorch's state_dict would name them; NULL prefix is "".
- * The file appears whole or not at all. Errors: FILE, INVALID_ARGUMENT, OUT_OF_MEMORY. */
+ * The file appears whole or not at all. Errors: FILE, INVALID_ARGUMENT (NULL, a prefix that is not UTF-8), OUT_OF_MEMORY.
+ * Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_save(const wlstm_lstm *lstm, const char *path, const char *prefix);
 
-/* Frees an lstm; its plans stay usable. NULL is allowed. */
+/* Frees an lstm; plans made by wlstm_plan_create stay usable. NULL is allowed. Not thread-safe. */
 WLSTM_API void wlstm_lstm_free(wlstm_lstm *lstm);
 
-/* Fills *config, whose struct_size the caller has set. For a stack of unlike cells hidden_size is the last layer's. */
+/* Fills *config, whose struct_size the caller has set. For a stack of unlike cells hidden_size is the last layer's.
+ * Errors: INVALID_ARGUMENT (NULL, another struct_size). Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_get_config(const wlstm_lstm *lstm, wlstm_lstm_config *config);
 
-/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)); the same seed gives the same numbers everywhere. */
+/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)); the same seed gives the same numbers everywhere. Plans made before keep
+ * the parameters they were made with. Errors: INVALID_ARGUMENT (NULL), OUT_OF_MEMORY (such a plan shares the parameters, and
+ * there is no room for new ones: the old ones stay). Not thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed);
 
 /* Parameters in PyTorch's order: weight_ih_l0 [4H, I], weight_hh_l0 [4H, R], bias_ih_l0 [4H], bias_hh_l0 [4H],
- * weight_hr_l0 [P, H], then *_l0_reverse, then layer 1. 0 for a NULL lstm. */
+ * weight_hr_l0 [P, H], then *_l0_reverse, then layer 1. 0 for a NULL lstm. Thread-safe. */
 WLSTM_API int64_t wlstm_lstm_num_parameters(const wlstm_lstm *lstm);
 
-/* Name and shape of parameter `index`. *name lives as long as the lstm; shape[1] is 1 for a bias, whose *ndim is 1. */
+/* Name and shape of parameter `index`. *name lives until the parameters next change (wlstm_lstm_set_parameter,
+ * wlstm_lstm_reset_parameters) or the lstm is freed; shape[1] is 1 for a bias, whose *ndim is 1.
+ * Errors: INVALID_ARGUMENT (NULL, an index that is not below wlstm_lstm_num_parameters). Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_parameter_info(const wlstm_lstm *lstm, int64_t index, const char **name, int *ndim,
                                                  int64_t shape[2]);
 
 /* Copies `count` elements of the lstm's dtype into the parameter; count must be its size. Plans made before keep the
- * parameters they were made with. Errors: MISSING (no such name), INVALID_ARGUMENT, OUT_OF_MEMORY. Not thread-safe. */
+ * parameters they were made with. On failure nothing changes. Errors: MISSING (no such name), INVALID_ARGUMENT (NULL, another
+ * count), OUT_OF_MEMORY (as wlstm_lstm_reset_parameters). Not thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_set_parameter(wlstm_lstm *lstm, const char *name, const void *values, int64_t count);
 
-/* Copies the parameter out; as wlstm_lstm_set_parameter. Thread-safe beside forward. */
+/* Copies the parameter out. Errors: MISSING, INVALID_ARGUMENT, as wlstm_lstm_set_parameter. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const char *name, void *values, int64_t count);
 
 /* out, (h_n, c_n) = lstm(x, (h_0, c_0)).
@@ -173,10 +185,15 @@ WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const ch
  *                         enforce_sorted=False: out is zero past a row's end, h_n and c_n are those at its own last
  *                         step, the reverse direction starts there.
  *
- * T is at least 1; B may be 0, which gives empty results. x and out must not overlap. NaN and infinity in a row stay in
- * that row. The first call for a (T, B) makes a plan and keeps it with the lstm, later ones that fit it allocate
- * nothing; wlstm_plan_execute avoids even the look-up. Thread-safe: concurrent calls use a plan each.
- * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: 8*T*B*H*(I+R) operations a layer and direction. */
+ * T is at least 1; B may be 0, which gives empty results; T*B is at most 2^40. No two arrays may overlap, except h_n with h_0,
+ * c_n with c_0 and, for one layer and direction, out with h_0, each only when they begin at the same address. NaN and infinity
+ * in a row stay in that row.
+ *
+ * The first call for a (T, B) makes a plan and keeps it with the lstm, later ones that fit it allocate nothing;
+ * wlstm_plan_execute avoids even the look-up. A call that fits none of the kept plans makes one in the place of one of them. The
+ * lstm keeps up to 64 plans (one a thread that was inside at once) until its parameters change or it is freed; for a
+ * plan's memory see wlstm_plan_create. Thread-safe: concurrent calls use a plan each.
+ * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: T*B*(8*H*(I+R) + 2*H*P) operations a layer and direction. */
 WLSTM_API wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                      const void *x, const void *h_0, const void *c_0, void *out, void *h_n, void *c_n);
 
@@ -193,7 +210,8 @@ typedef struct wlstm_cell_config {
 #define WLSTM_CELL_CONFIG_INIT                                                                                         \
     { sizeof(wlstm_cell_config), 0, 0, 1, WLSTM_F32 }
 
-/* As their wlstm_lstm_ namesakes; the parameters are weight_ih [4H, I], weight_hh [4H, H], bias_ih [4H], bias_hh [4H]. */
+/* As their wlstm_lstm_ namesakes, errors and threads too; the parameters are weight_ih [4H, I], weight_hh [4H, H],
+ * bias_ih [4H], bias_hh [4H]. */
 WLSTM_API wlstm_status wlstm_cell_create(const wlstm_cell_config *config, wlstm_cell **cell);
 WLSTM_API wlstm_status wlstm_cell_load(const char *path, const wlstm_load_options *options, wlstm_cell **cell);
 WLSTM_API wlstm_status wlstm_cell_save(const wlstm_cell *cell, const char *path, const char *prefix);
@@ -213,66 +231,84 @@ WLSTM_API wlstm_status wlstm_cell_get_parameter(const wlstm_cell *cell, const ch
  *     h_out  [B, H]   may be h
  *     c_out  [B, H]   may be c
  *
- * B may be 0. x must not overlap h_out or c_out. Thread-safe. After the first call with the largest batch (on each of
- * the threads that run at once) no call allocates. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. */
+ * B is 0 to 2^40. No two arrays may overlap, except h_out with h and c_out with c, each only when they begin at the same
+ * address. After the first call with the largest batch (on each of the threads that run at once) no call allocates: plans are
+ * kept as by wlstm_forward. Thread-safe. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: 8*B*H*(I+H) operations. */
 WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const void *x, const void *h, const void *c,
                                           void *h_out, void *c_out);
 
 /* ------------------------------------------------------------------------------------------------------ 4. plans */
 
-/* Who computes. AUTO takes the fastest that covers the lstm; a plan's description says which it was. */
+/* Who computes. AUTO takes the fastest that covers the lstm, in this version always NATIVE; a plan's description says which it
+ * was. */
 typedef enum wlstm_backend {
     WLSTM_BACKEND_AUTO = 0,
     WLSTM_BACKEND_REFERENCE = 1, /* the equations in scalar C: the oracle and the fallback */
-    WLSTM_BACKEND_ONEDNN = 2,    /* gate GEMMs by oneDNN primitives; f32 */
+    WLSTM_BACKEND_ONEDNN = 2,    /* gate GEMMs by oneDNN primitives; f32, not deterministic, where built in */
     WLSTM_BACKEND_NATIVE = 3     /* this library's fused kernels */
 } wlstm_backend;
 
 /* How much time choosing may take, FFTW's ladder. */
 typedef enum wlstm_effort {
     WLSTM_EFFORT_DEFAULT = 0,  /* the environment's WLSTM_EFFORT, else ESTIMATE */
-    WLSTM_EFFORT_ESTIMATE = 1, /* a cost model, microseconds */
+    WLSTM_EFFORT_ESTIMATE = 1, /* from the sizes alone, microseconds */
     WLSTM_EFFORT_MEASURE = 2,  /* in this version as ESTIMATE */
     WLSTM_EFFORT_PATIENT = 3   /* in this version as ESTIMATE */
 } wlstm_effort;
 
-/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. */
+/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field is checked, those not used too. */
 typedef struct wlstm_plan_options {
     size_t struct_size;
     int64_t max_seq_len;   /* the largest T it will execute, at least 1 */
     int64_t max_batch;     /* the largest B it will execute, at least 1 */
-    int num_threads;       /* 0: WLSTM_NUM_THREADS, else OpenMP's default */
-    wlstm_backend backend; /* AUTO: WLSTM_BACKEND, else the library's choice */
-    wlstm_effort effort;
-    double time_limit; /* seconds that effort MEASURE or PATIENT may take; 0: the default */
+    int num_threads;       /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says */
+    wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
+    wlstm_effort effort;   /* not used in this version */
+    double time_limit; /* seconds that effort MEASURE or PATIENT may take, 0: the default; not used in this version */
     int deterministic; /* 1: the same bits for every thread count, effort and batch neighbour on one ISA */
 } wlstm_plan_options;
 #define WLSTM_PLAN_OPTIONS_INIT                                                                                        \
     { sizeof(wlstm_plan_options), 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0.0, 0 }
 
 /* A plan for one lstm: packed weights (shared with the lstm's other plans), primitives, schedule, scratch. It keeps what
- * it needs of the lstm, which may be freed first. The caller frees the plan. Cost: one pass over the weights for the first
- * plan of a kind, microseconds more for the next. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (the backend asked
- * for does not cover this lstm), BACKEND. Thread-safe. */
+ * it needs of the lstm, which may be freed first. The caller frees the plan. max_seq_len * max_batch is at most 2^40.
+ * Cost: one pass over the weights for the first plan of a kind, microseconds more for the next. Memory: the packed weights, and
+ * scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of L > 1 keeps whole
+ * sequences between its layers: up to 2 * max_seq_len * max_batch * 2R elements (REFERENCE: some for every stack).
+ * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe. */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
-/* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN,
- * where it computes, has small allocations of its own), takes no lock, prints nothing. One thread at a time. Errors: INVALID_ARGUMENT, BACKEND. */
+/* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN, where it
+ * computes, has small allocations of its own), takes no lock, prints nothing. One thread at a time.
+ * Errors: INVALID_ARGUMENT, BACKEND. */
 WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);
 
-/* One line for people: "t10b3i100h20l4: project onednn 2.6.3, step onednn, chunk 10, 1 thread, ...". Lives as long as the
- * plan; "" for NULL. */
+/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB". Lives as long
+ * as the plan; "" for NULL. Thread-safe. */
 WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
 
-/* Bytes of the packed weights (shared) and of this plan's own scratch; either pointer may be NULL. */
+/* Bytes of the packed weights (shared) and of this plan's own scratch; either pointer may be NULL.
+ * Errors: INVALID_ARGUMENT (a NULL plan). Thread-safe. */
 WLSTM_API wlstm_status wlstm_plan_memory(const wlstm_plan *plan, size_t *weight_bytes, size_t *scratch_bytes);
 
-/* NULL is allowed. */
+/* Frees a plan; the packed weights go with the last who shares them. NULL is allowed. Not while the plan executes; beside
+ * anything else thread-safe. */
 WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
 
 /* ------------------------------------------------------------------------------------------------ 5. the library */
+
+/* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
+ * the default. A value that is not understood counts as not set.
+ *
+ *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made and each value not understood at 1
+ *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
+ *                        the machine's widest
+ *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
+ *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
+ *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward
+ *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT; not used in this version */
 
 /* "0.1.0" of the library that runs, which may be newer than the header's WLSTM_VERSION_STRING. Static. */
 WLSTM_API const char *wlstm_version(void);
@@ -284,9 +320,10 @@ typedef void *(*wlstm_allocate_function)(size_t bytes, void *context);
 typedef void (*wlstm_deallocate_function)(void *memory, void *context);
 
 /* Where the library gets memory from here on: allocate returns malloc-like memory (aligned for any type) or NULL. Set it
- * once, before anything else is called; two NULLs restore malloc and free. oneDNN's and the JSON parser's own small
- * allocations at creation and loading do not pass through it. Errors: INVALID_ARGUMENT (only one of the two NULL, or memory
- * from the former allocator still in use). */
+ * once, before anything else is called; two NULLs restore malloc and free. Both functions are called by every thread that uses
+ * the library, at once. oneDNN's and the JSON parser's own small allocations at creation and loading do not pass through it.
+ * Errors: INVALID_ARGUMENT (only one of the two NULL, or memory from the former allocator still in use). Not thread-safe: no
+ * other call of the library may run. */
 WLSTM_API wlstm_status wlstm_set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate,
                                            void *context);
 

@@ -1,5 +1,6 @@
 #include "environment.h"
 
+#include "io/text.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,34 +9,64 @@
 static wli_environment environment;
 static pthread_once_t read_once = PTHREAD_ONCE_INIT;
 
-/* The index of variable's value in names (NULL-terminated), or fallback. */
-static int choice(const char *variable, const char *const *names, int fallback) {
+/* One value that a variable may have. */
+typedef struct choice {
+    const char *name;
+    int value;
+} choice;
+
+static const choice backends[] = { { "auto", WLSTM_BACKEND_AUTO },
+                                   { "reference", WLSTM_BACKEND_REFERENCE },
+                                   { "onednn", WLSTM_BACKEND_ONEDNN },
+                                   { "native", WLSTM_BACKEND_NATIVE },
+                                   { NULL, 0 } };
+static const choice efforts[] = { { "default", WLSTM_EFFORT_DEFAULT },
+                                  { "estimate", WLSTM_EFFORT_ESTIMATE },
+                                  { "measure", WLSTM_EFFORT_MEASURE },
+                                  { "patient", WLSTM_EFFORT_PATIENT },
+                                  { NULL, 0 } };
+/* neon is ARM's baseline; avx512_bf16 caps nothing that f32 and f64 use. */
+static const choice isas[] = { { "baseline", WLI_ISA_BASELINE },  { "neon", WLI_ISA_BASELINE },
+                               { "avx2", WLI_ISA_AVX2 },          { "avx512", WLI_ISA_AVX512 },
+                               { "avx512_bf16", WLI_ISA_AVX512 }, { NULL, 0 } };
+
+/* Reading is not over yet, so that wli_verbose cannot be asked. */
+static void ignore_value(const char *variable, const char *value, const char *expected) {
+    char shown[64];
+    if (environment.verbose >= 1)
+        fprintf(stderr, "wavelstm: %s: %s expected, got '%s': ignored\n", variable, expected,
+                wli_printable(value, strlen(value), shown, sizeof shown));
+}
+
+static int read_choice(const char *variable, const choice *choices, int fallback) {
     const char *value = getenv(variable);
-    for (int i = 0; value && names[i]; i++)
-        if (strcmp(value, names[i]) == 0) return i;
+    char expected[96] = "one of";
+    if (!value || !*value) return fallback;
+    for (int i = 0; choices[i].name; i++) {
+        if (strcmp(value, choices[i].name) == 0) return choices[i].value;
+        size_t used = strlen(expected);
+        snprintf(expected + used, sizeof expected - used, "%s %s", i ? "," : "", choices[i].name);
+    }
+    ignore_value(variable, value, expected);
     return fallback;
 }
 
-static int number(const char *variable, int lowest, int highest, int fallback) {
+static int read_number(const char *variable, int lowest, int highest, const char *expected, int fallback) {
     const char *value = getenv(variable);
     if (!value || !*value) return fallback;
     char *end;
-    long parsed = strtol(value, &end, 10);
-    return *end == '\0' && parsed >= lowest && parsed <= highest ? (int)parsed : fallback;
+    long number = strtol(value, &end, 10);
+    if (*end == '\0' && number >= lowest && number <= highest) return (int)number;
+    ignore_value(variable, value, expected);
+    return fallback;
 }
 
 static void read_environment(void) {
-    static const char *const backends[] = { "auto", "reference", "onednn", "native", NULL };
-    static const char *const efforts[] = { "default", "estimate", "measure", "patient", NULL };
-    static const char *const isas[] = { "baseline", "avx2", "avx512", NULL };
-    static const char *const wider_isas[] = { "neon", "avx512_bf16", NULL };
-    environment.num_threads = number("WLSTM_NUM_THREADS", 1, 1 << 16, 0);
-    environment.verbose = number("WLSTM_VERBOSE", 0, 3, 0);
-    environment.backend = (wlstm_backend)choice("WLSTM_BACKEND", backends, WLSTM_BACKEND_AUTO);
-    environment.effort = (wlstm_effort)choice("WLSTM_EFFORT", efforts, WLSTM_EFFORT_DEFAULT);
-    /* neon is ARM's baseline; avx512_bf16 caps nothing that f32 and f64 use. */
-    int wider = choice("WLSTM_ISA", wider_isas, 1);
-    environment.isa_cap = wider == 0 ? WLI_ISA_BASELINE : (wli_isa)choice("WLSTM_ISA", isas, WLI_ISA_AVX512);
+    environment.verbose = read_number("WLSTM_VERBOSE", 0, 3, "0 to 3", 0);
+    environment.num_threads = read_number("WLSTM_NUM_THREADS", 1, 1 << 16, "1 to 65536", 0);
+    environment.backend = (wlstm_backend)read_choice("WLSTM_BACKEND", backends, WLSTM_BACKEND_AUTO);
+    environment.effort = (wlstm_effort)read_choice("WLSTM_EFFORT", efforts, WLSTM_EFFORT_DEFAULT);
+    environment.isa_cap = (wli_isa)read_choice("WLSTM_ISA", isas, WLI_ISA_AVX512);
 }
 
 const wli_environment *wli_environment_get(void) {

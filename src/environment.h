@@ -1,4 +1,5 @@
-/* The WLSTM_* environment variables, read once. A value that is not understood counts as not set. */
+/* The WLSTM_* environment variables, read once. A value that is not understood counts as not set, and is named on stderr when
+ * WLSTM_VERBOSE is at least 1. */
 #ifndef WLI_ENVIRONMENT_H
 #define WLI_ENVIRONMENT_H
 

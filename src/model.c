@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 4H*max(I, R) elements of 8 bytes must stay far from overflow in everything derived from it. */
+/* Keeps sums of sizes and small multiples of one (4H, D*R) far from overflow; products of two go through wli_size_product. */
 static const int64_t largest_size = INT64_C(1) << 40;
 
 static wlstm_status check_size(const char *name, int64_t value) {
@@ -28,15 +28,15 @@ static wlstm_status check_spec(const wli_model_spec *spec) {
                         (int)spec->dtype);
     if ((status = check_size("input_size", spec->input_size)) != WLSTM_OK) return status;
     if ((status = check_size("num_layers", spec->num_layers)) != WLSTM_OK) return status;
-    for (int64_t layer = 0; layer < (spec->hidden_sizes ? spec->num_layers : 1); layer++)
-        if ((status = check_size("hidden_size", spec->hidden_sizes ? spec->hidden_sizes[layer] : spec->hidden_size)) !=
-            WLSTM_OK)
-            return status;
-    if (spec->proj_size < 0 || (spec->proj_size > 0 && spec->proj_size >= spec->hidden_size))
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "proj_size: 0 or a positive integer smaller than hidden_size (%" PRId64
-                        ") expected, got %" PRId64,
-                        spec->hidden_size, spec->proj_size);
+    for (int64_t layer = 0; layer < (spec->hidden_sizes ? spec->num_layers : 1); layer++) {
+        const int64_t H = spec->hidden_sizes ? spec->hidden_sizes[layer] : spec->hidden_size;
+        if ((status = check_size("hidden_size", H)) != WLSTM_OK) return status;
+        if (spec->proj_size < 0 || (spec->proj_size > 0 && spec->proj_size >= H))
+            return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                            "proj_size: 0 or a positive integer smaller than hidden_size (%" PRId64
+                            ") expected, got %" PRId64,
+                            H, spec->proj_size);
+    }
     if (!(spec->dropout >= 0.0 && spec->dropout <= 1.0))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dropout: a number in range [0, 1] expected, got %g",
                         spec->dropout);

@@ -1,5 +1,8 @@
 /* The parameters of an nn.LSTM, an nn.LSTMCell or a stack of cells: shapes, PyTorch's names, values. Plans share a model
- * by reference; its values never change while more than one holds it. */
+ * by reference; its values never change while more than one holds it.
+ *
+ * "Cell" means one (layer, direction) throughout the library, what one nn.LSTMCell computes: an lstm has num_layers *
+ * num_directions of them. Only the public wlstm_cell is nn.LSTMCell itself. */
 #ifndef WLI_MODEL_H
 #define WLI_MODEL_H
 
@@ -9,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* One (layer, direction). R is proj_size, or hidden_size without projection. */
+/* One cell. R is proj_size, or hidden_size without projection. */
 typedef struct wli_cell_weights {
     int64_t input_size, hidden_size, proj_size, state_size; /* I, H, P, R */
     const void *weight_ih;                                  /* [4H, I] */
@@ -74,14 +77,14 @@ wlstm_status wli_model_make_private(wli_model **model);
 wlstm_status wli_model_derive(wli_model *model, const char *key, wlstm_status (*make)(void *context, void **object),
                               void (*destroy)(void *object), void *context, void **object);
 
-/* The cells as layers of one model, bottom-up, their parameters copied (src/cell.c). */
-wlstm_status wli_cells_stack(const wlstm_cell *const *cells, int64_t count, wli_model **model);
-
 /* Parameter access behind the public functions of both lstm and cell. */
-wli_parameter *wli_model_find(const wli_model *model, const char *name);
 wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]);
-wlstm_status wli_model_set(wli_model **model, const char *name, const void *values, int64_t count);
-wlstm_status wli_model_get(const wli_model *model, const char *name, void *values, int64_t count);
+
+/* Checks the arguments of a get or set, and finds the parameter. */
+wlstm_status wli_model_find(const wli_model *model, const char *name, const void *values, int64_t count,
+                            int64_t *index);
+wlstm_status wli_model_set(wli_model **model, int64_t index, const void *values);
+void wli_model_get(const wli_model *model, int64_t index, void *values);
 
 /* U(-bound, bound) from a counter-based generator (SplitMix64): equal on every machine. */
 wlstm_status wli_model_reset(wli_model **model, uint64_t seed);

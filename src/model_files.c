@@ -13,7 +13,7 @@
 typedef struct name_census {
     bool any_cell, any_lstm; /* weight_ih; weight_ih_l0 */
     int64_t num_layers;
-    bool bidirectional, bias, projection;
+    bool bidirectional, bias, projection, f64;
 } name_census;
 
 /* Reads "weight_ih_l12_reverse" behind the prefix as kind weight_ih, layer 12, reverse; layer -1 for an LSTMCell's. */
@@ -40,7 +40,8 @@ static name_census take_census(const wli_safetensors *file, const char *prefix) 
     name_census census = { 0 };
     size_t prefix_length = strlen(prefix);
     for (int64_t i = 0; i < wli_safetensors_count(file); i++) {
-        const char *name = wli_safetensors_at(file, i)->name, *kind;
+        const wli_st_tensor *tensor = wli_safetensors_at(file, i);
+        const char *name = tensor->name, *kind;
         int64_t layer;
         bool reverse;
         if (strncmp(name, prefix, prefix_length) != 0 || !parse_name(name + prefix_length, &kind, &layer, &reverse))
@@ -50,6 +51,7 @@ static name_census take_census(const wli_safetensors *file, const char *prefix) 
         census.bidirectional = census.bidirectional || reverse;
         census.bias = census.bias || strncmp(kind, "bias", 4) == 0;
         census.projection = census.projection || strcmp(kind, "weight_hr") == 0;
+        census.f64 = census.f64 || tensor->dtype == WLI_ST_F64;
     }
     return census;
 }
@@ -99,10 +101,12 @@ static wlstm_status read_sizes(const source *from, const name_census *census, wl
     }
     if (!census->projection) return WLSTM_OK;
     wlstm_status status = find(from, "weight_hr_l0", 2, &tensor);
-    if (status == WLSTM_OK && tensor->shape[0] >= spec->hidden_size)
-        return wli_fail(WLSTM_ERROR_FORMAT,
-                        "%s: tensor '%sweight_hr_l0': fewer than hidden_size = %" PRId64 " rows expected, got %" PRId64,
-                        from->path, from->prefix, spec->hidden_size, tensor->shape[0]);
+    for (int64_t l = 0; l < spec->num_layers && status == WLSTM_OK; l++)
+        if (tensor->shape[0] >= hidden_sizes[l])
+            status = wli_fail(WLSTM_ERROR_FORMAT,
+                              "%s: tensor '%sweight_hr_l0': fewer than the hidden_size %" PRId64 " of layer %" PRId64
+                              " rows expected, got %" PRId64,
+                              from->path, from->prefix, hidden_sizes[l], l, tensor->shape[0]);
     if (status == WLSTM_OK) spec->proj_size = tensor->shape[0];
     return status;
 }
@@ -147,7 +151,7 @@ static wlstm_status read_model(const source *from, const wlstm_load_options *opt
     if (spec.num_layers > wli_safetensors_count(from->file))
         return wli_fail(WLSTM_ERROR_MISSING, "%s: tensors of all %" PRId64 " layers expected, got %" PRId64 " tensors",
                         from->path, spec.num_layers, wli_safetensors_count(from->file));
-    spec.dtype = options->convert ? options->dtype : first->dtype == WLI_ST_F64 ? WLSTM_F64 : WLSTM_F32;
+    spec.dtype = options->convert ? options->dtype : census.f64 ? WLSTM_F64 : WLSTM_F32;
     size_t bytes = (size_t)spec.num_layers * sizeof(int64_t);
     int64_t *hidden_sizes = wli_alloc(bytes);
     if (!hidden_sizes) return wli_out_of_memory("layers", bytes);

@@ -5,12 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-wli_parameter *wli_model_find(const wli_model *model, const char *name) {
-    for (int64_t i = 0; i < model->num_parameters; i++)
-        if (strcmp(model->parameters[i].name, name) == 0) return &model->parameters[i];
-    return NULL;
-}
-
 wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]) {
     if (!name || !ndim || !shape)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL",
@@ -28,33 +22,32 @@ wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **
     return WLSTM_OK;
 }
 
-static wlstm_status check_access(const wli_model *model, const char *name, const void *values, int64_t count,
-                                 wli_parameter **parameter) {
+wlstm_status wli_model_find(const wli_model *model, const char *name, const void *values, int64_t count,
+                            int64_t *index) {
     if (!name || !values)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", name ? "values" : "name");
-    if (!(*parameter = wli_model_find(model, name)))
+    int64_t i = 0;
+    while (i < model->num_parameters && strcmp(model->parameters[i].name, name) != 0) i++;
+    if (i == model->num_parameters)
         return wli_fail(WLSTM_ERROR_MISSING, "name: one of the %" PRId64 " parameters from %s on expected, got \"%s\"",
                         model->num_parameters, model->parameters[0].name, name);
-    if (count < 0 || (size_t)count != (*parameter)->count)
+    if (count < 0 || (size_t)count != model->parameters[i].count)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "count: %zu elements of %s expected, got %" PRId64,
-                        (*parameter)->count, name, count);
+                        model->parameters[i].count, name, count);
+    *index = i;
     return WLSTM_OK;
 }
 
-wlstm_status wli_model_set(wli_model **model, const char *name, const void *values, int64_t count) {
-    wli_parameter *parameter;
-    wlstm_status status = check_access(*model, name, values, count, &parameter);
-    if (status == WLSTM_OK) status = wli_model_make_private(model);
+wlstm_status wli_model_set(wli_model **model, int64_t index, const void *values) {
+    wlstm_status status = wli_model_make_private(model);
     if (status != WLSTM_OK) return status;
-    memcpy(wli_model_find(*model, name)->values, values, (size_t)count * wli_dtype_size((*model)->dtype));
+    const wli_parameter *parameter = &(*model)->parameters[index];
+    memcpy(parameter->values, values, parameter->count * wli_dtype_size((*model)->dtype));
     return WLSTM_OK;
 }
 
-wlstm_status wli_model_get(const wli_model *model, const char *name, void *values, int64_t count) {
-    wli_parameter *parameter;
-    wlstm_status status = check_access(model, name, values, count, &parameter);
-    if (status == WLSTM_OK) memcpy(values, parameter->values, (size_t)count * wli_dtype_size(model->dtype));
-    return status;
+void wli_model_get(const wli_model *model, int64_t index, void *values) {
+    memcpy(values, model->parameters[index].values, model->parameters[index].count * wli_dtype_size(model->dtype));
 }
 
 /* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): 53 bits as a double in [0, 1). */

@@ -24,6 +24,10 @@ wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t m
     if (call->batch > max_batch)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "batch: at most the plan's %" PRId64 " expected, got %" PRId64,
                         max_batch, call->batch);
+    if (call->batch > 0 && call->seq_len > WLI_LARGEST_ROWS / call->batch)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "seq_len * batch: at most 2^40 expected, got %" PRId64 " * %" PRId64, call->seq_len,
+                        call->batch);
     if (call->batch > 0 && (!call->x || !call->out))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: an array expected, got NULL", call->x ? "out" : "x");
     return check_lengths(call);

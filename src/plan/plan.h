@@ -4,6 +4,9 @@
 
 #include "call.h"
 
+/* The largest T*B: what it multiplies stays far from overflow. */
+#define WLI_LARGEST_ROWS (INT64_C(1) << 40)
+
 /* Checks T, B, lengths, x and out, and that T, B are within the maxima; names what is wrong. */
 wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 
@@ -14,17 +17,18 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call);
 
 bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
 
-/* Raises the maxima of options to the plan's, so that a successor serves what the plan served. */
+/* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice the
+ * larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
 
-/* Plans that wlstm_forward and wlstm_cell_forward made and keep, one for each thread that was inside at once; without a lock, as
- * a thread takes a plan out of its slot while it runs. */
+/* Plans that wlstm_forward and wlstm_cell_forward made and keep, about one for each thread that was inside at once; without a
+ * lock, as a thread takes a plan out of its slot while it runs or looks at it. */
 enum { WLI_POOL_SLOTS = 64 };
 typedef struct wli_plan_pool {
     _Atomic(wlstm_plan *) slots[WLI_POOL_SLOTS];
 } wli_plan_pool;
 
-/* Runs a checked call by a plan of the pool, made for (seq_len, batch) if none fits. */
+/* Runs a checked call by a plan of the pool, made for (seq_len, batch) if none fits, in place of one that does not. */
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call);
 
 /* Frees the plans; nobody may be inside. */

@@ -20,6 +20,7 @@ enum { I = 9, H = 7, L = 2, T = 6, B = 5 };
 /* The allocator under test counts; allocation number fail_at (from 1) gets NULL. */
 typedef struct ledger {
     atomic_long made, live, fail_at;
+    atomic_size_t largest; /* bytes asked for at once */
     atomic_bool failed;
 } ledger;
 
@@ -28,6 +29,7 @@ static ledger books;
 static void *counting_allocate(size_t bytes, void *context) {
     ledger *l = context;
     const long number = atomic_fetch_add(&l->made, 1) + 1;
+    if (bytes > atomic_load(&l->largest)) atomic_store(&l->largest, bytes);
     if (number == atomic_load(&l->fail_at)) {
         atomic_store(&l->failed, true);
         return NULL;
@@ -128,6 +130,75 @@ static void forward_allocates_in_its_first_call_only(void **state) {
     assert_int_equal(made(), 0);
     wlstm_lstm_free(lstm);
     assert_int_equal(atomic_load(&books.live), 0);
+}
+
+/* One long row, then many short ones: no room is needed for as many long ones. */
+static void forward_does_not_add_up_unlike_sizes(void **state) {
+    (void)state;
+    enum { MANY = 4000 };
+    static float long_x[MANY], long_out[MANY * 2 * 2];
+    wlstm_lstm_config config = config_of(0, 1);
+    wlstm_lstm *lstm;
+    config.input_size = 1, config.hidden_size = 2;
+    fail_at(0);
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    atomic_store(&books.largest, 0);
+    assert_int_equal(wlstm_forward(lstm, MANY, 1, NULL, long_x, NULL, NULL, long_out, NULL, NULL), WLSTM_OK);
+    assert_int_equal(wlstm_forward(lstm, 1, MANY, NULL, long_x, NULL, NULL, long_out, NULL, NULL), WLSTM_OK);
+    assert_true(atomic_load(&books.largest) < (size_t)16 << 20); /* MANY * MANY rows take a gigabyte */
+    wlstm_lstm_free(lstm);
+    assert_int_equal(atomic_load(&books.live), 0);
+}
+
+/* (2, 1), then (1, 2): the plan that would serve both cannot be had, the one of the call can. */
+static void forward_makes_do_with_the_calls_own_size(void **state) {
+    (void)state;
+    for (long number = 1, failed = 1; failed; ++number) {
+        const wlstm_lstm_config config = config_of(0, 1);
+        wlstm_lstm *lstm;
+        fail_at(0);
+        assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+        assert_int_equal(wlstm_forward(lstm, 2, 1, NULL, x, NULL, NULL, out, NULL, NULL), WLSTM_OK);
+        fail_at(number);
+        assert_int_equal(wlstm_forward(lstm, 1, 2, NULL, x, NULL, NULL, out, NULL, NULL), WLSTM_OK);
+        failed = atomic_load(&books.failed);
+        fail_at(0);
+        assert_int_equal(wlstm_forward(lstm, 2, 1, NULL, x, NULL, NULL, out, NULL, NULL), WLSTM_OK);
+        assert_true(failed || made() == 0);
+        wlstm_lstm_free(lstm);
+        assert_int_equal(atomic_load(&books.live), 0);
+    }
+}
+
+static void a_refused_set_parameter_keeps_the_plans(void **state) {
+    (void)state;
+    const wlstm_lstm_config config = config_of(0, 0);
+    wlstm_lstm *lstm;
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    assert_int_equal(wlstm_forward(lstm, T, B, NULL, x, NULL, NULL, out, NULL, NULL), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_set_parameter(lstm, "bias_ih", x, 4 * H), WLSTM_ERROR_MISSING);
+    assert_int_equal(wlstm_lstm_set_parameter(lstm, "bias_ih_l0", x, H), WLSTM_ERROR_INVALID_ARGUMENT);
+    fail_at(0);
+    assert_int_equal(wlstm_forward(lstm, T, B, NULL, x, NULL, NULL, out, NULL, NULL), WLSTM_OK);
+    assert_int_equal(made(), 0);
+    wlstm_lstm_free(lstm);
+    assert_int_equal(atomic_load(&books.live), 0);
+}
+
+/* Batch 0 is an empty result, not a plan. */
+static void an_empty_batch_allocates_nothing(void **state) {
+    (void)state;
+    const wlstm_lstm_config config = config_of(0, 1);
+    wlstm_lstm *lstm;
+    wlstm_cell *cell;
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    assert_int_equal(create_cell(&cell), WLSTM_OK);
+    fail_at(0);
+    assert_int_equal(wlstm_forward(lstm, T, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL), WLSTM_OK);
+    assert_int_equal(wlstm_cell_forward(cell, 0, NULL, NULL, NULL, NULL, NULL), WLSTM_OK);
+    assert_int_equal(made(), 0);
+    wlstm_lstm_free(lstm);
+    wlstm_cell_free(cell);
 }
 
 typedef struct caller {
@@ -350,6 +421,10 @@ int main(void) {
         cmocka_unit_test(executing_a_plan_allocates_nothing),
         cmocka_unit_test(a_cell_allocates_in_its_first_call_only),
         cmocka_unit_test(forward_allocates_in_its_first_call_only),
+        cmocka_unit_test(forward_does_not_add_up_unlike_sizes),
+        cmocka_unit_test(forward_makes_do_with_the_calls_own_size),
+        cmocka_unit_test(a_refused_set_parameter_keeps_the_plans),
+        cmocka_unit_test(an_empty_batch_allocates_nothing),
         cmocka_unit_test(forward_on_many_threads_leaks_nothing),
         cmocka_unit_test(creation_fails_cleanly),
         cmocka_unit_test(plans_fail_cleanly),

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "plan/plan.h"
 #include "problem.h"
 #include "random.h"
 
@@ -199,6 +200,8 @@ static void a_plan_says_what_it_is(void **state) {
     wlstm_plan_free(plan);
     assert_int_equal(problem_plan(&p, WLSTM_BACKEND_AUTO, 1, &plan), WLSTM_OK);
     assert_null(strchr(wlstm_plan_describe(plan), '\n'));
+    assert_non_null(strstr(wlstm_plan_describe(plan), ": project and step native "));
+    assert_non_null(strstr(wlstm_plan_describe(plan), ", 1 thread, weights "));
     assert_int_equal(wlstm_plan_memory(plan, &weight_bytes, &scratch_bytes), WLSTM_OK);
     assert_int_equal(wlstm_plan_memory(plan, NULL, NULL), WLSTM_OK);
     assert_true(scratch_bytes > 0); /* weight_bytes is 0 where the parameters are used as they are */
@@ -206,7 +209,145 @@ static void a_plan_says_what_it_is(void **state) {
     problem_free(&p);
 }
 
-int main(void) {
+/* The pool behind wlstm_forward, with plans for these batches in it as four threads would leave them. */
+static void fill_pool(wli_plan_pool *pool, wli_model **model, const int64_t batches[THREADS]) {
+    const wli_model_spec spec = { .dtype = WLSTM_F32, .num_layers = 1, .input_size = 3, .hidden_size = 2 };
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    assert_int_equal(wli_model_create(&spec, model), WLSTM_OK);
+    assert_int_equal(wli_model_reset(model, 0), WLSTM_OK);
+    for (int i = 0; i < THREADS; ++i) {
+        wlstm_plan *plan;
+        options.max_seq_len = 1, options.max_batch = batches[i];
+        assert_int_equal(wli_plan_make(*model, &options, &plan), WLSTM_OK);
+        pool->slots[i] = plan;
+    }
+}
+
+/* Plans in the pool that can run this batch; 0 counts all. */
+static int plans_for(wli_plan_pool *pool, int64_t batch) {
+    int count = 0;
+    for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
+        const wlstm_plan *plan = pool->slots[slot];
+        count += plan && wli_plan_fits(plan, 1, batch);
+    }
+    return count;
+}
+
+static void a_call_replaces_one_plan_at_most(void **state) {
+    (void)state;
+    enum { LARGE = 8 };
+    const float x[LARGE * 3] = { 0 };
+    float out[LARGE * 2];
+    const wli_call call = { .seq_len = 1, .batch = LARGE, .x = x, .out = out };
+    const int64_t batches[][THREADS] = { { 1, 2, 1, 2 }, { 1, 2, 1, LARGE } };
+    static wli_plan_pool pools[2];
+    for (int i = 0; i < 2; ++i) {
+        wli_plan_pool *pool = &pools[i];
+        wli_model *model;
+        fill_pool(pool, &model, batches[i]);
+        for (int repeat = 0; repeat < 3; ++repeat) {
+            assert_int_equal(wli_plan_pool_run(pool, model, &call), WLSTM_OK);
+            assert_int_equal(plans_for(pool, 0), THREADS);
+            assert_int_equal(plans_for(pool, LARGE), 1);
+        }
+        wli_plan_pool_clear(pool);
+        wli_model_release(model);
+    }
+}
+
+/* What a process of its own prints, for the environment is read once: the plans' descriptions, UNSUPPORTED, and the result of
+ * wlstm_forward, of f32, f32 deterministic and f64. */
+static int print_plans(void) {
+    for (int kind = 0; kind < 3; ++kind) {
+        wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+        wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+        const double x[3] = { 0 };
+        double out[2];
+        wlstm_lstm *lstm;
+        wlstm_plan *plan;
+        config.input_size = 3, config.hidden_size = 2, config.dtype = kind == 2 ? WLSTM_F64 : WLSTM_F32;
+        options.max_seq_len = 1, options.max_batch = 1, options.deterministic = kind == 1;
+        if (wlstm_lstm_create(&config, &lstm) != WLSTM_OK) return 1;
+        const wlstm_status forward = wlstm_forward(lstm, 1, 1, NULL, x, NULL, NULL, out, NULL, NULL);
+        const wlstm_status made = wlstm_plan_create(lstm, &options, &plan);
+        printf("%d %d %s\n", (int)forward, (int)made, wlstm_plan_describe(plan));
+        wlstm_plan_free(plan);
+        wlstm_lstm_free(lstm);
+    }
+    return 0;
+}
+
+static const char *program;
+
+/* Standard output and standard error of print_plans() with these variables set. */
+static void run_with(const char *variables, char *text, size_t size) {
+    char command[600];
+    snprintf(command, sizeof command, "%s '%s' print-plans 2>&1", variables, program);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    text[fread(text, 1, size - 1, output)] = '\0';
+    assert_int_equal(pclose(output), 0);
+}
+
+/* Line `index` of the plans: both calls succeeded, and the plan is `word`'s. */
+static void assert_plan_of(const char *text, int index, const char *word) {
+    for (int i = 0; i < index && text; ++i) text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL;
+    assert_non_null(text);
+    const size_t length = strcspn(text, "\n");
+    const char *found = strstr(text, word);
+    if (strncmp(text, "0 0 ", 4) != 0 || !found || found > text + length)
+        fail_msg("\"0 0 ... %s ...\" expected, got \"%.*s\"", word, (int)length, text);
+}
+
+static void the_environment_chooses_where_it_can(void **state) {
+    (void)state;
+    char text[4000];
+    run_with("WLSTM_BACKEND=reference", text, sizeof text);
+    for (int kind = 0; kind < 3; ++kind) assert_plan_of(text, kind, "reference");
+    run_with("WLSTM_BACKEND=onednn", text, sizeof text);
+    assert_plan_of(text, 0, strstr(wlstm_build_info(), "no oneDNN") ? "native" : "onednn");
+    assert_plan_of(text, 1, "native");
+    assert_plan_of(text, 2, "native");
+    run_with("WLSTM_ISA=neon", text, sizeof text);
+    for (int kind = 0; kind < 3; ++kind) assert_plan_of(text, kind, "native baseline");
+}
+
+static void an_environment_value_not_understood_is_named(void **state) {
+    (void)state;
+    char text[4000];
+    run_with("WLSTM_ISA=sse9 WLSTM_BACKEND=cudnn WLSTM_NUM_THREADS=0", text, sizeof text);
+    assert_null(strstr(text, "WLSTM_"));
+    assert_plan_of(text, 0, "native");
+    run_with("WLSTM_VERBOSE=1 WLSTM_ISA=sse9 WLSTM_BACKEND=cudnn WLSTM_NUM_THREADS=0 WLSTM_EFFORT=", text, sizeof text);
+    assert_non_null(strstr(text, "wavelstm: WLSTM_ISA: one of baseline, neon, avx2, avx512, avx512_bf16 expected, "
+                                 "got 'sse9': ignored\n"));
+    assert_non_null(strstr(text, "WLSTM_BACKEND: one of auto, reference, onednn, native expected, got 'cudnn'"));
+    assert_non_null(strstr(text, "WLSTM_NUM_THREADS: 1 to 65536 expected, got '0'"));
+    assert_null(strstr(text, "WLSTM_EFFORT"));
+}
+
+/* What is asked for by name is not replaced by something else. */
+static void an_explicit_backend_that_cannot_serve_fails(void **state) {
+    (void)state;
+    for (int f64 = 0; f64 < 2; ++f64) {
+        wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+        wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+        wlstm_lstm *lstm;
+        wlstm_plan *plan;
+        config.input_size = 3, config.hidden_size = 2, config.dtype = f64 ? WLSTM_F64 : WLSTM_F32;
+        options.max_seq_len = 1, options.max_batch = 1, options.backend = WLSTM_BACKEND_ONEDNN;
+        options.deterministic = !f64;
+        assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+        assert_int_equal(wlstm_plan_create(lstm, &options, &plan), WLSTM_ERROR_UNSUPPORTED);
+        assert_null(plan);
+        assert_non_null(strstr(wlstm_last_error(), "backend"));
+        wlstm_lstm_free(lstm);
+    }
+}
+
+int main(int argc, char **argv) {
+    program = argv[0];
+    if (argc == 2 && strcmp(argv[1], "print-plans") == 0) return print_plans();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_runs_all_smaller_problems),
         cmocka_unit_test(two_plans_of_one_lstm_run_at_once),
@@ -214,6 +355,10 @@ int main(void) {
         cmocka_unit_test(a_plan_outlives_its_lstm),
         cmocka_unit_test(plans_keep_the_parameters_they_were_made_with),
         cmocka_unit_test(a_plan_says_what_it_is),
+        cmocka_unit_test(a_call_replaces_one_plan_at_most),
+        cmocka_unit_test(the_environment_chooses_where_it_can),
+        cmocka_unit_test(an_environment_value_not_understood_is_named),
+        cmocka_unit_test(an_explicit_backend_that_cannot_serve_fails),
     };
     stream = random_test_stream();
     return cmocka_run_group_tests(tests, NULL, NULL);

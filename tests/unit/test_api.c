@@ -186,7 +186,10 @@ static void forward_refuses(void **state) {
     for (size_t i = 0; i < sizeof bad_lengths / sizeof bad_lengths[0]; ++i) {
         assert_invalid(wlstm_forward(lstm, 3, 2, bad_lengths[i], x, h, c, out, h, c), "lengths");
     }
+    assert_invalid(wlstm_forward(lstm, (INT64_C(1) << 40) / 2 + 1, 2, NULL, x, h, c, out, h, c), "seq_len * batch");
+    assert_invalid(wlstm_forward(lstm, INT64_MAX, INT64_MAX, NULL, x, h, c, out, h, c), "seq_len * batch");
     assert_int_equal(wlstm_forward(lstm, 3, 2, NULL, x, h, c, out, h, c), WLSTM_OK);
+    assert_int_equal(wlstm_forward(lstm, INT64_C(1) << 41, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL), WLSTM_OK);
     wlstm_lstm_free(lstm);
 }
 
@@ -248,6 +251,8 @@ static void cell_forward_refuses(void **state) {
     float x[2 * 5] = { 0 }, h[2 * 4] = { 0 }, c[2 * 4] = { 0 };
     assert_invalid(wlstm_cell_forward(NULL, 2, x, h, c, h, c), "cell");
     assert_invalid(wlstm_cell_forward(cell, -1, x, h, c, h, c), "batch");
+    assert_invalid(wlstm_cell_forward(cell, (INT64_C(1) << 40) + 1, x, h, c, h, c), "batch:");
+    assert_int_equal(wlstm_cell_forward(cell, 0, NULL, NULL, NULL, NULL, NULL), WLSTM_OK);
     assert_invalid(wlstm_cell_forward(cell, 2, NULL, h, c, h, c), "x:");
     assert_invalid(wlstm_cell_forward(cell, 2, x, h, c, NULL, c), "h_out");
     assert_invalid(wlstm_cell_forward(cell, 2, x, h, c, h, NULL), "c_out");
@@ -476,6 +481,31 @@ static void set_parameter_is_what_get_parameter_gives(void **state) {
     wlstm_lstm_free(lstm);
 }
 
+/* The name may be the lstm's own, which moves when a plan shares the parameters. */
+static void set_parameter_takes_the_name_that_parameter_info_gave(void **state) {
+    (void)state;
+    const wlstm_lstm_config config = small_config();
+    wlstm_lstm *lstm = create_lstm(&config);
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    wlstm_plan *plan;
+    options.max_seq_len = 1, options.max_batch = 1;
+    float values[16 * 5], got[16 * 5];
+    for (int64_t k = 0; k < wlstm_lstm_num_parameters(lstm); ++k) {
+        const char *name;
+        int ndim;
+        int64_t shape[2];
+        assert_int_equal(wlstm_plan_create(lstm, &options, &plan), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_parameter_info(lstm, k, &name, &ndim, shape), WLSTM_OK);
+        for (int i = 0; i < 16 * 5; ++i) values[i] = (float)(k + i);
+        assert_int_equal(wlstm_lstm_set_parameter(lstm, name, values, shape[0] * shape[1]), WLSTM_OK);
+        wlstm_plan_free(plan);
+        assert_int_equal(wlstm_lstm_parameter_info(lstm, k, &name, &ndim, shape), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_get_parameter(lstm, name, got, shape[0] * shape[1]), WLSTM_OK);
+        assert_memory_equal(values, got, (size_t)(shape[0] * shape[1]) * sizeof *got);
+    }
+    wlstm_lstm_free(lstm);
+}
+
 static void the_library_speaks(void **state) {
     (void)state;
     assert_string_equal(wlstm_version(), WLSTM_VERSION_STRING);
@@ -509,6 +539,7 @@ int main(void) {
         cmocka_unit_test(parameters_are_listed_as_in_pytorch),
         cmocka_unit_test(initialisation_is_uniform_and_seeded),
         cmocka_unit_test(set_parameter_is_what_get_parameter_gives),
+        cmocka_unit_test(set_parameter_takes_the_name_that_parameter_info_gave),
         cmocka_unit_test(freeing_null_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

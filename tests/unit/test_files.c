@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "io/safetensors.h"
+#include "model.h"
 #include "problem.h"
 
 #define assert_fails(call, status, word)                                                                               \
@@ -135,6 +137,67 @@ static void parameters_are_converted_when_asked(void **state) {
     assert_int_equal(unlink(path), 0);
 }
 
+/* The parameters of an lstm with the weight_ih of layer 0 in another dtype than the rest: nothing is rounded. */
+static void one_f64_parameter_makes_an_f64_lstm(void **state) {
+    (void)state;
+    const char *path = in_directory("mixed.safetensors");
+    const float weight_ih[8 * 3] = { 0.5F, -1.0F };
+    const double weight_hh[8 * 2] = { 0.1, -0.2 };
+    const wli_st_output tensors[] = {
+        { .name = "weight_ih_l0", .ndim = 2, .shape = { 8, 3 }, .dtype = WLSTM_F32, .values = weight_ih },
+        { .name = "weight_hh_l0", .ndim = 2, .shape = { 8, 2 }, .dtype = WLSTM_F64, .values = weight_hh },
+        { .name = "other.weight_ih_l0", .ndim = 2, .shape = { 8, 3 }, .dtype = WLSTM_F32, .values = weight_ih },
+        { .name = "other.weight_hh_l0", .ndim = 2, .shape = { 8, 2 }, .dtype = WLSTM_F32, .values = weight_ih },
+    };
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    wlstm_lstm *lstm;
+    double got[8 * 2];
+    assert_int_equal(wli_safetensors_write(path, tensors, 4), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_load(path, NULL, &lstm), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_get_config(lstm, &config), WLSTM_OK);
+    assert_int_equal(config.dtype, WLSTM_F64);
+    assert_int_equal(wlstm_lstm_get_parameter(lstm, "weight_hh_l0", got, 16), WLSTM_OK);
+    assert_memory_equal(got, weight_hh, sizeof got);
+    wlstm_lstm_free(lstm);
+    options.prefix = "other.";
+    assert_int_equal(wlstm_lstm_load(path, &options, &lstm), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_get_config(lstm, &config), WLSTM_OK);
+    assert_int_equal(config.dtype, WLSTM_F32);
+    wlstm_lstm_free(lstm);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* P = 2 below H = 4 of layer 0, and not below H = 2 of layer 1. */
+static void proj_size_must_be_smaller_than_every_layers_hidden_size(void **state) {
+    (void)state;
+    const char *path = in_directory("projected.safetensors");
+    const float values[16 * 3] = { 0 };
+    const wli_st_output tensors[] = {
+        { .name = "weight_ih_l0", .ndim = 2, .shape = { 16, 3 }, .values = values },
+        { .name = "weight_hh_l0", .ndim = 2, .shape = { 16, 2 }, .values = values },
+        { .name = "weight_hr_l0", .ndim = 2, .shape = { 2, 4 }, .values = values },
+        { .name = "weight_ih_l1", .ndim = 2, .shape = { 8, 2 }, .values = values },
+        { .name = "weight_hh_l1", .ndim = 2, .shape = { 8, 2 }, .values = values },
+        { .name = "weight_hr_l1", .ndim = 2, .shape = { 2, 2 }, .values = values },
+    };
+    wlstm_lstm *lstm;
+    assert_int_equal(wli_safetensors_write(path, tensors, 6), WLSTM_OK);
+    assert_fails(wlstm_lstm_load(path, NULL, &lstm), WLSTM_ERROR_FORMAT, "weight_hr_l0");
+    assert_null(lstm);
+    assert_int_equal(unlink(path), 0);
+
+    const int64_t hidden_sizes[] = { 4, 2 };
+    const wli_model_spec spec = { .dtype = WLSTM_F32,
+                                  .num_layers = 2,
+                                  .input_size = 3,
+                                  .proj_size = 2,
+                                  .hidden_size = 4,
+                                  .hidden_sizes = hidden_sizes };
+    wli_model *model;
+    assert_fails(wli_model_create(&spec, &model), WLSTM_ERROR_INVALID_ARGUMENT, "proj_size");
+}
+
 static void write_file(const char *path, const void *content, size_t size) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -195,6 +258,8 @@ int main(void) {
         cmocka_unit_test(what_is_saved_loads_again),
         cmocka_unit_test(a_cell_loads_as_a_cell_and_as_one_layer),
         cmocka_unit_test(parameters_are_converted_when_asked),
+        cmocka_unit_test(one_f64_parameter_makes_an_f64_lstm),
+        cmocka_unit_test(proj_size_must_be_smaller_than_every_layers_hidden_size),
         cmocka_unit_test(files_are_refused),
         cmocka_unit_test(saving_is_refused),
     };
