@@ -8,16 +8,16 @@
 typedef struct wli_cell_kernels {
     const wli_cell_weights *weights;
     wli_gate_layout layout;
-    size_t element;        /* bytes of a real */
-    wli_gemm ih, hh, hr;   /* hr only with projection */
-    bool recurrent_finite; /* weight_hh * 0 is 0: the product with a zero state can be left out */
+    size_t element;      /* bytes of a real */
+    int64_t c_stride;    /* elements from one row of c to the next */
+    wli_gemm ih, hh, hr; /* hr only with projection */
 } wli_cell_kernels;
 
 /* Workspace of one thread that runs cells. */
 typedef struct wli_cell_workspace {
-    float *dense;      /* rows of A gathered for oneDNN */
-    void *unprojected; /* o * tanh(c) [rows, H], with projection */
-    void *projected;   /* [rows, P padded], with projection */
+    wli_gathered gathered; /* [rows, widest depth] */
+    void *unprojected;     /* o * tanh(c) [rows, H], with projection */
+    void *projected;       /* [rows, P padded], with projection */
     void **unprojected_rows;
 } wli_cell_workspace;
 
@@ -26,22 +26,29 @@ typedef struct wli_cell_step {
     const void *const *h_prev; /* [rows] pointers to [R] */
     bool h_prev_is_zero;
     void *gates;    /* G [rows, columns], projected; replaced */
-    void *c;        /* [rows, padded_hidden], replaced */
+    void *c;        /* [rows, ldc], replaced */
+    int64_t ldc;
     void *const *h; /* [rows] pointers to [R], written */
+    wli_panel_range range; /* the units to finish; all of them with projection */
+    bool backwards; /* sweep the weights from the end: for every second step */
 } wli_cell_step;
 
 wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,
                                    wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
                                    int64_t project_rows, int64_t step_rows);
 void wli_cell_kernels_release(wli_cell_kernels *kernels);
+/* All of the cell's units. */
+wli_panel_range wli_cell_range(const wli_cell_kernels *kernels);
+
+/* Of the packed weights. */
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
 
 /* G [rows, columns] = x W_ih^T + b_ih + b_hh, x as [rows] pointers to [I]. */
-wlstm_status wli_cell_project(const wli_cell_kernels *kernels, const wli_cell_workspace *workspace, int64_t rows,
-                              const void *const *x, void *gates);
+wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
+                              const void *const *x, wli_panel_range range, void *gates);
 
 /* h', c' from G, h and c. */
-wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, const wli_cell_workspace *workspace,
+wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                const wli_cell_step *step);
 
 #endif

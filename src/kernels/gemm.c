@@ -10,6 +10,7 @@
 /* What wli_model_derive hands to the makers below. */
 typedef struct pack_request {
     wlstm_dtype dtype;
+    wli_gemm_kind kind;
     const wli_cell_weights *cell;
     wli_matrix which;
     const wli_gate_layout *layout;
@@ -34,83 +35,95 @@ static void pack_bias(const pack_request *request, void *bias) {
         memset(bias, 0, (size_t)request->args.columns * wli_dtype_size(request->dtype));
 }
 
-/* Native: the panels, then one vector of padding, then the bias [columns]. */
-static wlstm_status make_panels(void *context, void **object) {
-    const pack_request *request = context;
+static void destroy_packed(void *object) {
+    wli_packed *packed = object;
+    wli_onednn_gemm_destroy(packed->onednn);
+    wli_free(packed->panels);
+    wli_free(packed);
+}
+
+static wlstm_status fill_panels(const pack_request *request, wli_packed *packed) {
     const wli_pack_args *args = &request->args;
-    size_t element = wli_dtype_size(request->dtype), bytes;
-    if (!wli_size_product(args->columns, args->depth + 1, (int64_t)element, &bytes))
-        return wli_fail(WLSTM_ERROR_OUT_OF_MEMORY, "packed weights: a size below 2^64 bytes expected");
-    if (!(*object = wli_alloc(bytes))) return wli_out_of_memory("packed weights", bytes);
-    pack(request, (int64_t)request->layout->lanes * WLI_PANEL_VECTORS, *object);
-    pack_bias(request, (char *)*object + (size_t)(args->columns * args->depth) * element);
+    size_t element = wli_dtype_size(request->dtype);
+    if (!wli_size_product(args->columns, args->depth + 1, (int64_t)element, &packed->bytes))
+        return wli_out_of_memory("packed weights", SIZE_MAX);
+    if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
+    pack(request, (int64_t)request->layout->lanes * WLI_PANEL_VECTORS, packed->panels);
+    pack_bias(request, (char *)packed->panels + (size_t)(args->columns * args->depth) * element);
     return WLSTM_OK;
 }
 
-static wlstm_status make_onednn(void *context, void **object) {
-    const pack_request *request = context;
+static wlstm_status fill_onednn(const pack_request *request, wli_packed *packed) {
     const wli_pack_args *args = &request->args;
     size_t bytes;
     if (!wli_size_product(args->columns, args->depth + 1, sizeof(float), &bytes))
-        return wli_fail(WLSTM_ERROR_OUT_OF_MEMORY, "packed weights: a size below 2^64 bytes expected");
+        return wli_out_of_memory("packed weights", SIZE_MAX);
     float *b = wli_alloc(bytes);
     if (!b) return wli_out_of_memory("packed weights", bytes);
     float *bias = b + args->columns * args->depth;
     pack(request, args->columns, b);
-    if (request->which != WLI_WEIGHT_HH) pack_bias(request, bias);
-    wli_onednn_gemm_spec spec = { request->max_rows, args->depth, args->columns, b,
-                                  request->which == WLI_WEIGHT_HH ? NULL : bias };
-    wli_onednn_gemm *gemm;
-    wlstm_status status = wli_onednn_gemm_make(&spec, &gemm);
+    pack_bias(request, bias);
+    wli_onednn_gemm_spec spec = { .max_rows = request->max_rows,
+                                  .depth = args->depth,
+                                  .columns = args->columns,
+                                  .ldc = wli_gate_stride(args->columns, sizeof(float)),
+                                  .b = b,
+                                  .bias = request->which == WLI_WEIGHT_HH ? NULL : bias };
+    wlstm_status status = wli_onednn_gemm_make(&spec, &packed->onednn);
     wli_free(b);
-    *object = gemm;
+    if (status == WLSTM_OK) packed->bytes = wli_onednn_gemm_bytes(packed->onednn);
     return status;
 }
 
-static void destroy_onednn(void *object) {
-    wli_onednn_gemm_destroy(object);
+static wlstm_status make_packed(void *context, void **object) {
+    const pack_request *request = context;
+    wli_packed *packed = wli_calloc(sizeof *packed);
+    if (!packed) return wli_out_of_memory("packed weights", sizeof *packed);
+    wlstm_status status =
+        request->kind == WLI_GEMM_NATIVE ? fill_panels(request, packed) : fill_onednn(request, packed);
+    if (status != WLSTM_OK) {
+        destroy_packed(packed);
+        return status;
+    }
+    packed->finite = (request->dtype == WLSTM_F64 ? wli_all_finite_f64 : wli_all_finite_f32)(
+        request->args.weight, request->args.rows * request->args.depth);
+    *object = packed;
+    return WLSTM_OK;
+}
+
+/* oneDNN's primitives are made for a largest row count; powers of two keep their number small however plans differ. */
+static int64_t round_up_to_power_of_two(int64_t rows) {
+    int64_t power = 1;
+    while (power < rows) power *= 2;
+    return power;
 }
 
 wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_matrix which, wli_gemm_kind kind,
                            const wli_native *native, const wli_gate_layout *layout, int64_t max_rows) {
     const wli_cell_weights *weights = &model->cells[cell];
-    const int64_t H = weights->hidden_size, P = weights->proj_size;
-    pack_request request = {
-        .dtype = model->dtype, .cell = weights, .which = which, .layout = layout, .max_rows = max_rows
-    };
+    const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
+    const int64_t lanes = native->lanes, columns = layout->columns;
+    pack_request request = { model->dtype, kind, weights, which, layout, round_up_to_power_of_two(max_rows), { 0 } };
     if (which == WLI_WEIGHT_HR)
-        request.args = (wli_pack_args){
-            weights->weight_hr, P, H, NULL, (P + native->lanes - 1) / native->lanes * native->lanes, 0, NULL
-        };
-    else if (which == WLI_WEIGHT_HH)
-        request.args =
-            (wli_pack_args){ weights->weight_hh, 4 * H, weights->state_size, layout, layout->columns, 0, NULL };
+        request.args = (wli_pack_args){ weights->weight_hr, P, H, NULL, (P + lanes - 1) / lanes * lanes, 0, NULL };
     else
-        request.args =
-            (wli_pack_args){ weights->weight_ih, 4 * H, weights->input_size, layout, layout->columns, 0, NULL };
-    memset(gemm, 0, sizeof *gemm);
-    gemm->kind = kind, gemm->native = native, gemm->accumulate = which == WLI_WEIGHT_HH;
-    gemm->depth = request.args.depth, gemm->columns = request.args.columns;
-
+        request.args = which == WLI_WEIGHT_HH
+                           ? (wli_pack_args){ weights->weight_hh, 4 * H, R, layout, columns, 0, NULL }
+                           : (wli_pack_args){ weights->weight_ih, 4 * H, I, layout, columns, 0, NULL };
     char key[64];
-    if (kind == WLI_GEMM_NATIVE) {
-        void *panels;
-        snprintf(key, sizeof key, "native %d lanes, cell %" PRId64 ", matrix %d", native->lanes, cell, (int)which);
-        wlstm_status status = wli_model_derive(model, key, make_panels, wli_free, &request, &panels);
-        if (status != WLSTM_OK) return status;
-        size_t weight_bytes = (size_t)(gemm->columns * gemm->depth) * wli_dtype_size(model->dtype);
-        gemm->panels = panels;
-        gemm->bias = gemm->accumulate ? NULL : (const char *)panels + weight_bytes;
-        gemm->bytes = weight_bytes + (size_t)gemm->columns * wli_dtype_size(model->dtype);
-        return WLSTM_OK;
-    }
-    void *onednn;
-    snprintf(key, sizeof key, "onednn %" PRId64 " rows, cell %" PRId64 ", matrix %d", max_rows, cell, (int)which);
-    wlstm_status status = wli_model_derive(model, key, make_onednn, destroy_onednn, &request, &onednn);
-    if (status == WLSTM_OK) status = wli_onednn_runner_make(onednn, &gemm->runner);
+    void *packed;
+    snprintf(key, sizeof key, "%s %" PRId64 ", cell %" PRId64 ", matrix %d",
+             kind == WLI_GEMM_NATIVE ? "lanes" : "onednn rows", kind == WLI_GEMM_NATIVE ? lanes : request.max_rows,
+             cell, (int)which);
+    *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
+    gemm->element = wli_dtype_size(model->dtype);
+    gemm->stride = wli_gate_stride(gemm->columns, gemm->element);
+    wlstm_status status = wli_model_derive(model, key, make_packed, destroy_packed, &request, &packed);
     if (status != WLSTM_OK) return status;
-    gemm->onednn = onednn;
-    gemm->bytes = wli_onednn_gemm_bytes(onednn);
+    gemm->packed = packed;
+    if (kind == WLI_GEMM_ONEDNN) return wli_onednn_runner_make(gemm->packed->onednn, &gemm->runner);
+    if (which != WLI_WEIGHT_HH)
+        gemm->bias = (const char *)gemm->packed->panels + (size_t)(gemm->columns * gemm->depth) * gemm->element;
     return WLSTM_OK;
 }
 
@@ -119,18 +132,50 @@ void wli_gemm_release(wli_gemm *gemm) {
     gemm->runner = NULL;
 }
 
-/* The rows as one dense matrix: in place where they already are, else copied. */
-static const float *dense_rows(int64_t rows, int64_t depth, const void *const *a, float *dense) {
-    int64_t r = 1;
-    while (r < rows && (const float *)a[r] == (const float *)a[r - 1] + depth) r++;
-    if (r >= rows) return a[0];
-    for (r = 0; r < rows; r++) memcpy(dense + r * depth, a[r], (size_t)depth * sizeof(float));
-    return dense;
+/* a [rows][depth] -> dense [rows, stride] and pointers to its rows. */
+static void gather(int64_t rows, int64_t depth, int64_t stride, size_t element, const void *const *a,
+                   wli_gathered *gathered) {
+    for (int64_t r = 0; r < rows; r++) {
+        char *row = (char *)gathered->dense + (size_t)(r * stride) * element;
+        memcpy(row, a[r], (size_t)depth * element);
+        gathered->rows[r] = row;
+    }
 }
 
-wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, float *dense) {
+static ptrdiff_t distance(const void *from, const void *to) {
+    return (ptrdiff_t)((intptr_t)to - (intptr_t)from);
+}
+
+const void *const *wli_spread_rows(int64_t rows, int64_t depth, size_t element, const void *const *a,
+                                   wli_gathered *gathered) {
+    const int64_t fewest_rows = 8, bad_distance = 512;
+    if (rows < fewest_rows || distance(a[0], a[1]) % bad_distance != 0) return a;
+    gather(rows, depth, wli_gate_stride(depth, element), element, a, gathered);
+    return gathered->rows;
+}
+
+/* The rows as one dense matrix for oneDNN: in place where they already are, else copied. */
+static const float *dense_rows(int64_t rows, int64_t depth, const void *const *a, wli_gathered *gathered) {
+    int64_t r = 1;
+    while (r < rows && distance(a[r - 1], a[r]) == depth * (ptrdiff_t)sizeof(float)) r++;
+    if (r >= rows) return a[0];
+    gather(rows, depth, depth, sizeof(float), a, gathered);
+    return gathered->dense;
+}
+
+wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
+                          wli_gathered *gathered) {
+    if (rows == 0) return WLSTM_OK;
     if (gemm->kind == WLI_GEMM_ONEDNN)
-        return wli_onednn_run(gemm->runner, rows, dense_rows(rows, gemm->depth, a, dense), c);
-    gemm->native->gemm(&(wli_gemm_args){ rows, gemm->depth, gemm->columns, a, gemm->panels, gemm->bias, c });
+        return wli_onednn_run(gemm->runner, rows, dense_rows(rows, gemm->depth, a, gathered), c);
+    gemm->native->gemm(&(wli_gemm_args){ .rows = rows,
+                                         .depth = gemm->depth,
+                                         .columns = gemm->columns,
+                                         .a = wli_spread_rows(rows, gemm->depth, gemm->element, a, gathered),
+                                         .panels = gemm->packed->panels,
+                                         .bias = gemm->bias,
+                                         .c = c,
+                                         .ldc = gemm->stride,
+                                         .range = range });
     return WLSTM_OK;
 }

@@ -9,16 +9,29 @@
 typedef enum wli_matrix { WLI_WEIGHT_IH, WLI_WEIGHT_HH, WLI_WEIGHT_HR } wli_matrix;
 typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_ONEDNN } wli_gemm_kind;
 
+/* A weight matrix as one backend wants it, shared by every plan of the model. */
+typedef struct wli_packed {
+    void *panels; /* native: layout.h's panels, then the bias [columns] */
+    wli_onednn_gemm *onednn;
+    size_t bytes;
+    bool finite; /* every weight is: the product with a zero state can be left out */
+} wli_packed;
+
 typedef struct wli_gemm {
     wli_gemm_kind kind;
     const wli_native *native;
-    int64_t depth, columns;
-    bool accumulate;           /* weight_hh adds onto the gates; the others start from a bias or zeros */
-    const void *panels, *bias; /* native: shared with the model's other plans */
-    wli_onednn_gemm *onednn;   /* shared likewise */
+    const wli_packed *packed;
+    const void *bias; /* native; NULL for weight_hh, which adds onto the gates */
     wli_onednn_runner *runner;
-    size_t bytes; /* of the packed weights */
+    int64_t depth, columns, stride; /* stride: elements from one row of C to the next */
+    size_t element;
 } wli_gemm;
+
+/* Rows of A copied side by side, where they are scattered in a way that the kernel cannot use well. */
+typedef struct wli_gathered {
+    void *dense;       /* [rows, wli_gate_stride(depth)] */
+    const void **rows; /* [rows] */
+} wli_gathered;
 
 /* Packs matrix `which` of cell `cell` (an index into model->cells) for up to max_rows rows. The columns of weight_ih and weight_hh
  * are in the layout's order, those of weight_hr PyTorch's, padded to whole vectors. */
@@ -27,8 +40,12 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
 
 void wli_gemm_release(wli_gemm *gemm);
 
-/* a: [rows] pointers to [depth]; c [rows, columns]. dense [rows, depth] is workspace for oneDNN, used when the rows of A do not
- * follow each other in memory. */
-wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, float *dense);
+/* a: [rows] pointers to [depth]; c [rows, columns], stride apart, of which the range's columns are computed (oneDNN: all). */
+wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
+                          wli_gathered *gathered);
+
+/* The rows themselves, or copies of them where their distance would put them into few sets of the L1. */
+const void *const *wli_spread_rows(int64_t rows, int64_t depth, size_t element, const void *const *a,
+                                   wli_gathered *gathered);
 
 #endif

@@ -12,6 +12,13 @@
 
 #define WLI_INLINE static inline __attribute__((always_inline))
 
+/* Before a loop over registers: its trip count is a constant after inlining. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
 #ifdef WLI_DOUBLE
 typedef int64_t lane_int;
 enum { LANES = WLI_VECTOR_BYTES / 8 };

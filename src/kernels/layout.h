@@ -11,6 +11,7 @@
 #ifndef WLI_LAYOUT_H
 #define WLI_LAYOUT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { WLI_PANEL_VECTORS = 4 };
@@ -34,6 +35,22 @@ static inline wli_gate_layout wli_gate_layout_make(int64_t hidden_size, int lane
     layout.columns = (layout.panels * WLI_PANEL_VECTORS + tail_vectors) * lanes;
     layout.padded_hidden = (hidden_size + lanes - 1) / lanes * lanes;
     return layout;
+}
+
+/* Panels [first, end) of a layout, a dense tail being the last: the part of a cell's units that one thread owns. */
+typedef struct wli_panel_range {
+    int64_t first, end;
+} wli_panel_range;
+
+static inline wli_panel_range wli_all_panels(int64_t columns, int lanes) {
+    return (wli_panel_range){ 0, (columns + WLI_PANEL_VECTORS * lanes - 1) / (WLI_PANEL_VECTORS * lanes) };
+}
+
+/* Elements from one row of G to the next: an odd number of cache lines, as rows a power of two apart would share few sets of the
+ * L1. */
+static inline int64_t wli_gate_stride(int64_t columns, size_t element) {
+    const int64_t line = 64 / (int64_t)element;
+    return ((columns + line - 1) / line | 1) * line;
 }
 
 /* The row of PyTorch's [4H, .] weight that column `column` of G holds, -1 for padding. */

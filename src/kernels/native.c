@@ -5,31 +5,36 @@
 #include "kernels/activations.h"
 #include <stdbool.h>
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
-/* Registers allow MAX_ROWS x 4 sums beside the rows' broadcasts and one vector of weights. */
+/* Registers allow MAX_ROWS x 4 sums beside the rows' broadcasts and one vector of weights; a tail of one or two vectors takes
+ * TAIL_ROWS, so that the chains of multiply-adds are as many. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define MAX_ROWS 6
 #else
 #define MAX_ROWS 3
 #endif
+#define TAIL_ROWS 6
 
-/* A panel's part that stays in the L1 while the row tiles pass over it. */
-enum { DEPTH_BLOCK = 16384 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
+/* A panel's part that stays in the L1, beside the next one on its way there, while the row tiles pass over it. */
+enum { DEPTH_BLOCK = 12288 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
-/* Gates of `units` units (LANES, or what is left of them) to c and h; c's row is padded, h's is not. */
-WLI_INLINE void finish_units(vec i, vec f, vec g, vec o, real *c, real *h, int64_t units) {
-    vec cell = load(c);
-    vec hidden = cell_update(i, f, g, o, &cell);
-    store(c, cell);
+/* How far ahead weights that are used once are prefetched: the latency of memory at the pace of one row. */
+enum { PREFETCH_DISTANCE = 2112 };
+
+/* One pass of a tile over a block of a panel: [depth][vectors][LANES] at weights, the second panel of a pair panel_stride further
+ * on; what is at `next` is prefetched on the way. */
+typedef struct tile_pass {
+    int64_t depth;
+    const real *weights;
+    const char *next;
+    int64_t panel_stride, next_step; /* bytes that `next` moves on with k */
+} tile_pass;
+
+/* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
+WLI_INLINE void store_h(real *h, vec value, int64_t units) {
     if (units >= LANES)
-        store(h, hidden);
+        store(h, value);
     else
-        store_some(h, hidden, units);
+        store_some(h, value, units);
 }
 
 #define PASTE4(a, b, c, d) a##_##b##_##c##_##d
@@ -42,151 +47,175 @@ WLI_INLINE void finish_units(vec i, vec f, vec g, vec o, real *c, real *h, int64
 #include "kernels/tiles.h"
 #define TILE_ROWS 3
 #include "kernels/tiles.h"
-#if MAX_ROWS > 3
 #define TILE_ROWS 4
 #include "kernels/tiles.h"
 #define TILE_ROWS 5
 #include "kernels/tiles.h"
 #define TILE_ROWS 6
 #include "kernels/tiles.h"
-#define TILES(name, vectors)                                                                                           \
-    {                                                                                                                  \
-        name##_1_1_##vectors, name##_2_1_##vectors, name##_3_1_##vectors, name##_4_1_##vectors, name##_5_1_##vectors,  \
-            name##_6_1_##vectors                                                                                       \
-    }
+#define FIRST_THREE(name, vectors) name##_1_1_##vectors, name##_2_1_##vectors, name##_3_1_##vectors
+#define ALL_SIX(name, vectors)                                                                                         \
+    FIRST_THREE(name, vectors), name##_4_1_##vectors, name##_5_1_##vectors, name##_6_1_##vectors
+#if MAX_ROWS == 6
+#define UP_TO_MAX(name, vectors) ALL_SIX(name, vectors)
 #else
-#define TILES(name, vectors)                                                                                           \
-    { name##_1_1_##vectors, name##_2_1_##vectors, name##_3_1_##vectors }
+#define UP_TO_MAX(name, vectors) FIRST_THREE(name, vectors)
 #endif
 
-typedef void (*gemm_tile)(int64_t depth, const real *const *a, const real *panels, int64_t panel_stride,
-                          const real *bias, real *c, int64_t ldc);
-typedef void (*step_tile)(int64_t depth, const real *const *h_prev, const real *panels, int64_t panel_stride,
-                          const real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h, int64_t unit,
-                          int64_t units);
+typedef void (*gemm_tile)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc);
+typedef void (*step_tile)(const tile_pass *pass, const real *const *h_prev, const real *gates, int64_t ldg, real *c,
+                          int64_t ldc, void *const *h, int64_t unit, int64_t units);
 
-static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TILES(gemm, 1), TILES(gemm, 2), TILES(gemm, 3),
-                                                                   TILES(gemm, 4) };
-static const step_tile step_tiles[MAX_ROWS] = TILES(step, 4);
+static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][TAIL_ROWS] = {
+    { ALL_SIX(gemm, 1) }, { ALL_SIX(gemm, 2) }, { UP_TO_MAX(gemm, 3) }, { UP_TO_MAX(gemm, 4) }
+};
+static const step_tile step_tiles[MAX_ROWS] = { UP_TO_MAX(step, 4) };
 
 /* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row runs at half speed. */
-static int tile_rows(int64_t rows) {
-    int64_t tiles = (rows + MAX_ROWS - 1) / MAX_ROWS;
-    return (int)((rows + tiles - 1) / tiles);
+WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
+    if (rows <= most) return rows;
+    if (rows >= 2 * most) return most;
+    return (rows + 1) / 2;
 }
 
-/* Where one pass over the columns stands: a panel of `vectors` vectors, or with `pair` two panels of four. */
+/* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones. */
 typedef struct panel {
-    const real *weights; /* [depth][vectors][LANES], the second of a pair right behind */
-    int64_t depth;
+    const real *weights, *next; /* [depth][vectors][LANES], the second of a pair right behind; the panel after it */
+    int64_t depth, column;
     int vectors;
+    int64_t most_rows; /* of a tile */
     bool pair;
 } panel;
 
-static panel panel_at(const void *panels, int64_t depth, int64_t column, int64_t columns, int64_t rows) {
-    int64_t left = (columns - column) / LANES;
-    return (panel){ .weights = (const real *)panels + column * depth,
+/* The n-th panel of the sweep over panels [first, end) of a [columns, depth] weight. */
+static panel panel_at(const void *panels, int64_t depth, int64_t columns, const wli_panel_range *range, int64_t rows,
+                      int64_t n, bool backwards) {
+    const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
+    int64_t index = backwards ? range->end - 1 - n : range->first + n;
+    const bool pair =
+        rows == 1 && (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
+    if (backwards) index -= pair;
+    const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
+    const bool last = next < range->first || next >= range->end;
+    return (panel){ .weights = (const real *)panels + index * width * depth,
+                    .next = (const real *)panels + (last ? index : next) * width * depth,
                     .depth = depth,
+                    .column = index * width,
                     .vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS,
-                    .pair = rows == 1 && left >= 2 * WLI_PANEL_VECTORS };
+                    .most_rows = left > 2 ? MAX_ROWS : TAIL_ROWS,
+                    .pair = pair };
 }
 
-static int64_t panel_columns(const panel *p) {
-    return (p->pair ? 2 : 1) * p->vectors * LANES;
+/* The weights of a panel are read once a row tile: with several tiles they are taken in blocks that stay in the L1. */
+static int64_t block_end(const panel *p, int64_t rows, int64_t from) {
+    return rows > p->most_rows && p->depth - from > DEPTH_BLOCK ? from + DEPTH_BLOCK : p->depth;
 }
 
-/* The weights of one panel are read once a row tile: with several tiles they are taken in blocks that stay in the L1. */
-static int64_t depth_block(int64_t rows, int64_t depth) {
-    return rows > MAX_ROWS && depth > DEPTH_BLOCK ? DEPTH_BLOCK : depth;
+/* The pass of the index-th tile over [from, to) of depth. Weights that one tile uses once are prefetched shortly before. Where
+ * several tiles pass, the first two fetch half of the next block each: at a pace that an outer cache can keep. */
+static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int64_t index) {
+    const int64_t width = p->vectors * LANES, block_bytes = (to - from) * width * (int64_t)sizeof(real);
+    tile_pass pass = { .depth = to - from, .weights = p->weights + from * width, .panel_stride = p->depth * width };
+    pass.next_step = width * (int64_t)sizeof(real);
+    if (rows <= p->most_rows)
+        pass.next = (const char *)pass.weights + PREFETCH_DISTANCE;
+    else {
+        pass.next_step /= 2;
+        pass.next = (const char *)(to < p->depth ? p->weights + to * width : p->next) + index % 2 * (block_bytes / 2);
+    }
+    return pass;
 }
 
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel. */
-static void gemm_panel(const panel *p, int64_t rows, int64_t from, int64_t to, const void *const *a, const real *bias,
+static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, const void *const *a, const real *bias,
                        real *c, int64_t ldc) {
-    const real *weights = p->weights + from * p->vectors * LANES;
     const gemm_tile *tiles = gemm_tiles[p->vectors - 1];
-    int tile;
-    for (int64_t r = 0; r < rows; r += tile) {
-        const real *a_row[MAX_ROWS];
-        tile = tile_rows(rows - r);
+    int64_t tile;
+    for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
+        const tile_pass pass = pass_over(p, rows, from, to, index);
+        const real *a_row[TAIL_ROWS];
+        tile = tile_rows(rows - r, p->most_rows);
         for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
-        (p->pair ? gemm_1_2_4 : tiles[tile - 1])(to - from, a_row, weights, p->depth * p->vectors * LANES, bias,
-                                                 c + r * ldc, ldc);
+        (p->pair ? gemm_1_2_4 : tiles[tile - 1])(&pass, a_row, bias, c + r * ldc, ldc);
     }
 }
 
-/* C [rows, ldc] += A [rows, 0..depth) W^T (or bias + ...) for one panel, in blocks of depth; returns where the last block begins,
- * which is left to the caller. */
+/* C [rows, ldc] = (bias or C) + A [rows, 0..to) W^T for one panel, in blocks of depth up to the one that reaches the end; returns
+ * where that one begins, which is left to the caller. */
 static int64_t gemm_leading_blocks(const panel *p, int64_t rows, const void *const *a, const real *bias, real *c,
                                    int64_t ldc) {
-    int64_t from = 0, block = depth_block(rows, p->depth);
-    for (; p->depth - from > block; from += block)
-        gemm_panel(p, rows, from, from + block, a, from == 0 ? bias : NULL, c, ldc);
+    int64_t from = 0, to;
+    for (; (to = block_end(p, rows, from)) < p->depth; from = to)
+        gemm_block(p, rows, from, to, a, from == 0 ? bias : NULL, c, ldc);
     return from;
 }
 
-/* C [rows, columns] = (bias or C) + A [rows, depth] W^T. */
+/* C [rows, columns], ldc apart, = (bias or C) + A [rows, depth] W^T. */
 static void gemm(const wli_gemm_args *args) {
-    const real *bias = args->bias;
-    real *c = args->c;
-    panel p;
-    for (int64_t column = 0; column < args->columns; column += panel_columns(&p)) {
-        p = panel_at(args->panels, args->depth, column, args->columns, args->rows);
-        const real *panel_bias = bias ? bias + column : NULL;
-        int64_t from = gemm_leading_blocks(&p, args->rows, args->a, panel_bias, c + column, args->columns);
-        gemm_panel(&p, args->rows, from, args->depth, args->a, from == 0 ? panel_bias : NULL, c + column,
-                   args->columns);
+    for (int64_t n = 0; n < args->range.end - args->range.first;) {
+        const panel p = panel_at(args->panels, args->depth, args->columns, &args->range, args->rows, n, false);
+        const real *bias = args->bias ? (const real *)args->bias + p.column : NULL;
+        real *c = (real *)args->c + p.column;
+        int64_t from = gemm_leading_blocks(&p, args->rows, args->a, bias, c, args->ldc);
+        gemm_block(&p, args->rows, from, args->depth, args->a, from == 0 ? bias : NULL, c, args->ldc);
+        n += 1 + p.pair;
     }
 }
 
 /* The last block of depth of one full panel, fused with the cell. */
-static void step_panel(const panel *p, const wli_step_args *args, int64_t depth, int64_t from, real *gates,
-                       int64_t unit) {
-    const wli_gate_layout *layout = args->layout;
-    const real *weights = p->weights + from * p->vectors * LANES;
-    int tile;
-    for (int64_t r = 0; r < args->rows; r += tile) {
+static void step_block(const panel *p, const wli_step_args *args, int64_t from, int64_t to) {
+    const int64_t unit = p->column / WLI_PANEL_VECTORS;
+    int64_t tile;
+    for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
+        const tile_pass pass = pass_over(p, args->rows, from, to, index);
         const real *h_row[MAX_ROWS];
-        tile = tile_rows(args->rows - r);
-        for (int i = 0; i < tile && depth > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
-        (p->pair ? step_1_2_4 : step_tiles[tile - 1])(
-            depth - from, h_row, weights, p->depth * p->vectors * LANES, gates + r * layout->columns, layout->columns,
-            (real *)args->c + r * layout->padded_hidden, layout->padded_hidden, args->h + r, unit,
-            layout->hidden_size - unit);
+        tile = tile_rows(args->rows - r, MAX_ROWS);
+        for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
+        (p->pair ? step_1_2_4 : step_tiles[tile - 1])(&pass, h_row, (real *)args->gates + r * args->ldg + p->column,
+                                                      args->ldg, (real *)args->c + r * args->ldc, args->ldc,
+                                                      args->h + r, unit, args->layout->hidden_size - unit);
     }
 }
 
-/* The dense tail: i, f, g, o of the last `tail` units follow each other in G [rows, columns]; lanes past them are not used. */
-static void step_tail(const wli_step_args *args, const real *gates) {
-    const wli_gate_layout *layout = args->layout;
-    const int64_t tail = layout->tail, unit = layout->hidden_size - tail;
-    for (int64_t r = 0; r < args->rows; r++) {
-        const real *row = gates + r * layout->columns;
-        finish_units(load(row), load(row + tail), load(row + 2 * tail), load(row + 3 * tail),
-                     (real *)args->c + r * layout->padded_hidden + unit, (real *)args->h[r] + unit, tail);
+/* The dense tail of `count` rows from r on: i, f, g, o of the last `tail` units follow each other in G [rows, columns]; lanes past
+ * them are not used. */
+WLI_INLINE void finish_tail(const wli_step_args *args, int64_t column, int64_t r, int count) {
+    const int64_t tail = args->layout->tail, unit = args->layout->hidden_size - tail;
+    vec gates[4 * MAX_ROWS], c[MAX_ROWS], h[MAX_ROWS];
+    UNROLL for (int n = 0; n < count; n++) {
+        const real *row = (const real *)args->gates + (r + n) * args->ldg + column;
+        UNROLL for (int gate = 0; gate < 4; gate++) gates[4 * n + gate] = load(row + gate * tail);
+        c[n] = load((const real *)args->c + (r + n) * args->ldc + unit);
     }
+    cell_update(count, gates, c, h);
+    UNROLL for (int n = 0; n < count; n++) {
+        store((real *)args->c + (r + n) * args->ldc + unit, c[n]);
+        store_some((real *)args->h[r + n] + unit, h[n], tail);
+    }
+}
+
+static void step_tail(const wli_step_args *args, int64_t column) {
+    int64_t r = 0;
+    for (; r + 3 <= args->rows; r += 3) finish_tail(args, column, r, 3);
+    for (; r < args->rows; r++) finish_tail(args, column, r, 1);
 }
 
 /* G [rows, columns] + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
 static void step(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
-    const int64_t full_columns = layout->panels * WLI_PANEL_VECTORS * LANES, depth = args->h_prev ? args->depth : 0;
-    real *gates = args->gates;
-    panel p;
-    for (int64_t column = 0; column < full_columns; column += panel_columns(&p)) {
-        p = panel_at(args->panels, args->depth, column, full_columns, args->rows);
-        int64_t from =
-            depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates + column, layout->columns) : 0;
-        step_panel(&p, args, depth, from, gates + column, column / WLI_PANEL_VECTORS);
-    }
-    if (layout->tail) {
-        p = panel_at(args->panels, args->depth, full_columns, layout->columns, args->rows);
-        if (depth) {
-            int64_t from =
-                gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates + full_columns, layout->columns);
-            gemm_panel(&p, args->rows, from, depth, args->h_prev, NULL, gates + full_columns, layout->columns);
+    const int64_t depth = args->h_prev ? args->depth : 0;
+    for (int64_t n = 0; n < args->range.end - args->range.first;) {
+        const panel p =
+            panel_at(args->panels, args->depth, layout->columns, &args->range, args->rows, n, args->backwards);
+        real *gates = (real *)args->gates + p.column;
+        int64_t from = depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
+        if (p.vectors == WLI_PANEL_VECTORS)
+            step_block(&p, args, from, depth);
+        else {
+            if (depth) gemm_block(&p, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
+            step_tail(args, p.column);
         }
-        step_tail(args, gates + full_columns);
+        n += 1 + p.pair;
     }
 }
 

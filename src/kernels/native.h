@@ -6,6 +6,8 @@
 #include "kernels/layout.h"
 #include "wavelstm.h"
 
+#include <stdbool.h>
+
 /* C [rows, columns] = bias + A [rows, depth] W^T, or C += A W^T where bias is NULL. W is packed (layout.h). */
 typedef struct wli_gemm_args {
     int64_t rows, depth, columns;
@@ -13,6 +15,8 @@ typedef struct wli_gemm_args {
     const void *panels;
     const void *bias; /* [columns] */
     void *c;
+    int64_t ldc; /* elements from one row of C to the next */
+    wli_panel_range range;
 } wli_gemm_args;
 
 /* One step: gates G += h_prev W_hh^T, then c and h from them. */
@@ -22,8 +26,12 @@ typedef struct wli_step_args {
     const void *const *h_prev; /* [rows] pointers to [R]; NULL is zeros, and skips the product */
     const void *panels;        /* W_hh packed */
     void *gates;               /* G [rows, columns]; replaced by anything */
+    int64_t ldg;               /* elements from one row of G to the next */
     void *c;                   /* [rows, padded_hidden], replaced */
+    int64_t ldc;               /* elements from one row of c to the next */
     void *const *h;            /* [rows] pointers to [H], written */
+    wli_panel_range range;
+    bool backwards;            /* from the last panel to the first: what the step before left in a cache comes first */
 } wli_step_args;
 
 typedef struct wli_native {

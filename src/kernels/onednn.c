@@ -24,6 +24,9 @@ static void descriptor_destroy(descriptor *d) {
 static dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_create_with_tag(d, 2, dims, dnnl_f32, tag);
 }
+static dnnl_status_t describe_strided(descriptor *d, const dnnl_dims_t dims, const dnnl_dims_t strides) {
+    return dnnl_memory_desc_create_with_strides(d, 2, dims, dnnl_f32, strides);
+}
 static dnnl_status_t query_descriptor(const_dnnl_primitive_desc_t pd, dnnl_query_t what, descriptor *d) {
     return dnnl_memory_desc_clone(d, dnnl_primitive_desc_query_md(pd, what, 0));
 }
@@ -52,6 +55,9 @@ static void descriptor_destroy(descriptor *d) {
 }
 static dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_init_by_tag(d, 2, dims, dnnl_f32, tag);
+}
+static dnnl_status_t describe_strided(descriptor *d, const dnnl_dims_t dims, const dnnl_dims_t strides) {
+    return dnnl_memory_desc_init_by_strides(d, 2, dims, dnnl_f32, strides);
 }
 static dnnl_status_t query_descriptor(const_dnnl_primitive_desc_t pd, dnnl_query_t what, descriptor *d) {
     *d = *dnnl_primitive_desc_query_md(pd, what, 0);
@@ -100,7 +106,7 @@ typedef struct sized_primitive {
 } sized_primitive;
 
 struct wli_onednn_gemm {
-    int64_t depth, columns;
+    int64_t depth, columns, ldc;
     int num_sizes;
     sized_primitive sizes[MAX_SIZES]; /* rows descending, the last is 1 */
     descriptor weights_descriptor;
@@ -113,6 +119,7 @@ struct wli_onednn_gemm {
 static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool accumulate, bool choose_layout) {
     const dnnl_dims_t src_dims = { size->rows, gemm->depth }, dst_dims = { size->rows, gemm->columns };
     const dnnl_dims_t weights_dims = { gemm->depth, gemm->columns }, bias_dims = { 1, gemm->columns };
+    const dnnl_dims_t dst_strides = { gemm->ldc, 1 };
     descriptor any, bias;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_post_ops_t post_ops = NULL;
@@ -126,7 +133,7 @@ static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, boo
         if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
     }
     if (status == dnnl_success) status = describe(&size->src, src_dims, dnnl_ab);
-    if (status == dnnl_success) status = describe(&size->dst, dst_dims, dnnl_ab);
+    if (status == dnnl_success) status = describe_strided(&size->dst, dst_dims, dst_strides);
     if (status == dnnl_success) status = describe(&any, weights_dims, dnnl_format_tag_any);
     if (status == dnnl_success) status = describe(&bias, bias_dims, dnnl_ab);
     if (status == dnnl_success)
@@ -173,7 +180,7 @@ static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
 }
 
 static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec) {
-    gemm->depth = spec->depth, gemm->columns = spec->columns;
+    gemm->depth = spec->depth, gemm->columns = spec->columns, gemm->ldc = spec->ldc;
     for (int64_t rows = spec->max_rows; rows > 0;) {
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
@@ -298,7 +305,7 @@ wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float
     const wli_onednn_gemm *gemm = runner->gemm;
     for (int i = 0; rows > 0; i++) {
         const sized_primitive *size = &gemm->sizes[i];
-        for (; rows >= size->rows; rows -= size->rows, a += size->rows * gemm->depth, c += size->rows * gemm->columns) {
+        for (; rows >= size->rows; rows -= size->rows, a += size->rows * gemm->depth, c += size->rows * gemm->ldc) {
             dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, runner->src[i] },
                                             { DNNL_ARG_WEIGHTS, gemm->weights },
                                             { DNNL_ARG_DST, runner->dst[i] },

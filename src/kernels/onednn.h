@@ -17,6 +17,7 @@ typedef struct wli_onednn_runner wli_onednn_runner;
 
 typedef struct wli_onednn_gemm_spec {
     int64_t max_rows, depth, columns;
+    int64_t ldc;       /* elements from one row of C to the next */
     const float *b;    /* [depth, columns], copied into oneDNN's own layout */
     const float *bias; /* [columns], copied; NULL makes the gemm accumulate onto C */
 } wli_onednn_gemm_spec;
@@ -28,7 +29,7 @@ size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm);
 wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **runner);
 void wli_onednn_runner_destroy(wli_onednn_runner *runner);
 
-/* a [rows, depth] and c [rows, columns] dense, rows at most max_rows. Runs on the calling thread alone if OpenMP gives it one
+/* a [rows, depth] dense, c [rows, columns] ldc apart, rows at most max_rows. Runs on the calling thread alone if OpenMP gives it one
  * thread or a region is active. Allocates nothing of ours. */
 wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c);
 

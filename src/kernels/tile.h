@@ -8,52 +8,73 @@
 
 #define TILE_WIDTH (TILE_PANELS * TILE_VECTORS)
 
-/* a: TILE_ROWS pointers to [depth]; panel p begins at panels + p * panel_stride. */
-WLI_INLINE void TILE_NAME(multiply)(vec acc[TILE_ROWS * TILE_WIDTH], int64_t depth, const real *const *a,
-                                    const real *panels, int64_t panel_stride) {
-    const real *row[TILE_ROWS];
+/* a: TILE_ROWS pointers to [pass->depth]. */
+WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a, vec acc[TILE_ROWS * TILE_WIDTH]) {
+    const real *row[TILE_ROWS], *weights = pass->weights;
+    const char *next = pass->next;
+    const int64_t next_step = pass->next_step;
+    const int64_t depth = pass->depth;
     UNROLL for (int r = 0; r < TILE_ROWS; r++) row[r] = a[r];
     for (int64_t k = 0; k < depth; k++) {
+#if TILE_WIDTH < TILE_ROWS
+        vec w[TILE_WIDTH];
+#else
         vec x[TILE_ROWS];
+#endif
+        if (TILE_PANELS == 1) {
+            UNROLL for (int line = 0; line < TILE_VECTORS * WLI_VECTOR_BYTES; line += 64)
+                __builtin_prefetch(next + line);
+            next += next_step;
+        }
+        /* The shorter side of the tile is held in registers, the longer one streams. */
+#if TILE_WIDTH < TILE_ROWS
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) w[v] = load(weights + v * LANES);
+        UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+            const vec x = broadcast(row[r][k]);
+            UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] += x * w[v];
+        }
+#else
         UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = broadcast(row[r][k]);
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
-            vec w = load(panels + (v / TILE_VECTORS) * panel_stride + (k * TILE_VECTORS + v % TILE_VECTORS) * LANES);
+            const vec w = load(weights + (v / TILE_VECTORS) * pass->panel_stride + v % TILE_VECTORS * LANES);
             UNROLL for (int r = 0; r < TILE_ROWS; r++) acc[r * TILE_WIDTH + v] += x[r] * w;
         }
+#endif
+        weights += TILE_VECTORS * LANES;
     }
 }
 
 /* C tile [TILE_ROWS, ldc] = (bias or C) + A W^T. */
-static void TILE_NAME(gemm)(int64_t depth, const real *const *a, const real *panels, int64_t panel_stride,
-                            const real *bias, real *c, int64_t ldc) {
+static void TILE_NAME(gemm)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc) {
     vec acc[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] =
             load((bias ? bias : c + r * ldc) + v * LANES);
     }
-    TILE_NAME(multiply)(acc, depth, a, panels, panel_stride);
+    TILE_NAME(multiply)(pass, a, acc);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(c + r * ldc + v * LANES, acc[r * TILE_WIDTH + v]);
     }
 }
 
 #if TILE_VECTORS == 4
-/* The fused step: gates G tile + h_prev W_hh^T finished in registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers) of `units`
- * units from `unit` on, LANES a panel but for the last. */
-static void TILE_NAME(step)(int64_t depth, const real *const *h_prev, const real *panels, int64_t panel_stride,
-                            const real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h, int64_t unit,
-                            int64_t units) {
+/* The fused step: gates G tile [TILE_ROWS, ldg] + h_prev W_hh^T finished in registers; c [TILE_ROWS, ldc] and h (TILE_ROWS
+ * pointers), both from `unit` on, where `units` are left. */
+static void TILE_NAME(step)(const tile_pass *pass, const real *const *h_prev, const real *gates, int64_t ldg, real *c,
+                            int64_t ldc, void *const *h, int64_t unit, int64_t units) {
     vec acc[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] = load(gates + r * ldg + v * LANES);
     }
-    TILE_NAME(multiply)(acc, depth, h_prev, panels, panel_stride);
-    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int p = 0; p < TILE_PANELS; p++) {
-            const vec *gate = &acc[r * TILE_WIDTH + p * TILE_VECTORS];
-            finish_units(gate[0], gate[1], gate[2], gate[3], c + r * ldc + unit + p * LANES,
-                         (real *)h[r] + unit + p * LANES, units - p * LANES);
-        }
+    TILE_NAME(multiply)(pass, h_prev, acc);
+    vec cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
+    UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) cell[i] =
+        load(c + i / TILE_PANELS * ldc + unit + i % TILE_PANELS * LANES);
+    cell_update(TILE_ROWS * TILE_PANELS, acc, cell, hidden);
+    UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) {
+        const int64_t r = i / TILE_PANELS, panel_unit = i % TILE_PANELS * LANES;
+        store(c + r * ldc + unit + panel_unit, cell[i]);
+        store_h((real *)h[r] + unit + panel_unit, hidden[i], units - panel_unit);
     }
 }
 #endif

@@ -7,6 +7,7 @@
 #include "kernels/tile.h"
 #endif
 
+#if TILE_ROWS <= MAX_ROWS
 #define TILE_PANELS 1
 #define TILE_VECTORS 4
 #include "kernels/tile.h"
@@ -14,6 +15,7 @@
 #define TILE_PANELS 1
 #define TILE_VECTORS 3
 #include "kernels/tile.h"
+#endif
 
 #define TILE_PANELS 1
 #define TILE_VECTORS 2
