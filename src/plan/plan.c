@@ -3,6 +3,7 @@
 #include "allocator.h"
 #include "environment.h"
 #include "kernels/reference.h"
+#include "plan/choice.h"
 #include "plan/problem.h"
 #include "schedule/sequence.h"
 #include "status.h"
@@ -14,32 +15,16 @@
 struct wlstm_plan {
     wli_model *model;
     int64_t max_seq_len, max_batch;
+    int threads;
+    wli_choice choice;
     wlstm_backend backend;
-    bool deterministic, uses_onednn;
     void *reference_workspace; /* REFERENCE only */
     int64_t num_cells;
     wli_cell_kernels *cells; /* the others */
     wli_sequence *sequence;
     size_t weight_bytes, scratch_bytes;
-    char description[320];
+    char description[448];
 };
-
-/* T*B and what it multiplies stay far from overflow. */
-static const int64_t largest_rows = INT64_C(1) << 40;
-
-/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is shared
- * by many. */
-static int64_t choose_gate_rows(const wli_model *model, int64_t seq_len, int64_t batch) {
-    const int64_t gate_bytes = 256 << 10, fewest_rows = 48;
-    int64_t widest = 1;
-    for (int64_t l = 0; l < model->num_layers; l++)
-        if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
-    int64_t rows = gate_bytes / (4 * widest * (int64_t)wli_dtype_size(model->dtype));
-    if (rows < fewest_rows) rows = fewest_rows;
-    rows = rows / batch * batch; /* whole steps */
-    if (rows < batch) rows = batch;
-    return rows < seq_len * batch ? rows : seq_len * batch;
-}
 
 static wlstm_status check_options(const wlstm_plan_options *options) {
     if (options->struct_size != sizeof *options)
@@ -50,7 +35,7 @@ static wlstm_status check_options(const wlstm_plan_options *options) {
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
                         options->max_seq_len < 1 ? "max_seq_len" : "max_batch",
                         options->max_seq_len < 1 ? options->max_seq_len : options->max_batch);
-    if (options->max_seq_len > largest_rows / options->max_batch)
+    if (options->max_seq_len > WLI_LARGEST_ROWS / options->max_batch)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "max_seq_len * max_batch: at most 2^40 expected, got %" PRId64 " * %" PRId64,
                         options->max_seq_len, options->max_batch);
@@ -84,17 +69,20 @@ static wlstm_status make_kernels(wlstm_plan *plan) {
     const int64_t num_cells = model->num_layers * model->num_directions;
     const wli_gemm_kind kind = plan->backend == WLSTM_BACKEND_ONEDNN ? WLI_GEMM_ONEDNN : WLI_GEMM_NATIVE;
     const wli_native *native = wli_native_get(model->dtype);
-    wli_sequence_spec spec = { model, NULL, plan->max_seq_len, plan->max_batch,
-                               choose_gate_rows(model, plan->max_seq_len, plan->max_batch) };
-    if (kind == WLI_GEMM_ONEDNN && model->dtype != WLSTM_F32)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "backend: one that computes f64 expected, got onednn (f32 only)");
-    if (kind == WLI_GEMM_ONEDNN && plan->deterministic)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                        "backend: native or reference expected with deterministic, got onednn");
+    /* A oneDNN gemm's memory objects serve one thread. */
+    plan->choice = wli_choose(model, plan->max_seq_len, plan->max_batch, kind == WLI_GEMM_ONEDNN ? 1 : plan->threads);
+    const wli_choice *choice = &plan->choice;
+    wli_sequence_spec spec = { .model = model,
+                               .max_seq_len = plan->max_seq_len,
+                               .max_batch = plan->max_batch,
+                               .schedule = choice->schedule,
+                               .threads = choice->threads,
+                               .parts = choice->parts,
+                               .gate_rows = choice->gate_rows,
+                               .chunk_steps = choice->chunk_steps };
     if (!(plan->cells = wli_calloc((size_t)num_cells * sizeof *plan->cells)))
         return wli_out_of_memory("cells", (size_t)num_cells * sizeof *plan->cells);
     plan->num_cells = num_cells;
-    plan->uses_onednn = kind == WLI_GEMM_ONEDNN;
     for (int64_t i = 0; i < num_cells; i++) {
         wlstm_status status =
             wli_cell_kernels_make(&plan->cells[i], model, i, kind, kind, native, spec.gate_rows, plan->max_batch);
@@ -110,7 +98,8 @@ static wlstm_status make_kernels(wlstm_plan *plan) {
 static void describe(wlstm_plan *plan) {
     const wli_model *model = plan->model;
     const wli_cell_weights *cell = &model->cells[0];
-    char name[WLI_PROBLEM_NAME_BYTES], backend[64], version[WLI_ONEDNN_VERSION_BYTES];
+    static const char *const schedules[] = { "1 thread", "batch parts and directions", "wavefront", "unit gang" };
+    char name[WLI_PROBLEM_NAME_BYTES], backend[64], schedule[64], version[WLI_ONEDNN_VERSION_BYTES];
     wli_problem problem = { plan->max_seq_len,          plan->max_batch,   cell->input_size,
                             cell->hidden_size,          model->num_layers, cell->proj_size,
                             model->num_directions == 2, model->bias,       model->dtype };
@@ -123,28 +112,52 @@ static void describe(wlstm_plan *plan) {
         snprintf(backend, sizeof backend, "project and step onednn %s, cell %s", version, native->isa);
     else
         snprintf(backend, sizeof backend, "project and step native %s", native->isa);
-    snprintf(plan->description, sizeof plan->description, "%s: %s, 1 thread, weights %.1f MB, scratch %.1f MB", name,
-             backend, (double)plan->weight_bytes / 1e6, (double)plan->scratch_bytes / 1e6);
+    if (plan->choice.threads > 1)
+        snprintf(schedule, sizeof schedule, "%d threads as %s, chunk %" PRId64, plan->choice.threads,
+                 schedules[plan->choice.schedule], plan->choice.chunk_steps);
+    else
+        snprintf(schedule, sizeof schedule, "%s", schedules[WLI_SERIAL]);
+    snprintf(plan->description, sizeof plan->description, "%s: %s, %s, weights %.1f MB, scratch %.1f MB", name, backend,
+             schedule, (double)plan->weight_bytes / 1e6, (double)plan->scratch_bytes / 1e6);
 }
 
-/* AUTO takes the native kernels, which measured faster than oneDNN's matmul on every shape tried (docs/benchmarks.md). */
-static wlstm_backend choose_backend(wlstm_backend asked, bool deterministic) {
-    if (asked == WLSTM_BACKEND_AUTO && !deterministic) asked = wli_environment_get()->backend;
-    return asked == WLSTM_BACKEND_AUTO ? WLSTM_BACKEND_NATIVE : asked;
+/* Why a backend cannot serve the model with these options, or NULL. */
+static const char *obstacle(wlstm_backend backend, const wli_model *model, const wlstm_plan_options *options) {
+    if (backend != WLSTM_BACKEND_ONEDNN) return NULL;
+    char version[WLI_ONEDNN_VERSION_BYTES];
+    wli_onednn_version(version);
+    if (!version[0]) return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
+    if (model->dtype != WLSTM_F32) return "one that computes f64 expected, got onednn (f32 only)";
+    return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
+}
+
+/* AUTO takes the native kernels, which measured faster than oneDNN's matmul on every shape tried (docs/benchmarks.md). The
+ * environment speaks for a whole process, so that where its backend cannot serve it does not count. */
+static wlstm_status choose_backend(const wli_model *model, const wlstm_plan_options *options, wlstm_backend *backend) {
+    *backend = options->backend;
+    const char *reason = obstacle(*backend, model, options);
+    if (reason) return wli_fail(WLSTM_ERROR_UNSUPPORTED, "backend: %s", reason);
+    if (*backend == WLSTM_BACKEND_AUTO) *backend = wli_environment_get()->backend;
+    if (*backend == WLSTM_BACKEND_AUTO || obstacle(*backend, model, options)) *backend = WLSTM_BACKEND_NATIVE;
+    return WLSTM_OK;
 }
 
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **out) {
+    wlstm_backend backend;
     *out = NULL;
     wlstm_status status = check_options(options);
+    if (status == WLSTM_OK) status = choose_backend(model, options, &backend);
     if (status != WLSTM_OK) return status;
     wlstm_plan *plan = wli_calloc(sizeof *plan);
     if (!plan) return wli_out_of_memory("plan", sizeof *plan);
     wli_model_retain(model);
     plan->model = model;
     plan->max_seq_len = options->max_seq_len, plan->max_batch = options->max_batch;
-    plan->deterministic = options->deterministic != 0;
-    plan->backend = choose_backend(options->backend, plan->deterministic);
-    status = plan->backend == WLSTM_BACKEND_REFERENCE ? make_reference(plan) : make_kernels(plan);
+    plan->threads = options->num_threads                 ? options->num_threads
+                    : wli_environment_get()->num_threads ? wli_environment_get()->num_threads
+                                                         : omp_get_max_threads();
+    plan->backend = backend;
+    status = backend == WLSTM_BACKEND_REFERENCE ? make_reference(plan) : make_kernels(plan);
     if (status != WLSTM_OK) {
         wlstm_plan_free(plan);
         return status;
@@ -170,8 +183,12 @@ bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch) {
 }
 
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options) {
-    if (plan->max_seq_len > options->max_seq_len) options->max_seq_len = plan->max_seq_len;
-    if (plan->max_batch > options->max_batch) options->max_batch = plan->max_batch;
+    const int64_t T = plan->max_seq_len > options->max_seq_len ? plan->max_seq_len : options->max_seq_len;
+    const int64_t B = plan->max_batch > options->max_batch ? plan->max_batch : options->max_batch;
+    const int64_t rows = plan->max_seq_len * plan->max_batch, wanted = options->max_seq_len * options->max_batch;
+    const int64_t limit = 2 * (rows > wanted ? rows : wanted);
+    if (T <= (limit < WLI_LARGEST_ROWS ? limit : WLI_LARGEST_ROWS) / B)
+        options->max_seq_len = T, options->max_batch = B;
 }
 
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
@@ -181,7 +198,7 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
                                          : wli_reference_forward_f32)(plan->model, call, plan->reference_workspace);
         return WLSTM_OK;
     }
-    if (!plan->uses_onednn) return wli_sequence_run(plan->sequence, call);
+    if (plan->backend != WLSTM_BACKEND_ONEDNN) return wli_sequence_run(plan->sequence, call);
     /* Outside a parallel region oneDNN would fork for each small GEMM. */
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);

@@ -1,25 +1,40 @@
-/* A whole sequence through a stack of layers: which rows of which tensors each project and step works on, in which order. */
+/* A whole sequence through a stack of layers: which rows of which tensors each project and step works on, in which order, and by
+ * which threads. */
 #ifndef WLI_SEQUENCE_H
 #define WLI_SEQUENCE_H
 
 #include "call.h"
 #include "kernels/cell.h"
 
-/* The state and scratch memory of one run at a time. */
-typedef struct wli_sequence wli_sequence;
+/* How threads share the work:
+ *   SERIAL     one thread, chunk by chunk through all layers
+ *   PARTS      rows of the batch, and directions, side by side; they never meet (one layer)
+ *   WAVEFRONT  tasks: layer l at chunk k beside layer l+1 at chunk k-1, for each part of the batch; with two directions both
+ *              directions of a layer side by side
+ *   GANG       each thread owns a slice of every layer's units for all time; a barrier a step */
+typedef enum wli_schedule { WLI_SERIAL, WLI_PARTS, WLI_WAVEFRONT, WLI_GANG } wli_schedule;
 
 typedef struct wli_sequence_spec {
     const wli_model *model;
     const wli_cell_kernels *cells; /* [num_layers * num_directions] */
     int64_t max_seq_len, max_batch;
-    int64_t gate_rows; /* rows of G (time steps times batch) projected at once, at least max_batch */
+    wli_schedule schedule;
+    int threads;
+    int64_t
+        parts; /* of the batch: part p works on rows p, p + parts, ..., longest first, so that all finish together */
+    int64_t gate_rows;   /* rows of G (steps times rows of a part) projected at once, at least a part's */
+    int64_t chunk_steps; /* the most steps of a chunk */
 } wli_sequence_spec;
+
+/* The state and scratch memory of one run at a time. */
+typedef struct wli_sequence wli_sequence;
 
 wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **sequence);
 void wli_sequence_destroy(wli_sequence *sequence);
 size_t wli_sequence_bytes(const wli_sequence *sequence);
 
-/* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing. */
+/* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing of ours. Inside somebody's
+ * parallel region, and in the child of a fork, it runs on the calling thread alone: the result is the same. */
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call);
 
 #endif

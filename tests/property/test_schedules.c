@@ -1,0 +1,151 @@
+/* Every schedule, thread count, chunk and split of the batch gives the same bits as one thread does in one go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/reference.h"
+#include "random.h"
+#include "schedule/sequence.h"
+
+enum { PROBLEMS = 60, LARGEST_T = 23, LARGEST_B = 11, MOST_LAYERS = 4, LARGEST_H = 37, LARGEST_I = 25 };
+enum { OUT = LARGEST_T * LARGEST_B * 2 * LARGEST_H, STATE = 2 * MOST_LAYERS * LARGEST_B * LARGEST_H };
+
+static uint64_t stream;
+
+/* Results of one run, in doubles' worth of memory for either dtype. */
+typedef struct results {
+    double out[OUT], h_n[STATE], c_n[STATE];
+} results;
+
+static double x[LARGEST_T * LARGEST_B * LARGEST_I], h_0[STATE], c_0[STATE];
+static int64_t lengths[LARGEST_B];
+static results serial, other, expected;
+
+static wli_model *draw_model(void) {
+    wli_model_spec spec = { .dtype = random_between(&stream, 0, 3) ? WLSTM_F32 : WLSTM_F64,
+                            .num_layers = random_between(&stream, 1, MOST_LAYERS),
+                            .input_size = random_between(&stream, 1, LARGEST_I),
+                            .hidden_size = random_between(&stream, 2, LARGEST_H),
+                            .bias = true,
+                            .bidirectional = random_between(&stream, 0, 2) == 0,
+                            .batch_first = random_between(&stream, 0, 3) == 0 };
+    if (random_between(&stream, 0, 4) == 0) spec.proj_size = random_between(&stream, 1, spec.hidden_size - 1);
+    wli_model *model;
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    assert_int_equal(wli_model_reset(&model, (uint64_t)random_between(&stream, 0, 1000)), WLSTM_OK);
+    return model;
+}
+
+static void draw_values(wlstm_dtype dtype, double *values, int64_t count) {
+    for (int64_t k = 0; k < count; k++) {
+        const double value = (double)random_between(&stream, -1000, 1000) * 1e-3;
+        if (dtype == WLSTM_F64)
+            values[k] = value;
+        else
+            ((float *)values)[k] = (float)value;
+    }
+}
+
+static void run(const wli_sequence_spec *spec, wli_call call, results *to) {
+    wli_sequence *sequence;
+    assert_int_equal(wli_sequence_make(spec, &sequence), WLSTM_OK);
+    memset(to, 0, sizeof *to);
+    call.out = to->out, call.h_n = to->h_n, call.c_n = to->c_n;
+    assert_int_equal(wli_sequence_run(sequence, &call), WLSTM_OK);
+    wli_sequence_destroy(sequence);
+}
+
+/* The serial run in one chunk agrees with the reference. */
+static void check_against_reference(const wli_model *model, wli_call call) {
+    size_t bytes;
+    const bool f64 = model->dtype == WLSTM_F64;
+    assert_true(
+        (f64 ? wli_reference_workspace_f64 : wli_reference_workspace_f32)(model, call.seq_len, call.batch, &bytes));
+    void *workspace = malloc(bytes);
+    assert_non_null(workspace);
+    memset(&expected, 0, sizeof expected);
+    call.out = expected.out, call.h_n = expected.h_n, call.c_n = expected.c_n;
+    (f64 ? wli_reference_forward_f64 : wli_reference_forward_f32)(model, &call, workspace);
+    free(workspace);
+    const int64_t out = call.seq_len * call.batch * model->num_directions * model->cells[0].state_size;
+    for (int64_t k = 0; k < out; k++) {
+        const double a = f64 ? serial.out[k] : (double)((float *)serial.out)[k];
+        const double b = f64 ? expected.out[k] : (double)((float *)expected.out)[k];
+        const double limit = f64 ? 1e-7 + 1e-7 * (b < 0 ? -b : b) : 1e-5 + 1.3e-6 * (b < 0 ? -b : b);
+        assert_true((a < b ? b - a : a - b) <= limit);
+    }
+}
+
+static void check_schedules(wli_sequence_spec spec, const wli_call *call, const char *name) {
+    static const int thread_counts[] = { 1, 2, 3, 5, 8 };
+    static const int64_t chunks[] = { 1, 2, 3, 7, LARGEST_T };
+    for (int schedule = WLI_SERIAL; schedule <= WLI_GANG; schedule++) {
+        if (schedule == WLI_GANG && spec.model->cells[0].proj_size) continue;
+        for (int k = 0; k < 5; k++) {
+            spec.schedule = (wli_schedule)schedule;
+            spec.threads = thread_counts[random_between(&stream, 0, 4)];
+            spec.chunk_steps = chunks[k];
+            spec.parts = schedule == WLI_GANG ? 1 : random_between(&stream, 1, spec.max_batch);
+            spec.gate_rows = random_between(&stream, spec.max_batch, 3 * spec.max_batch);
+            run(&spec, *call, &other);
+            if (memcmp(&other, &serial, sizeof serial) != 0)
+                fail_msg("%s: schedule %d, %d threads, chunk %d, %d parts: other bits than one thread's", name,
+                         schedule, spec.threads, (int)spec.chunk_steps, (int)spec.parts);
+        }
+    }
+}
+
+static void all_schedules_give_the_same_bits(void **state) {
+    (void)state;
+    for (int k = 0; k < PROBLEMS; k++) {
+        wli_model *model = draw_model();
+        const int64_t T = random_between(&stream, 1, LARGEST_T), B = random_between(&stream, 1, LARGEST_B);
+        const int64_t num_cells = model->num_layers * model->num_directions;
+        const bool with_lengths = random_between(&stream, 0, 1), with_states = random_between(&stream, 0, 1);
+        wli_cell_kernels cells[2 * MOST_LAYERS];
+        char name[96];
+        snprintf(name, sizeof name, "T %d, B %d, I %d, H %d, L %d, P %d, D %d", (int)T, (int)B,
+                 (int)model->cells[0].input_size, (int)model->cells[0].hidden_size, (int)model->num_layers,
+                 (int)model->cells[0].proj_size, model->num_directions);
+        for (int64_t i = 0; i < num_cells; i++)
+            assert_int_equal(wli_cell_kernels_make(&cells[i], model, i, WLI_GEMM_NATIVE, WLI_GEMM_NATIVE,
+                                                   wli_native_get(model->dtype), T * B, B),
+                             WLSTM_OK);
+        draw_values(model->dtype, x, LARGEST_T * LARGEST_B * LARGEST_I);
+        draw_values(model->dtype, h_0, STATE);
+        draw_values(model->dtype, c_0, STATE);
+        for (int64_t b = 0; b < B; b++) lengths[b] = random_between(&stream, 1, T);
+        const wli_call call = { .seq_len = T,
+                                .batch = B,
+                                .lengths = with_lengths ? lengths : NULL,
+                                .x = x,
+                                .h_0 = with_states ? h_0 : NULL,
+                                .c_0 = with_states ? c_0 : NULL };
+        wli_sequence_spec spec = { .model = model,
+                                   .cells = cells,
+                                   .max_seq_len = T,
+                                   .max_batch = B,
+                                   .schedule = WLI_SERIAL,
+                                   .threads = 1,
+                                   .parts = 1,
+                                   .gate_rows = T * B,
+                                   .chunk_steps = T };
+        run(&spec, call, &serial);
+        check_against_reference(model, call);
+        check_schedules(spec, &call, name);
+        for (int64_t i = 0; i < num_cells; i++) wli_cell_kernels_release(&cells[i]);
+        wli_model_release(model);
+    }
+}
+
+int main(void) {
+    stream = random_test_stream();
+    const struct CMUnitTest tests[] = { cmocka_unit_test(all_schedules_give_the_same_bits) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
