@@ -1,0 +1,27 @@
+/* The activations of one instruction set and dtype, for test_activations: activations_table.c is compiled once for each, with
+ * the flags of the native kernels. Arrays are of the table's dtype; `count` is a multiple of 64. */
+#ifndef ACTIVATIONS_TABLE_H
+#define ACTIVATIONS_TABLE_H
+
+#include <stdint.h>
+
+/* The largest found so far, and the input that gave it. */
+typedef struct largest_error {
+    double error, at;
+} largest_error;
+
+typedef struct activations_table {
+    const char *isa;
+    void (*sigmoid)(int64_t count, const void *x, void *y);
+    void (*tanh)(int64_t count, const void *x, void *y);
+
+    /* cell_update on [count] of each; c is replaced, h written. */
+    void (*cell_update)(int64_t count, const void *i, const void *f, const void *g, const void *o, void *c, void *h);
+
+    /* |y - (high + low)|, divided by |high| if relative: high and low are the exact value in two pieces. A NaN in y is an
+     * infinite error. */
+    void (*errors)(int64_t count, const void *x, const void *y, const void *high, const void *low, int relative,
+                   largest_error *largest);
+} activations_table;
+
+#endif
