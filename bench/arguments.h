@@ -1,0 +1,25 @@
+/* wlstm-bench's command line. */
+#ifndef BENCH_ARGUMENTS_H
+#define BENCH_ARGUMENTS_H
+
+#include "families.h"
+
+enum { MOST_THREAD_COUNTS = 64 };
+
+typedef struct bench_arguments {
+    wli_problem *problems;
+    int num_problems;
+    int threads[MOST_THREAD_COUNTS]; /* ascending */
+    int num_threads;
+    bool families[FAMILIES];
+    bool machine;
+    char **benchmark_argv; /* argv[0] and Google Benchmark's own options */
+    int benchmark_argc;
+} bench_arguments;
+
+/* 0 to go on, else the exit status, the reason being on stderr; *finished after --help and --version. --effort and
+ * --threads go into the environment that the library reads, so this comes before its first call. */
+int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *finished);
+void bench_arguments_free(bench_arguments *given);
+
+#endif

@@ -1,0 +1,249 @@
+#include "families.h"
+
+#include "allocator.h"
+#include "limit.h"
+#include "scratch_file.h"
+#include "shim.h"
+#include "status.h"
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const family_names[FAMILIES] = { "forward", "cell", "create", "load" };
+
+struct bench_case {
+    bench_family family;
+    wli_problem problem; /* of the cell, in that family */
+    int threads;
+    bench_threads *shared;
+    char name[WLI_PROBLEM_NAME_BYTES + 32];
+    bool checked, failed;
+    char error[512];
+    /* there while it is the prepared one */
+    wlstm_lstm *lstm; /* create: the next call's, without a plan */
+    wlstm_plan *plan;
+    wlstm_cell *cell;
+    const char *path;
+    bench_arrays arrays;
+};
+
+/* Large problems are large, so one at a time is in memory. */
+static bench_case *prepared;
+
+static void release(bench_case *benchmark) {
+    wlstm_plan_free(benchmark->plan);
+    wlstm_lstm_free(benchmark->lstm);
+    wlstm_cell_free(benchmark->cell);
+    bench_arrays_free(&benchmark->arrays);
+    if (benchmark->path) scratch_file_remove();
+    benchmark->plan = NULL, benchmark->lstm = NULL, benchmark->cell = NULL, benchmark->path = NULL;
+}
+
+static bool fail(bench_case *benchmark) {
+    benchmark->failed = true;
+    snprintf(benchmark->error, sizeof benchmark->error, "%s", wlstm_last_error());
+    fprintf(stderr, "wlstm-bench: %s: %s\n", benchmark->name, benchmark->error);
+    return false;
+}
+
+static const char *last_failure(void *context) {
+    return ((bench_case *)context)->error;
+}
+
+/* -------------------------------------------------------------------------------------------------- preparation */
+
+static wlstm_status make_lstm(bench_case *benchmark) {
+    const wlstm_lstm_config config = wli_problem_config(&benchmark->problem);
+    return wlstm_lstm_create(&config, &benchmark->lstm);
+}
+
+static wlstm_status make_plan(const bench_case *benchmark, wlstm_lstm *lstm, wlstm_plan **plan) {
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    options.max_seq_len = benchmark->problem.seq_len, options.max_batch = benchmark->problem.batch;
+    options.num_threads = benchmark->threads;
+    return wlstm_plan_create(lstm, &options, plan);
+}
+
+/* A plan of `source`, the parameters' way into it being what is timed, against the reference with the lstm's own. */
+static wlstm_status check_plan_of(bench_case *benchmark, wlstm_lstm *source) {
+    bench_arrays arrays = { 0 };
+    wlstm_plan *plan = NULL;
+    wlstm_status status = make_plan(benchmark, source, &plan);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &arrays);
+    if (status == WLSTM_OK) status = check_forward(benchmark->lstm, plan, &benchmark->problem, &arrays);
+    wlstm_plan_free(plan);
+    bench_arrays_free(&arrays);
+    return status;
+}
+
+static wlstm_status prepare_forward(bench_case *benchmark) {
+    wlstm_status status = make_lstm(benchmark);
+    if (status == WLSTM_OK) status = make_plan(benchmark, benchmark->lstm, &benchmark->plan);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &benchmark->arrays);
+    if (status == WLSTM_OK && !benchmark->checked)
+        status = check_forward(benchmark->lstm, benchmark->plan, &benchmark->problem, &benchmark->arrays);
+    return status;
+}
+
+static wlstm_status prepare_cell(bench_case *benchmark) {
+    wlstm_cell_config config = WLSTM_CELL_CONFIG_INIT;
+    config.input_size = benchmark->problem.input_size, config.hidden_size = benchmark->problem.hidden_size;
+    config.bias = benchmark->problem.bias, config.dtype = benchmark->problem.dtype;
+    wlstm_status status = wlstm_cell_create(&config, &benchmark->cell);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &benchmark->arrays);
+    /* Each time, as it also gives h and c their start. */
+    return status == WLSTM_OK ? check_cell(benchmark->cell, &benchmark->problem, &benchmark->arrays) : status;
+}
+
+static wlstm_status prepare_create(bench_case *benchmark) {
+    wlstm_status status = make_lstm(benchmark);
+    return status == WLSTM_OK && !benchmark->checked ? check_plan_of(benchmark, benchmark->lstm) : status;
+}
+
+static wlstm_status prepare_load(bench_case *benchmark) {
+    wlstm_lstm *loaded = NULL;
+    wlstm_status status = make_lstm(benchmark);
+    if (status == WLSTM_OK) status = scratch_file_make(&benchmark->path);
+    if (status == WLSTM_OK) status = wlstm_lstm_save(benchmark->lstm, benchmark->path, NULL);
+    if (status == WLSTM_OK && !benchmark->checked) {
+        status = wlstm_lstm_load(benchmark->path, NULL, &loaded);
+        if (status == WLSTM_OK) status = check_plan_of(benchmark, loaded);
+        wlstm_lstm_free(loaded);
+    }
+    return status;
+}
+
+/* The limit is for what is computed, not for making plans. */
+static bool probe_once(const bench_case *benchmark) {
+    bench_threads *shared = benchmark->shared;
+    if (shared->probed || benchmark->family == FAMILY_CREATE || benchmark->family == FAMILY_LOAD) return true;
+    shared->probed = machine_probe(shared->counts, shared->count);
+    if (!shared->probed) wli_fail(WLSTM_ERROR_OUT_OF_MEMORY, "the machine probe: 256 MiB expected, got less");
+    return shared->probed != NULL;
+}
+
+static bool prepare(void *context) {
+    static wlstm_status (*const preparations[])(bench_case *) = { prepare_forward, prepare_cell, prepare_create,
+                                                                  prepare_load };
+    bench_case *benchmark = context;
+    if (benchmark->failed) return false;
+    if (prepared == benchmark) return true;
+    if (prepared) release(prepared);
+    prepared = benchmark;
+    if (!probe_once(benchmark)) return fail(benchmark);
+    omp_set_num_threads(benchmark->threads); /* a cell has no plan options */
+    if (preparations[benchmark->family](benchmark) != WLSTM_OK) return fail(benchmark);
+    benchmark->checked = true;
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------------------- timed calls */
+
+static bool call_forward(void *context) {
+    bench_case *benchmark = context;
+    const wli_problem *problem = &benchmark->problem;
+    const bench_arrays *arrays = &benchmark->arrays;
+    return wlstm_plan_execute(benchmark->plan, problem->seq_len, problem->batch, NULL, arrays->x, NULL, NULL,
+                              arrays->out, arrays->h_n, arrays->c_n) == WLSTM_OK ||
+           fail(benchmark);
+}
+
+static bool call_cell(void *context) {
+    bench_case *benchmark = context;
+    const bench_arrays *arrays = &benchmark->arrays;
+    return wlstm_cell_forward(benchmark->cell, benchmark->problem.batch, arrays->x, arrays->h_n, arrays->c_n,
+                              arrays->h_n, arrays->c_n) == WLSTM_OK ||
+           fail(benchmark);
+}
+
+/* Packed weights stay with an lstm, so each call needs one that has none. */
+static bool before_create(void *context) {
+    bench_case *benchmark = context;
+    wlstm_lstm_free(benchmark->lstm);
+    return make_lstm(benchmark) == WLSTM_OK || fail(benchmark);
+}
+
+static bool plan_and_free(bench_case *benchmark, wlstm_lstm *lstm) {
+    wlstm_plan *plan;
+    if (make_plan(benchmark, lstm, &plan) != WLSTM_OK) fail(benchmark);
+    wlstm_plan_free(plan);
+    wlstm_lstm_free(lstm);
+    return !benchmark->failed;
+}
+
+static bool call_create(void *context) {
+    bench_case *benchmark = context;
+    wlstm_lstm *lstm = benchmark->lstm;
+    benchmark->lstm = NULL;
+    return plan_and_free(benchmark, lstm);
+}
+
+static bool call_load(void *context) {
+    bench_case *benchmark = context;
+    wlstm_lstm *lstm;
+    if (wlstm_lstm_load(benchmark->path, NULL, &lstm) != WLSTM_OK) return fail(benchmark);
+    return plan_and_free(benchmark, lstm);
+}
+
+/* -------------------------------------------------------------------------------------------------- counters */
+
+static size_t count_calls(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
+    const bench_case *benchmark = context;
+    const wli_problem *problem = &benchmark->problem;
+    const machine_rates *rates = machine_at(benchmark->shared->probed, benchmark->threads);
+    const double sequences = (double)problem->batch / seconds;
+    const double limit =
+        (benchmark->family == FAMILY_CELL ? limit_cell_seconds : limit_forward_seconds)(problem, rates);
+    counters[0] = (shim_counter){ "GFLOPS", wli_problem_flops(problem) / seconds / 1e9 };
+    counters[1] = (shim_counter){ "sequences/s", sequences };
+    counters[2] = (shim_counter){ "steps/s", sequences * (double)problem->seq_len };
+    counters[3] = (shim_counter){ "limit", limit / seconds };
+    return 4;
+}
+
+static size_t count_parameters(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
+    const bench_case *benchmark = context;
+    const wli_problem *problem = &benchmark->problem;
+    const double D = problem->bidirectional ? 2 : 1, rows = (double)problem->seq_len * (double)problem->batch;
+    const double biases = problem->bias ? 8 * (double)problem->hidden_size * D * (double)problem->num_layers : 0;
+    /* Each weight is a multiply-add a row and step. */
+    const double parameters = wli_problem_flops(problem) / rows / 2 + biases;
+    counters[0] = (shim_counter){ "GB/s", parameters * (problem->dtype == WLSTM_F64 ? 8 : 4) / seconds / 1e9 };
+    return 1;
+}
+
+static const shim_benchmark benchmarks[FAMILIES] = {
+    [FAMILY_FORWARD] = { prepare, NULL, call_forward, count_calls, last_failure },
+    [FAMILY_CELL] = { prepare, NULL, call_cell, count_calls, last_failure },
+    [FAMILY_CREATE] = { prepare, before_create, call_create, count_parameters, last_failure },
+    [FAMILY_LOAD] = { prepare, NULL, call_load, count_parameters, last_failure },
+};
+
+bench_case *bench_case_make(bench_family family, const wli_problem *problem, int threads, bench_threads *shared) {
+    bench_case *benchmark = wli_calloc(sizeof *benchmark);
+    if (!benchmark) return NULL;
+    char problem_name[WLI_PROBLEM_NAME_BYTES];
+    wli_problem_format(problem, problem_name);
+    snprintf(benchmark->name, sizeof benchmark->name, "%s/%s/threads:%d", family_names[family], problem_name, threads);
+    benchmark->family = family;
+    benchmark->problem = *problem;
+    if (family == FAMILY_CELL)
+        benchmark->problem.seq_len = benchmark->problem.num_layers = 1, benchmark->problem.bidirectional = false;
+    benchmark->threads = threads;
+    benchmark->shared = shared;
+    shim_register(benchmark->name, &benchmarks[family], benchmark);
+    return benchmark;
+}
+
+bool bench_case_failed(const bench_case *benchmark) {
+    return benchmark->failed;
+}
+
+void bench_case_free(bench_case *benchmark) {
+    if (!benchmark) return;
+    if (prepared == benchmark) {
+        release(benchmark);
+        prepared = NULL;
+    }
+    wli_free(benchmark);
+}

@@ -1,0 +1,37 @@
+/* What is timed: four families of benchmarks, each over problems and thread counts. */
+#ifndef BENCH_FAMILIES_H
+#define BENCH_FAMILIES_H
+
+#include "check.h"
+#include "machine.h"
+#include "plan/problem.h"
+
+#include <stdbool.h>
+
+typedef enum bench_family {
+    FAMILY_FORWARD, /* one forward call by a plan */
+    FAMILY_CELL,    /* one streaming step of the first layer as an nn.LSTMCell */
+    FAMILY_CREATE,  /* a new lstm's first plan, weights packed, and freed again */
+    FAMILY_LOAD,    /* a safetensors file to a ready plan, and freed again */
+    FAMILIES
+} bench_family;
+
+extern const char *const family_names[FAMILIES];
+
+/* The thread counts, ascending, and the machine's limits there, probed when first asked for. */
+typedef struct bench_threads {
+    const int *counts;
+    int count;
+    machine *probed;
+} bench_threads;
+
+typedef struct bench_case bench_case;
+
+/* One benchmark, registered as FAMILY/PROBLEM/threads:N. NULL when there is no memory. */
+bench_case *bench_case_make(bench_family family, const wli_problem *problem, int threads, bench_threads *shared);
+
+/* Whether it was wrong or could not be run. */
+bool bench_case_failed(const bench_case *benchmark);
+void bench_case_free(bench_case *benchmark);
+
+#endif

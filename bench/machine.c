@@ -1,0 +1,187 @@
+#include "machine.h"
+
+#include "allocator.h"
+#include "probe.h"
+#include <math.h>
+#include <omp.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct machine {
+    int count;
+    const char *isa; /* of the highest FMA peak */
+    machine_rates rates[];
+};
+
+/* Of measuring; touching the memory first, and sets so large that two passes take longer than their share, come on top. */
+static const double seconds_for_all = 0.25;
+
+/* The kernels this machine can run: all are tried, as the widest vectors are not everywhere the fastest. */
+static int usable_kernels(const probe_kernels *usable[3]) {
+    int count = 0;
+    usable[count++] = &probe_baseline;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable[count++] = &probe_avx2;
+    if (__builtin_cpu_supports("avx512f")) usable[count++] = &probe_avx512;
+#endif
+    return count;
+}
+
+/* A thing to do on all threads, as often as asked. */
+typedef struct load {
+    const probe_kernels *kernels;
+    wlstm_dtype dtype;
+    const char *memory; /* NULL: multiply-adds, else reading */
+    size_t bytes;       /* in whole blocks */
+    probe_read way;
+} load;
+
+static volatile double sink; /* keeps the work from being optimised away */
+
+/* Thread `id` of `threads` reads its contiguous share. */
+static double run_share(const load *work, int id, int threads, int64_t repeats) {
+    if (!work->memory)
+        return (work->dtype == WLSTM_F64 ? work->kernels->multiply_add_f64 : work->kernels->multiply_add_f32)(repeats,
+                                                                                                              0.9);
+    const size_t blocks = work->bytes / PROBE_BLOCK, share = (size_t)id, shares = (size_t)threads;
+    const size_t first = blocks * share / shares, end = blocks * (share + 1) / shares;
+    return (double)work->kernels->read(work->memory + first * PROBE_BLOCK, (end - first) * PROBE_BLOCK, (int)repeats,
+                                       work->way);
+}
+
+/* Seconds from the first thread's start to the last one's end. */
+static double run_load(const load *work, int threads, int64_t repeats) {
+    double start = INFINITY, end = 0.0, sum = 0.0;
+#pragma omp parallel num_threads(threads) reduction(min : start) reduction(max : end) reduction(+ : sum)
+    {
+#pragma omp barrier
+        start = omp_get_wtime();
+        sum = run_share(work, omp_get_thread_num(), omp_get_num_threads(), repeats);
+        end = omp_get_wtime();
+    }
+    sink = sum;
+    return end - start;
+}
+
+/* How often to repeat for half a millisecond or more. Found on one thread: where others keep a core busy, threads that start
+ * together wait for each other, and the wait would be taken for work. */
+static int64_t enough_repeats(const load *work, int threads) {
+    int64_t repeats = 2;
+    const size_t long_enough = 64 << 20; /* bytes that take longer on any machine */
+    if (work->bytes / (size_t)threads * 2 > long_enough) return repeats;
+    for (;; repeats *= 2) {
+        const double start = omp_get_wtime();
+        sink = run_share(work, 0, threads, repeats);
+        if (omp_get_wtime() - start >= 0.5e-3 || repeats >= 1 << 28) return repeats;
+    }
+}
+
+/* Seconds of one repeat: the least of several runs within the time given. */
+static double fastest(const load *work, int threads, double seconds) {
+    const double until = omp_get_wtime() + seconds;
+    const int64_t repeats = enough_repeats(work, threads);
+    double best = INFINITY;
+    do {
+        best = fmin(best, run_load(work, threads, repeats));
+    } while (omp_get_wtime() < until);
+    return best / (double)repeats;
+}
+
+/* Raises *rate to what this measurement reached; whether it did. */
+static bool raise_rate(double *rate, double amount, const load *work, int threads, double seconds) {
+    const double reached = amount / fastest(work, threads, seconds);
+    if (reached <= *rate) return false;
+    *rate = reached;
+    return true;
+}
+
+static void probe_rates(machine_rates *rates, const char **isa, const char *memory, probe_read way, double seconds) {
+    const probe_kernels *usable[3];
+    const int count = usable_kernels(usable), threads = rates->threads;
+    for (int i = 0; i < count; i++) {
+        const load f32 = { usable[i], WLSTM_F32, NULL, 0, way }, f64 = { usable[i], WLSTM_F64, NULL, 0, way };
+        if (raise_rate(&rates->flops_f32, threads * usable[i]->flops_a_round_f32, &f32, threads, seconds))
+            *isa = usable[i]->isa;
+        raise_rate(&rates->flops_f64, threads * usable[i]->flops_a_round_f64, &f64, threads, seconds);
+    }
+    for (int s = 0; s < MACHINE_SIZES; s++) {
+        const load work = { usable[count - 1], WLSTM_F32, memory, (size_t)MACHINE_SMALLEST << s, way };
+        raise_rate(&rates->bandwidths[s], (double)work.bytes, &work, threads, seconds);
+    }
+}
+
+/* More threads can do at least what fewer can; measured otherwise only where other programs kept the cores busy. */
+static void raise_to(machine_rates *rates, const machine_rates *fewer) {
+    if (rates->flops_f32 < fewer->flops_f32 && rates->threads <= omp_get_num_procs())
+        fprintf(stderr,
+                "wlstm-bench: note: other programs keep this machine busy; its limit at %d threads is higher than "
+                "measured\n",
+                rates->threads);
+    rates->flops_f32 = fmax(rates->flops_f32, fewer->flops_f32);
+    rates->flops_f64 = fmax(rates->flops_f64, fewer->flops_f64);
+    for (int s = 0; s < MACHINE_SIZES; s++) rates->bandwidths[s] = fmax(rates->bandwidths[s], fewer->bandwidths[s]);
+}
+
+machine *machine_probe(const int *threads, int count) {
+    const size_t largest = (size_t)MACHINE_SMALLEST << (MACHINE_SIZES - 1), page = 4096;
+    machine *probed = wli_calloc(sizeof *probed + (size_t)count * sizeof probed->rates[0]);
+    char *memory = wli_alloc(largest + page);
+    if (!probed || !memory) {
+        wli_free(probed);
+        wli_free(memory);
+        return NULL;
+    }
+    char *pages = memory + (page - (uintptr_t)memory % page);
+    /* Touched by the threads that will read it, for machines whose memory is nearer to some cores. */
+#pragma omp parallel for num_threads(threads[count - 1]) schedule(static)
+    for (size_t p = 0; p < largest / page; p++) memset(pages + p * page, (int)(p % 251), page);
+
+    probed->count = count;
+    for (int i = 0; i < count; i++) probed->rates[i].threads = threads[i];
+    const double seconds = seconds_for_all / (PROBE_READS * count * (MACHINE_SIZES + 6));
+    /* Each way of reading is a round over everything, as what disturbs a run may last longer than one measurement. */
+    for (int way = 0; way < PROBE_READS; way++)
+        for (int i = 0; i < count; i++) probe_rates(&probed->rates[i], &probed->isa, pages, (probe_read)way, seconds);
+    for (int i = 1; i < count; i++) raise_to(&probed->rates[i], &probed->rates[i - 1]);
+    wli_free(memory);
+    return probed;
+}
+
+void machine_free(machine *probed) {
+    wli_free(probed);
+}
+
+const machine_rates *machine_at(const machine *probed, int threads) {
+    int i = 0;
+    while (i + 1 < probed->count && probed->rates[i].threads != threads) i++;
+    return &probed->rates[i];
+}
+
+double machine_flops(const machine_rates *rates, wlstm_dtype dtype) {
+    return dtype == WLSTM_F64 ? rates->flops_f64 : rates->flops_f32;
+}
+
+double machine_bandwidth(const machine_rates *rates, double bytes) {
+    const double position = log2(bytes / MACHINE_SMALLEST);
+    if (position <= 0) return rates->bandwidths[0];
+    if (position >= MACHINE_SIZES - 1) return rates->bandwidths[MACHINE_SIZES - 1];
+    const int below = (int)position;
+    const double part = position - below;
+    return rates->bandwidths[below] * (1 - part) + rates->bandwidths[below + 1] * part;
+}
+
+void machine_print(const machine *probed, FILE *out) {
+    fprintf(out, "This machine's limits, all threads together (FMA: %s)\n\n%-22s", probed->isa, "threads");
+    for (int i = 0; i < probed->count; i++) fprintf(out, "%10d", probed->rates[i].threads);
+    fprintf(out, "\n%-22s", "FMA peak f32, GFLOP/s");
+    for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f32 / 1e9);
+    fprintf(out, "\n%-22s", "FMA peak f64, GFLOP/s");
+    for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f64 / 1e9);
+    for (int s = 0; s < MACHINE_SIZES; s++) {
+        const long kibibytes = ((long)MACHINE_SMALLEST << s) / 1024;
+        fprintf(out, "\nread %4ld %s, GB/s%5s", kibibytes < 1024 ? kibibytes : kibibytes / 1024,
+                kibibytes < 1024 ? "KiB" : "MiB", "");
+        for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].bandwidths[s] / 1e9);
+    }
+    fprintf(out, "\n");
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Measures wavelstm beside PyTorch, ONNX Runtime, OpenVINO and oneDNN's own LSTM primitive (the system's oneDNN, and
+3.2 from PyPI): the same problems, weights, inputs and thread count, each engine in a process of its own, interleaved in
+rounds.
+
+Every engine must first give the result of the equations in float64: ours and PyTorch within the defaults of
+torch.testing.assert_close, the others, which promise no bound, within rtol = atol = 1e-4. Timed is one forward call,
+out, (h_n, c_n) = lstm(x) with zero initial state: ours and oneDNN from a loop in C, the others from Python as their
+users call them, by the fastest way each offers. Weights, plans and compiled models are made before the clock starts.
+Times are microseconds, the minimum over all rounds; a ratio is the best peer's time over ours, above 1 where ours is
+faster.
+
+Exit status: 0; 1 if ours fails or gives a wrong result; 2 for wrong usage."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from peers import environment
+
+
+def sizes(text: str) -> list:
+    values = [int(part) for part in text.split(",")]
+    if min(values) < 1:
+        raise argparse.ArgumentTypeError("at least 1 expected")
+    return values
+
+
+def arguments() -> argparse.Namespace:
+    root = environment.BENCH.parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("problems", nargs="*", metavar="PROBLEM",
+                        help="t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]"
+                             "[-f64]; p and -f64 are compared with PyTorch only. Without a PROBLEM or one of the sets "
+                             "below: the grid")
+    parser.add_argument("--cells", action="store_true", help="LSTMCell steps and a user's loop of two cells")
+    parser.add_argument("--ragged", action="store_true", help="sequences of unlike lengths, and the same padded")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="N problems off the grid, drawn by --seed")
+    parser.add_argument("--streams", action="store_true",
+                        help="as many host threads as --threads says share one model of ours, beside as many processes "
+                             "of each peer")
+    parser.add_argument("--threads", type=sizes, default=[1, 2], metavar="LIST", help="thread counts (1,2)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds a problem, more of a short one (7)")
+    parser.add_argument("--time-limit", type=float, default=40.0, metavar="S",
+                        help="no new round of a problem after S seconds, but 3 at least (40)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, inputs, lengths and --random (0)")
+    parser.add_argument("--engines", metavar="LIST", help="only these of wavelstm,pytorch,onnxruntime,openvino,"
+                                                          "onednn-system,onednn-pypi")
+    parser.add_argument("--library", type=Path, default=root / "build" / "libwavelstm.so", help="ours")
+    parser.add_argument("--without-ours", action="store_true", help="peers only")
+    parser.add_argument("--json", type=Path, metavar="F", help="write all numbers, versions and the machine")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write throughput.png and ratios.png")
+    parser.add_argument("--venv", type=Path,
+                        help=f"where the peers live, made if missing ({environment.default_venv()})")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1 expected")
+    return options
+
+
+def choose_tasks(options: argparse.Namespace) -> list:
+    from peers import streams, tasks
+    chosen = [tasks.Task.forward(name) for name in options.problems]
+    if options.streams:
+        return chosen or streams.TASKS
+    chosen += tasks.CELLS if options.cells else []
+    chosen += tasks.RAGGED if options.ragged else []
+    if options.random:
+        print(f"random problems: seed {options.seed}")
+        chosen += tasks.random_tasks(options.random, options.seed)
+    if not chosen:
+        lines = (environment.BENCH / "grid.txt").read_text().splitlines()
+        chosen = [tasks.Task.forward(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
+    return chosen
+
+
+def progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def run_tasks(options: argparse.Namespace, chosen: list, configs: dict, versions: dict, absent: dict) -> list:
+    from peers import rounds
+    from peers.reference import reference
+    from peers.tasks import make_data
+    results, references, start = [], {}, time.monotonic()
+    for threads in options.threads:
+        workers, found, missing = rounds.start_workers(configs, threads)
+        versions.update(found)
+        absent.update(missing)
+        for done, task in enumerate(chosen):
+            progress(f"{threads} threads: {done + 1} of {len(chosen)}, {task}, {time.monotonic() - start:.0f} s")
+            if task not in references:
+                references[task] = reference(task, make_data(task, options.seed))
+            records, errors = rounds.measure(workers, task, references[task], options.rounds, options.seed,
+                                             options.time_limit)
+            results.append({"problem": str(task), "threads": threads, "flops": task.flops(), "engines": records,
+                            "errors": errors})
+        for worker in workers:
+            worker.stop()
+    progress("")
+    return results
+
+
+def run_streams(options: argparse.Namespace, chosen: list, configs: dict, versions: dict, absent: dict) -> list:
+    from peers import rounds, streams
+    workers, found, missing = rounds.start_workers(configs, 1)
+    versions.update(found)
+    absent.update(missing)
+    for worker in workers:
+        worker.stop()
+    present = {engine: configs[engine] for engine in found}
+    results = []
+    for task in chosen:
+        for count in options.threads:
+            progress(f"{task}, {count} streams")
+            rates, errors = streams.measure_streams(present, task, count, options.seed)
+            results.append({"problem": str(task), "streams": count, "rates": rates, "errors": errors})
+    progress("")
+    return results
+
+
+def main() -> int:
+    options = arguments()
+    environment.enter_venv(options.venv or environment.default_venv(), options.venv is not None)
+    from peers import report, rounds
+    names = options.engines.split(",") if options.engines else list(rounds.MODULES)
+    if unknown := set(names) - set(rounds.MODULES):
+        print(f"peers: no engine {', '.join(sorted(unknown))}; there are {', '.join(rounds.MODULES)}", file=sys.stderr)
+        return 2
+    if options.without_ours:
+        names = [name for name in names if name != rounds.OURS]
+    try:
+        chosen = choose_tasks(options)
+    except ValueError as error:
+        print(f"peers: {error}", file=sys.stderr)
+        return 2
+    machine, versions, absent = environment.machine(), {}, {}
+    if machine["load"] > 0.5:
+        print(f"peers: this machine is busy (load {machine['load']:.1f}): threads that wait for each other will suffer",
+              file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="wavelstm-peers-") as directory:
+        configs, missing = environment.helper_configs(names, Path(directory), options.library)
+        absent.update(missing)
+        if rounds.OURS in absent:
+            print(f"peers: {absent[rounds.OURS]} (--without-ours measures the peers alone)", file=sys.stderr)
+            return 1
+        run = run_streams if options.streams else run_tasks
+        results = run(options, chosen, configs, versions, absent)
+
+    engines = [name for name in names if name in versions]
+    print(f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}\n")
+    if options.streams:
+        print("Sequences a second, the best of the rounds.\n\n" + report.streams_table(results, engines, versions))
+    else:
+        print("Microseconds a call, the minimum of the rounds.\n\n" + report.results_table(results, engines, versions))
+        print("\n" + report.summary(results))
+    for engine, why in absent.items():
+        print(f"absent: {report.TITLES[engine]} ({engine}): {why}", file=sys.stderr)
+    for result in results:
+        for engine, why in result["errors"].items():
+            print(f"{result['problem']}: {engine}: {why}", file=sys.stderr)
+    if options.json:
+        options.json.write_text(json.dumps(
+            {"machine": machine, "versions": versions, "absent": absent, "seed": options.seed, "rounds": options.rounds,
+             "results": results}, indent=1) + "\n")
+    if options.plots and not options.streams:
+        from peers.plots import save_plots
+        for path in save_plots(results, versions, options.plots):
+            print(f"wrote {path}", file=sys.stderr)
+    ours_failed = rounds.OURS in absent or any(rounds.OURS in result["errors"] for result in results)
+    return 1 if ours_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

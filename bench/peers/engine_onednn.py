@@ -1,0 +1,55 @@
+"""oneDNN's own LSTM primitive, through bench/onednn_lstm.c."""
+
+import ctypes
+
+import numpy as np
+
+from .candidate import Candidate, address, load_loop
+from .tasks import Data, Task
+
+F32 = ctypes.POINTER(ctypes.c_float)
+
+
+class Engine:
+    def __init__(self, threads: int, config: dict):
+        self.threads = threads
+        self.loop = load_loop(config["loop"])
+        self.library = ctypes.CDLL(config["library"])
+        self.library.onednn_lstm_create.restype = ctypes.c_void_p
+        self.library.onednn_lstm_create.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_int] * 2 + [ctypes.c_void_p] * 7
+        self.library.onednn_lstm_error.restype = ctypes.c_char_p
+        self.library.onednn_lstm_error.argtypes = self.library.onednn_lstm_free.argtypes = [ctypes.c_void_p]
+        version = self.library.onednn_lstm_version()
+        self.version = f"{version // 10000}.{version // 100 % 100}.{version % 100}"
+        self.lstm = None
+
+    @staticmethod
+    def supports(task: Task) -> bool:
+        p = task.problem
+        return task.kind == "forward" and p.dtype == "f32" and p.proj_size == 0
+
+    def candidates(self, task: Task, data: Data) -> list:
+        p = task.problem
+        layers = p.num_layers * p.directions
+        weight_ih = np.concatenate([param["weight_ih"].ravel() for param in data.params])
+        weight_hh = np.concatenate([param["weight_hh"].ravel() for param in data.params])
+        # No LSTM without a bias here: its users pass zeros.
+        bias = np.zeros((layers, 4 * p.hidden_size), np.float32)
+        if p.bias:
+            bias = np.stack([param["bias_ih"] + param["bias_hh"] for param in data.params])
+        out = np.zeros((p.seq_len, p.batch, p.directions * p.hidden_size), np.float32)
+        h_n, c_n = np.zeros((2, layers, p.batch, p.hidden_size), np.float32)
+        arrays = [weight_ih, weight_hh, bias, data.x, out, h_n, c_n]
+        self.lstm = self.library.onednn_lstm_create(
+            p.seq_len, p.batch, p.input_size, p.hidden_size, p.num_layers, p.bidirectional, self.threads,
+            *(array.ctypes.data for array in arrays))
+        if not self.lstm:
+            raise MemoryError("onednn_lstm_create")
+        if error := self.library.onednn_lstm_error(self.lstm).decode():
+            raise RuntimeError(error)
+        return [Candidate("primitive", address(self.library.onednn_lstm_run), lambda: (out, h_n, c_n), self.lstm,
+                          arrays, self.loop)]
+
+    def release(self) -> None:
+        self.library.onednn_lstm_free(self.lstm)
+        self.lstm = None

@@ -1,0 +1,83 @@
+"""ONNX Runtime: chained LSTM operators, inputs and outputs bound once."""
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from .candidate import Candidate
+from .tasks import Data, Task
+
+
+def iofc(values: np.ndarray) -> np.ndarray:
+    """PyTorch's gate order i, f, g, o to ONNX's i, o, f, c."""
+    i, f, g, o = np.split(values, 4)
+    return np.concatenate([i, o, f, g])
+
+
+def build_model(task: Task, data: Data) -> onnx.ModelProto:
+    """x [T, B, I] -> out [T, B, D*H], h_n [L*D, B, H], c_n [L*D, B, H]"""
+    p, nodes, constants = task.problem, [], {}
+    source, states = "x", {"h_n": [], "c_n": []}
+    if data.lengths is not None:
+        constants["lengths"] = data.lengths.astype(np.int32)
+    for layer in range(p.num_layers):
+        params = data.params[layer * p.directions:(layer + 1) * p.directions]
+        names = [f"{letter}{layer}" for letter in "WRB"]
+        constants[names[0]] = np.stack([iofc(param["weight_ih"]) for param in params])
+        constants[names[1]] = np.stack([iofc(param["weight_hh"]) for param in params])
+        if p.bias:
+            constants[names[2]] = np.stack([np.concatenate([iofc(param["bias_ih"]), iofc(param["bias_hh"])])
+                                            for param in params])
+        inputs = [source, *names[:2], names[2] if p.bias else "", "lengths" if data.lengths is not None else ""]
+        nodes.append(helper.make_node("LSTM", inputs, [f"Y{layer}", f"h{layer}", f"c{layer}"],
+                                      hidden_size=p.hidden_size,
+                                      direction="bidirectional" if p.bidirectional else "forward"))
+        source = "out" if layer == p.num_layers - 1 else f"out{layer}"
+        if p.bidirectional:  # Y [T, D, B, H]
+            constants["shape"] = np.array([p.seq_len, p.batch, 2 * p.hidden_size])
+            nodes += [helper.make_node("Transpose", [f"Y{layer}"], [f"Z{layer}"], perm=[0, 2, 1, 3]),
+                      helper.make_node("Reshape", [f"Z{layer}", "shape"], [source])]
+        else:
+            constants["axis"] = np.array([1])
+            nodes.append(helper.make_node("Squeeze", [f"Y{layer}", "axis"], [source]))
+        states["h_n"].append(f"h{layer}")
+        states["c_n"].append(f"c{layer}")
+    nodes += [helper.make_node("Concat", parts, [name], axis=0) for name, parts in states.items()]
+    graph = helper.make_graph(
+        nodes, str(task), [helper.make_tensor_value_info("x", TensorProto.FLOAT, data.x.shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("out", "h_n", "c_n")],
+        [numpy_helper.from_array(values, name) for name, values in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+
+
+class Engine:
+    def __init__(self, threads: int, config: dict):
+        self.options = onnxruntime.SessionOptions()
+        self.options.intra_op_num_threads = threads
+        self.options.inter_op_num_threads = 1
+        self.version = onnxruntime.__version__
+
+    @staticmethod
+    def supports(task: Task) -> bool:
+        p = task.problem
+        return task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
+
+    def candidates(self, task: Task, data: Data) -> list:
+        p = task.problem
+        session = onnxruntime.InferenceSession(build_model(task, data).SerializeToString(), self.options,
+                                               providers=["CPUExecutionProvider"])
+        binding = session.io_binding()
+        state = (p.num_layers * p.directions, p.batch, p.hidden_size)
+        shapes = {"out": (p.seq_len, p.batch, p.directions * p.hidden_size), "h_n": state, "c_n": state}
+        x = onnxruntime.OrtValue.ortvalue_from_numpy(data.x)
+        outputs = [onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32)) for shape in shapes.values()]
+        binding.bind_ortvalue_input("x", x)
+        for name, value in zip(shapes, outputs):
+            binding.bind_ortvalue_output(name, value)
+        return [Candidate("IOBinding", lambda: session.run_with_iobinding(binding),
+                          lambda: tuple(value.numpy() for value in outputs), keep=(x, outputs))]
+
+    @staticmethod
+    def release() -> None:
+        pass

@@ -1,0 +1,101 @@
+"""PyTorch: nn.LSTM and nn.LSTMCell in inference_mode, as written and traced and frozen."""
+
+import warnings
+
+import torch
+
+from .candidate import Candidate
+from .tasks import Data, Task
+
+warnings.filterwarnings("ignore")
+
+
+class Engine:
+    def __init__(self, threads: int, config: dict):
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
+        self.mode = torch.inference_mode()  # for the life of this process
+        self.mode.__enter__()
+        self.version = torch.__version__
+
+    @staticmethod
+    def supports(task: Task) -> bool:
+        return True
+
+    @staticmethod
+    def candidates(task: Task, data: Data) -> list:
+        if task.kind in ("cell", "steps"):
+            return cell_candidates(task, data)
+        p = task.problem
+        dtype = torch.float64 if p.dtype == "f64" else torch.float32
+        lstm = torch.nn.LSTM(p.input_size, p.hidden_size, p.num_layers, bias=p.bias, bidirectional=p.bidirectional,
+                             proj_size=p.proj_size, dtype=dtype).eval()
+        lstm.load_state_dict({
+            f"{name}_l{index // p.directions}" + ("_reverse" if index % p.directions else ""): torch.from_numpy(values)
+            for index, param in enumerate(data.params) for name, values in param.items()})
+        x = torch.from_numpy(data.x)
+        if task.kind == "ragged":
+            return [recording("packed", packed(lstm, x, torch.from_numpy(data.lengths)))]
+        frozen = torch.jit.freeze(torch.jit.trace(lstm, x))
+        return [recording("eager", lambda: lstm(x)), recording("frozen trace", lambda: frozen(x))]
+
+    @staticmethod
+    def release() -> None:
+        pass
+
+
+def flatten(result) -> list:
+    return [result] if isinstance(result, torch.Tensor) else [leaf for part in result for leaf in flatten(part)]
+
+
+def recording(name: str, function) -> Candidate:
+    """The results come from a call of their own, so that the timed one stores nothing."""
+    return Candidate(name, function, lambda: tuple(leaf.numpy() for leaf in flatten(function())))
+
+
+def packed(lstm: torch.nn.LSTM, x: torch.Tensor, lengths: torch.Tensor):
+    """Padded in, padded out, which is what the other engines do with lengths."""
+    pack, pad = torch.nn.utils.rnn.pack_padded_sequence, torch.nn.utils.rnn.pad_packed_sequence
+
+    def call():
+        out, state = lstm(pack(x, lengths, enforce_sorted=False))
+        return pad(out)[0], state
+
+    return call
+
+
+class Steps(torch.nn.Module):
+    """A loop over time of a stack of cells."""
+
+    def __init__(self, cells: list):
+        super().__init__()
+        self.cells = torch.nn.ModuleList(cells)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        states = [(x.new_zeros(x.shape[1], cell.hidden_size),) * 2 for cell in self.cells]
+        out = []
+        for step in x:
+            for k, cell in enumerate(self.cells):
+                states[k] = cell(step, states[k])
+                step = states[k][0]
+            out.append(step)
+        return torch.stack(out)
+
+
+def cell_candidates(task: Task, data: Data) -> list:
+    cells = []
+    for (input_size, hidden_size), param in zip(task.cells(), data.params):
+        cells.append(torch.nn.LSTMCell(input_size, hidden_size).eval())
+        cells[-1].load_state_dict({name: torch.from_numpy(values) for name, values in param.items()})
+    x = torch.from_numpy(data.x)
+    if task.kind == "steps":
+        steps = Steps(cells).eval()
+        frozen = torch.jit.freeze(torch.jit.trace(steps, x))
+        return [recording("eager", lambda: steps(x)), recording("frozen trace", lambda: frozen(x))]
+    # A step in a stream has a state; zeros are the ones the reference starts from.
+    cell, step, state = cells[0], x[0], (torch.zeros(task.problem.batch, task.problem.hidden_size),) * 2
+    frozen = torch.jit.freeze(torch.jit.trace(cell, (step, state)))
+    ways = [recording("eager", lambda: cell(step, state)), recording("frozen trace", lambda: frozen(step, state))]
+    for way in ways:
+        way.results = (lambda once: lambda: (once()[0][None], once()[0][None], once()[1][None]))(way.results)
+    return ways

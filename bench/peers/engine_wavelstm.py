@@ -1,0 +1,130 @@
+"""This library, through include/wavelstm.h as bench/peers/wavelstm_calls.c uses it."""
+
+import ctypes
+
+import numpy as np
+
+from .candidate import Candidate, address, load_loop
+from .tasks import Data, Task
+
+HANDLES = ("bench_lstm_create", "bench_cell_create", "bench_plan_create", "bench_forward_create", "bench_steps_create")
+INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+
+
+def pointers(addresses: list) -> ctypes.Array:
+    return (POINTER * len(addresses))(*addresses)
+
+
+class Engine:
+    def __init__(self, threads: int, config: dict):
+        self.threads = threads
+        self.loop = load_loop(config["loop"])
+        self.calls = calls = ctypes.CDLL(config["library"])
+        for name in HANDLES:
+            getattr(calls, name).restype = POINTER
+        calls.bench_lstm_create.argtypes = [SIZE] * 4 + [INT] * 3
+        calls.bench_cell_create.argtypes = [SIZE] * 2
+        calls.bench_plan_create.argtypes = [POINTER, SIZE, SIZE, INT]
+        calls.bench_forward_create.argtypes = [POINTER, SIZE, SIZE] + [POINTER] * 5
+        calls.bench_steps_create.argtypes = [POINTER] + [SIZE] * 5 + [POINTER] * 5
+        self.wavelstm = wavelstm = ctypes.CDLL(config["wavelstm"])
+        for name in ("wlstm_version", "wlstm_build_info", "wlstm_last_error", "wlstm_plan_describe"):
+            getattr(wavelstm, name).restype = ctypes.c_char_p
+        wavelstm.wlstm_plan_describe.argtypes = [POINTER]
+        for name in ("wlstm_lstm_set_parameter", "wlstm_cell_set_parameter"):
+            getattr(wavelstm, name).argtypes = [POINTER, ctypes.c_char_p, POINTER, SIZE]
+        wavelstm.wlstm_lstm_create_from_cells.argtypes = [POINTER, SIZE, POINTER]
+        for name in ("wlstm_lstm_free", "wlstm_cell_free", "wlstm_plan_free"):
+            getattr(wavelstm, name).argtypes = [POINTER]
+        self.free_memory = ctypes.CDLL(None).free
+        self.free_memory.argtypes = [POINTER]
+        self.version = f"{wavelstm.wlstm_version().decode()} ({wavelstm.wlstm_build_info().decode()})"
+        self.owned = []  # (free function, handle), freed in reverse
+
+    @staticmethod
+    def supports(task: Task) -> bool:
+        return True
+
+    def own(self, handle: int | None, free) -> int:
+        if not handle:
+            raise RuntimeError(self.wavelstm.wlstm_last_error().decode() or "out of memory")
+        self.owned.append((free, handle))
+        return handle
+
+    def set_parameter(self, setter, handle: int, name: str, values: np.ndarray) -> None:
+        if setter(handle, name.encode(), values.ctypes.data, values.size) != 0:
+            raise RuntimeError(self.wavelstm.wlstm_last_error().decode())
+
+    def lstm(self, task: Task, data: Data) -> int:
+        p = task.problem
+        lstm = self.own(self.calls.bench_lstm_create(p.input_size, p.hidden_size, p.num_layers, p.proj_size, p.bias,
+                                                     p.bidirectional, p.dtype == "f64"), self.wavelstm.wlstm_lstm_free)
+        for index, param in enumerate(data.params):
+            suffix = f"_l{index // p.directions}" + ("_reverse" if index % p.directions else "")
+            for name, values in param.items():
+                self.set_parameter(self.wavelstm.wlstm_lstm_set_parameter, lstm, name + suffix, values)
+        return lstm
+
+    def cell_handles(self, task: Task, data: Data) -> list:
+        cells = []
+        for (input_size, hidden_size), param in zip(task.cells(), data.params):
+            cells.append(self.own(self.calls.bench_cell_create(input_size, hidden_size), self.wavelstm.wlstm_cell_free))
+            for name, values in param.items():
+                self.set_parameter(self.wavelstm.wlstm_cell_set_parameter, cells[-1], name, values)
+        return cells
+
+    def forward(self, lstm: int, task: Task, data: Data, threads: int) -> Candidate:
+        """A plan for the lstm and its call."""
+        p = task.problem
+        heights = [h for _, h in task.cells()] if task.kind == "steps" else [p.hidden_size]
+        layers = p.num_layers * p.directions
+        out = np.zeros((p.seq_len, p.batch, p.directions * (p.proj_size or heights[-1])), p.numpy_dtype)
+        h_n = np.zeros((layers, p.batch, p.out_size), p.numpy_dtype)
+        c_n = np.zeros((layers, p.batch, p.hidden_size), p.numpy_dtype)
+        if task.kind == "steps":  # unlike sizes: one block after another, and not compared
+            h_n, c_n = np.zeros((2, p.batch * sum(heights)), p.numpy_dtype)
+        plan = self.own(self.calls.bench_plan_create(lstm, p.seq_len, p.batch, threads), self.wavelstm.wlstm_plan_free)
+        lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
+        context = self.own(self.calls.bench_forward_create(
+            plan, p.seq_len, p.batch, None if lengths is None else lengths.ctypes.data, data.x.ctypes.data,
+            out.ctypes.data, h_n.ctypes.data, c_n.ctypes.data), self.free_memory)
+        return Candidate(self.wavelstm.wlstm_plan_describe(plan).decode(), address(self.calls.bench_forward_run),
+                         lambda: (out,) if task.kind == "steps" else (out, h_n, c_n), context,
+                         [data, lengths, out, h_n, c_n], self.loop)
+
+    def steps(self, cells: list, task: Task, data: Data) -> Candidate:
+        """The user's own loop over wlstm_cell_forward."""
+        p = task.problem
+        sizes = [hidden for _, hidden in task.cells()]
+        out = np.zeros((p.seq_len, p.batch, sizes[-1]), np.float32)
+        h, c = ([np.zeros((p.batch, size), np.float32) for size in sizes] for _ in range(2))
+        zeros = np.zeros((p.batch, max(sizes)), np.float32)
+        states = (pointers([array.ctypes.data for array in arrays]) for arrays in (h, c))
+        context = self.own(self.calls.bench_steps_create(
+            pointers(cells), len(cells), p.seq_len, p.batch, p.input_size, sizes[-1], data.x.ctypes.data,
+            out.ctypes.data, zeros.ctypes.data, *states), self.free_memory)
+        return Candidate("wlstm_cell_forward", address(self.calls.bench_steps_run),
+                         lambda: (out,) if task.kind == "steps" else (out, out, c[0][None]), context,
+                         [data, out, zeros, h, c], self.loop)
+
+    def candidates(self, task: Task, data: Data) -> list:
+        if task.kind in ("forward", "ragged"):
+            return [self.forward(self.lstm(task, data), task, data, self.threads)]
+        cells = self.cell_handles(task, data)
+        ways = [self.steps(cells, task, data)]
+        if task.kind == "steps":
+            stack = POINTER()
+            self.wavelstm.wlstm_lstm_create_from_cells(pointers(cells), len(cells), ctypes.byref(stack))
+            self.own(stack.value, self.wavelstm.wlstm_lstm_free)
+            ways.append(self.forward(stack.value, task, data, self.threads))
+        return ways
+
+    def stream_candidates(self, task: Task, datas: list) -> list:
+        """One model, one plan and one input for each host thread."""
+        lstm = self.lstm(task, datas[0])
+        return [self.forward(lstm, task, data, 1) for data in datas]
+
+    def release(self) -> None:
+        while self.owned:
+            free, handle = self.owned.pop()
+            free(handle)

@@ -1,0 +1,65 @@
+"""The equations in float64, which every engine's result is compared with before it is timed."""
+
+import numpy as np
+
+from .tasks import Data, Task
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 0.5 * (1.0 + np.tanh(0.5 * z))
+
+
+def run_direction(x: np.ndarray, param: dict, lengths: np.ndarray, reverse: bool) -> tuple:
+    """One layer in one direction: x [T, B, I] -> out [T, B, R], h_n [B, R], c_n [B, H]."""
+    param = {name: value.astype(np.float64) for name, value in param.items()}
+    seq_len, batch, _ = x.shape
+    gates_x = x @ param["weight_ih"].T
+    if "bias_ih" in param:
+        gates_x += param["bias_ih"] + param["bias_hh"]
+    h = np.zeros((batch, param["weight_hh"].shape[1]))
+    c = np.zeros((batch, param["weight_hh"].shape[0] // 4))
+    out = np.zeros((seq_len, *h.shape))
+    for t in reversed(range(seq_len)) if reverse else range(seq_len):
+        i, f, g, o = np.split(gates_x[t] + h @ param["weight_hh"].T, 4, axis=1)
+        c_next = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h_next = sigmoid(o) * np.tanh(c_next)
+        if "weight_hr" in param:
+            h_next = h_next @ param["weight_hr"].T
+        alive = (t < lengths)[:, None]  # past its end a row keeps its state, and out is zero
+        h, c = np.where(alive, h_next, h), np.where(alive, c_next, c)
+        out[t] = np.where(alive, h_next, 0.0)
+    return out, h, c
+
+
+def reference(task: Task, data: Data) -> tuple:
+    """out [T, B, D*R] and, except for `steps`, h_n [D*L, B, R] and c_n [D*L, B, H], all float64."""
+    x, h_n, c_n = data.x.astype(np.float64), [], []
+    directions = task.problem.directions
+    lengths = np.full(task.problem.batch, task.problem.seq_len) if data.lengths is None else data.lengths
+    for layer in range(len(data.params) // directions):
+        outs = []
+        for direction in range(directions):
+            out, h, c = run_direction(x, data.params[layer * directions + direction], lengths, direction == 1)
+            outs.append(out)
+            h_n.append(h)
+            c_n.append(c)
+        x = np.concatenate(outs, axis=2)
+    return (x,) if task.kind == "steps" else (x, np.stack(h_n), np.stack(c_n))
+
+
+# (rtol, atol): assert_close's defaults for ours and for PyTorch, whose own promise they are. The others promise none,
+# and one that is a little off should stay in the comparison: it has to show that it computes the same function.
+TOLERANCE = {"f32": (1.3e-6, 1e-5), "f64": (1e-7, 1e-7)}
+PEER_TOLERANCE = (1e-4, 1e-4)
+
+
+def compare(results: tuple, expected: tuple, rtol: float, atol: float) -> tuple:
+    """(whether all are close as torch.testing.assert_close means it, the largest absolute difference)."""
+    worst, close = 0.0, len(results) == len(expected)
+    for result, wanted in zip(results, expected):
+        if result.shape != wanted.shape:
+            return False, float("inf")
+        error = np.abs(result - wanted)
+        close = close and bool(np.all(error <= atol + rtol * np.abs(wanted)))
+        worst = max(worst, float(np.max(error, initial=0.0)))
+    return close, worst

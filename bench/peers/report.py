@@ -1,0 +1,90 @@
+"""The tables."""
+
+import math
+
+from .rounds import OURS
+
+TITLES = {"wavelstm": "wavelstm", "pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
+          "onednn-system": "oneDNN", "onednn-pypi": "oneDNN"}
+
+
+def title(engine: str, versions: dict) -> str:
+    version = versions.get(engine, "").split(" ")[0].split("+")[0]
+    return f"{TITLES[engine]} {version}".strip()
+
+
+def markdown(header: list, rows: list) -> str:
+    """The first column left, the others right."""
+    cells = [header, *rows]
+    widths = [max(len(str(row[column])) for row in cells) for column in range(len(header))]
+
+    def line(row: list) -> str:
+        return "| " + " | ".join(str(cell).ljust(width) if column == 0 else str(cell).rjust(width)
+                                 for column, (cell, width) in enumerate(zip(row, widths))) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) if column == 0 else "-" * (width + 1) + ":"
+                          for column, width in enumerate(widths)) + "|"
+    return "\n".join([line(header), rule, *map(line, rows)])
+
+
+def best_peer(result: dict, statistic: str) -> dict | None:
+    peers = [record for record in result["engines"] if record["engine"] != OURS]
+    return min(peers, key=lambda record: record[statistic], default=None)
+
+
+def ratio(result: dict, statistic: str) -> float | None:
+    """The best peer's time over ours, above 1 where we are faster."""
+    ours = next((record for record in result["engines"] if record["engine"] == OURS), None)
+    peer = best_peer(result, statistic)
+    return peer[statistic] / ours[statistic] if ours and peer else None
+
+
+def microseconds(seconds: float) -> str:
+    value = seconds * 1e6
+    return f"{value:.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def results_table(results: list, engines: list, versions: dict) -> str:
+    header = ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio (min)",
+              "ratio (median)"]
+    rows = []
+    for result in results:
+        times = {record["engine"]: record["min"] for record in result["engines"]}
+        peer = best_peer(result, "min")
+        rows.append([result["problem"], result["threads"],
+                     *(microseconds(times[engine]) if engine in times else "wrong" if "wrong" in result["errors"].get(
+                         engine, "") else "error" if engine in result["errors"] else "-" for engine in engines),
+                     title(peer["engine"], versions) if peer else "-",
+                     *("-" if value is None else f"{value:.2f}" for value in (ratio(result, "min"),
+                                                                             ratio(result, "median")))])
+    return markdown(header, rows)
+
+
+def summary(results: list) -> str:
+    """The geometric mean and the worst problem for each thread count, by minima and by medians."""
+    lines = []
+    for threads in sorted({result["threads"] for result in results}):
+        for statistic in ("min", "median"):
+            ratios = [(value, result["problem"]) for result in results if result["threads"] == threads
+                      and (value := ratio(result, statistic)) is not None]
+            if ratios:
+                mean = math.exp(sum(math.log(value) for value, _ in ratios) / len(ratios))
+                worst, problem = min(ratios)
+                faster = sum(value > 1 for value, _ in ratios)
+                lines.append(f"threads {threads}, by {statistic}: geometric mean {mean:.2f}, worst {worst:.2f} "
+                             f"({problem}), faster on {faster} of {len(ratios)}")
+    return "\n".join(lines)
+
+
+def streams_table(results: list, engines: list, versions: dict) -> str:
+    header = ["problem", "streams", *(title(engine, versions) for engine in engines), "best peer", "ratio"]
+    rows = []
+    for result in results:
+        rates = result["rates"]
+        peers = {engine: rate for engine, rate in rates.items() if engine != OURS}
+        best = max(peers, key=peers.get, default=None)
+        rows.append([result["problem"], result["streams"],
+                     *(f"{rates[engine]:.0f}" if engine in rates else "-" for engine in engines),
+                     title(best, versions) if best else "-",
+                     f"{rates[OURS] / peers[best]:.2f}" if OURS in rates and best else "-"])
+    return markdown(header, rows)

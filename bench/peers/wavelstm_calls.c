@@ -1,0 +1,111 @@
+/* This library as timed_loop.c wants it: one context a call, one function. Built by bench/peers.py against
+ * include/wavelstm.h, so that no struct's layout is repeated in Python. Each create returns NULL on failure:
+ * wlstm_last_error() says why. */
+#include <stdlib.h>
+
+#include "wavelstm.h"
+
+wlstm_lstm *bench_lstm_create(int64_t input_size, int64_t hidden_size, int64_t num_layers, int64_t proj_size, int bias,
+                              int bidirectional, int dtype) {
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    config.input_size = input_size;
+    config.hidden_size = hidden_size;
+    config.num_layers = num_layers;
+    config.proj_size = proj_size;
+    config.bias = bias;
+    config.bidirectional = bidirectional;
+    config.dtype = (wlstm_dtype)dtype;
+    wlstm_lstm *lstm = NULL;
+    wlstm_lstm_create(&config, &lstm);
+    return lstm;
+}
+
+wlstm_cell *bench_cell_create(int64_t input_size, int64_t hidden_size) {
+    wlstm_cell_config config = WLSTM_CELL_CONFIG_INIT;
+    config.input_size = input_size;
+    config.hidden_size = hidden_size;
+    wlstm_cell *cell = NULL;
+    wlstm_cell_create(&config, &cell);
+    return cell;
+}
+
+wlstm_plan *bench_plan_create(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, int num_threads) {
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    options.max_seq_len = seq_len;
+    options.max_batch = batch;
+    options.num_threads = num_threads;
+    wlstm_plan *plan = NULL;
+    wlstm_plan_create(lstm, &options, &plan);
+    return plan;
+}
+
+/* out, (h_n, c_n) = lstm(x) by a plan */
+typedef struct bench_forward {
+    wlstm_plan *plan;
+    int64_t seq_len, batch;
+    const int64_t *lengths;
+    const void *x;
+    void *out, *h_n, *c_n;
+} bench_forward;
+
+bench_forward *bench_forward_create(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
+                                    const void *x, void *out, void *h_n, void *c_n) {
+    bench_forward *forward = malloc(sizeof *forward);
+    if (forward) *forward = (bench_forward){ plan, seq_len, batch, lengths, x, out, h_n, c_n };
+    return forward;
+}
+
+int bench_forward_run(void *context) {
+    const bench_forward *f = context;
+    return (int)wlstm_plan_execute(f->plan, f->seq_len, f->batch, f->lengths, f->x, NULL, NULL, f->out, f->h_n, f->c_n);
+}
+
+/* A loop over time written by the user: at each of seq_len steps cell k reads h of cell k-1, cell 0 reads x[t].
+ * One step of one cell is count = seq_len = 1. Starts from `zeros` [B, largest H] (not NULL: a step in a stream has a
+ * state), and writes the top cell's h into out[t]. */
+enum { MAX_CELLS = 8 };
+typedef struct bench_steps {
+    wlstm_cell *cells[MAX_CELLS];
+    int64_t count, seq_len, batch, input_size, top_size;
+    const float *x; /* [T, B, I] */
+    float *out;     /* [T, B, H of the top cell] */
+    const float *zeros;
+    float *h[MAX_CELLS], *c[MAX_CELLS];
+} bench_steps;
+
+bench_steps *bench_steps_create(wlstm_cell *const *cells, int64_t count, int64_t seq_len, int64_t batch,
+                                int64_t input_size, int64_t top_size, const float *x, float *out, const float *zeros,
+                                float *const *h, float *const *c) {
+    bench_steps *steps = count > MAX_CELLS ? NULL : malloc(sizeof *steps);
+    if (!steps) return NULL;
+    *steps = (bench_steps){ .count = count,
+                            .seq_len = seq_len,
+                            .batch = batch,
+                            .input_size = input_size,
+                            .top_size = top_size,
+                            .x = x,
+                            .out = out,
+                            .zeros = zeros };
+    for (int64_t k = 0; k < count; k++) {
+        steps->cells[k] = cells[k];
+        steps->h[k] = h[k];
+        steps->c[k] = c[k];
+    }
+    return steps;
+}
+
+int bench_steps_run(void *context) {
+    const bench_steps *s = context;
+    for (int64_t t = 0; t < s->seq_len; t++) {
+        const float *x = s->x + t * s->batch * s->input_size;
+        for (int64_t k = 0; k < s->count; k++) {
+            float *h = k == s->count - 1 ? s->out + t * s->batch * s->top_size : s->h[k];
+            const float *h_before = t == 0 ? s->zeros : k == s->count - 1 ? h - s->batch * s->top_size : s->h[k];
+            const float *c_before = t == 0 ? s->zeros : s->c[k];
+            wlstm_status status = wlstm_cell_forward(s->cells[k], s->batch, x, h_before, c_before, h, s->c[k]);
+            if (status != WLSTM_OK) return (int)status;
+            x = h;
+        }
+    }
+    return 0;
+}

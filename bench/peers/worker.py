@@ -1,0 +1,104 @@
+"""One engine at one thread count in a process of its own: OpenMP, TBB and thread pools never meet, and nothing of one
+peer (allocator, CPU affinity, a loaded oneDNN) reaches another. Requests and answers are pickles on stdin and
+stdout."""
+
+import ctypes
+import gc
+import importlib
+import os
+import pickle
+import sys
+import time
+import traceback
+
+import numpy as np
+
+from .tasks import Task, make_data
+
+LONG_SECONDS = 0.25  # a call this long is not repeated to choose between an engine's ways
+WARM_SECONDS = 2e-3  # of untimed calls before a sample: the other engines have had the caches
+
+
+class Worker:
+    def __init__(self, module: str, threads: int, config: dict):
+        self.engine = importlib.import_module(f".engine_{module}", __package__).Engine(threads, config)
+        self.candidates, self.first_seconds = [], []
+        self.streams = False
+
+    def version(self) -> str:
+        return self.engine.version
+
+    def prepare(self, task: Task, seed: int, stream: int) -> list:
+        """[(name, results)] of each way in which the engine can run the task, or [] if it cannot."""
+        if not self.engine.supports(task):
+            return []
+        self.candidates = self.engine.candidates(task, make_data(task, seed, stream))
+        self.first_seconds = [float(candidate.sample(0.0, 1)[0]) for candidate in self.candidates]
+        return [(candidate.name, candidate.results()) for candidate in self.candidates]
+
+    def prepare_streams(self, task: Task, seed: int, count: int) -> list:
+        """As prepare, of one candidate for each host thread."""
+        self.streams = True
+        self.candidates = self.engine.stream_candidates(task, [make_data(task, seed, i) for i in range(count)])
+        for candidate in self.candidates:
+            candidate.sample(0.0, 1)
+        return [(candidate.name, candidate.results()) for candidate in self.candidates]
+
+    def choose(self, right: list) -> tuple:
+        """Keeps the fastest of the candidates that gave the right result; (its name, seconds a call)."""
+        tried = [(first if first > LONG_SECONDS else float(np.min(way.sample(0.02, 1))), way)
+                 for way, first, is_right in zip(self.candidates, self.first_seconds, right) if is_right]
+        seconds, best = min(tried, key=lambda pair: pair[0])
+        self.candidates = [best]
+        gc.collect()
+        return best.name, seconds
+
+    def sample(self, estimate: float, least_seconds: float, least_calls: int) -> list:
+        way = self.candidates[0]
+        if estimate < 10 * WARM_SECONDS:
+            way.sample(WARM_SECONDS, 1)
+        return way.sample(least_seconds, least_calls).tolist()
+
+    def rate(self, seconds: float) -> float:
+        """Calls a second, over all the host threads of this process."""
+        if self.streams:
+            contexts = (ctypes.c_void_p * len(self.candidates))(*(c.context for c in self.candidates))
+            first = self.candidates[0]
+            rate = first.loop.timed_streams(first.function, contexts, len(self.candidates), seconds)
+            if rate < 0:
+                raise RuntimeError(f"timed_streams: {rate}")
+            return rate
+        function, calls, start = self.candidates[0], 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - start) < seconds:
+            calls += len(function.sample(min(0.05, seconds - elapsed), 1))
+        return calls / elapsed
+
+    def release(self) -> None:
+        self.candidates, self.streams = [], False
+        self.engine.release()
+        gc.collect()
+
+
+def main() -> None:
+    module, threads, config = pickle.loads(bytes.fromhex(sys.argv[1]))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what an engine prints must not meet the answers
+    gc.disable()
+    worker = None
+    while True:
+        try:
+            method, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            worker = worker or Worker(module, threads, config)
+            answer = (True, getattr(worker, method)(*arguments))
+        except Exception as error:  # whatever a peer raises is reported, not fatal to the others
+            detail = traceback.format_exc() if os.environ.get("PEERS_TRACEBACK") else ""
+            answer = (False, f"{type(error).__name__}: {error}{detail}")
+        pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

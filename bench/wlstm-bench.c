@@ -1,0 +1,79 @@
+/* wlstm-bench: how fast wavelstm is on this machine, beside the machine's limit.
+ *
+ * read the arguments -> register FAMILY/PROBLEM/threads:N -> Google Benchmark runs them: prepare, check, time, count */
+#include "allocator.h"
+#include "arguments.h"
+#include "shim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2 };
+
+static int out_of_memory(void) {
+    fprintf(stderr, "wlstm-bench: out of memory\n");
+    return EXIT_FAILURE;
+}
+
+static int print_machine(const bench_arguments *given) {
+    machine *probed = machine_probe(given->threads, given->num_threads);
+    if (!probed) return out_of_memory();
+    machine_print(probed, stdout);
+    machine_free(probed);
+    return EXIT_SUCCESS;
+}
+
+/* Fills cases[]; false when there is no memory. */
+static bool register_cases(const bench_arguments *given, bench_threads *shared, bench_case **cases, size_t *count) {
+    for (int f = 0; f < FAMILIES; f++)
+        for (int p = 0; p < given->num_problems && given->families[f]; p++)
+            for (int t = 0; t < given->num_threads; t++) {
+                cases[*count] = bench_case_make((bench_family)f, &given->problems[p], given->threads[t], shared);
+                if (!cases[*count]) return false;
+                ++*count;
+            }
+    return true;
+}
+
+static int run(const bench_arguments *given) {
+    bench_threads shared = { given->threads, given->num_threads, NULL };
+    bench_case **cases =
+        wli_calloc(FAMILIES * (size_t)given->num_problems * (size_t)given->num_threads * sizeof *cases);
+    size_t count = 0;
+    if (!cases || !register_cases(given, &shared, cases, &count)) return out_of_memory();
+    shim_describe("wavelstm", wlstm_build_info());
+    int exit_status = EXIT_SUCCESS;
+    if (shim_run() == 0) {
+        fprintf(stderr, "wlstm-bench: --benchmark_filter: one that matches a benchmark expected\n");
+        exit_status = EXIT_USAGE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (bench_case_failed(cases[i])) exit_status = EXIT_FAILURE;
+        bench_case_free(cases[i]);
+    }
+    wli_free(cases);
+    machine_free(shared.probed);
+    return exit_status;
+}
+
+int main(int argc, char **argv) {
+    bench_arguments given;
+    bool finished;
+    int exit_status = bench_parse_arguments(argc, argv, &given, &finished);
+    if (exit_status == 0 && !finished) {
+        if (!shim_initialize(given.benchmark_argc, given.benchmark_argv)) {
+            fprintf(stderr, "Try 'wlstm-bench --help'.\n");
+            exit_status = EXIT_USAGE;
+        } else {
+            exit_status = given.machine ? print_machine(&given) : run(&given);
+        }
+    }
+    bench_arguments_free(&given);
+    if (fflush(stdout) != 0 && exit_status == 0) {
+        fprintf(stderr, "wlstm-bench: standard output: cannot write: %s\n", strerror(errno));
+        exit_status = EXIT_FAILURE;
+    }
+    return exit_status;
+}
