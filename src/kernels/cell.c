@@ -46,9 +46,9 @@ static wlstm_status project_hidden(const wli_cell_kernels *kernels, wli_cell_wor
                                    const wli_cell_step *step) {
     const size_t element = kernels->element;
     size_t row_bytes = (size_t)kernels->hr.stride * element;
-    wlstm_status status = wli_gemm_run(&kernels->hr, step->rows, (const void *const *)workspace->unprojected_rows,
-                                       workspace->projected,
-                                       wli_all_panels(kernels->hr.columns, kernels->layout.lanes), &workspace->gathered);
+    wlstm_status status =
+        wli_gemm_run(&kernels->hr, step->rows, (const void *const *)workspace->unprojected_rows, workspace->projected,
+                     wli_all_panels(kernels->hr.columns, kernels->layout.lanes), &workspace->gathered);
     for (int64_t r = 0; r < step->rows && status == WLSTM_OK; r++)
         memcpy(step->h[r], (char *)workspace->projected + (size_t)r * row_bytes,
                (size_t)kernels->weights->proj_size * element);
@@ -73,7 +73,8 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
                            .backwards = step->backwards };
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (hh->kind == WLI_GEMM_ONEDNN && !skips) {
-        wlstm_status status = wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
+        wlstm_status status =
+            wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
         if (status != WLSTM_OK) return status;
     } else if (!skips)
         args.h_prev = wli_spread_rows(step->rows, hh->depth, element, step->h_prev, &workspace->gathered);

@@ -25,12 +25,12 @@ typedef struct wli_cell_step {
     int64_t rows;
     const void *const *h_prev; /* [rows] pointers to [R] */
     bool h_prev_is_zero;
-    void *gates;    /* G [rows, columns], projected; replaced */
-    void *c;        /* [rows, ldc], replaced */
+    void *gates; /* G [rows, columns], projected; replaced */
+    void *c;     /* [rows, ldc], replaced */
     int64_t ldc;
-    void *const *h; /* [rows] pointers to [R], written */
+    void *const *h;        /* [rows] pointers to [R], written */
     wli_panel_range range; /* the units to finish; all of them with projection */
-    bool backwards; /* sweep the weights from the end: for every second step */
+    bool backwards;        /* sweep the weights from the end: for every second step */
 } wli_cell_step;
 
 wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,

@@ -31,7 +31,7 @@ typedef struct wli_step_args {
     int64_t ldc;               /* elements from one row of c to the next */
     void *const *h;            /* [rows] pointers to [H], written */
     wli_panel_range range;
-    bool backwards;            /* from the last panel to the first: what the step before left in a cache comes first */
+    bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
 } wli_step_args;
 
 typedef struct wli_native {
