@@ -71,6 +71,12 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
                            .h = step->h,
                            .range = step->range,
                            .backwards = step->backwards };
+    const wli_gemm_args input = { .rows = step->rows,
+                                  .depth = kernels->ih.depth,
+                                  .a = step->x,
+                                  .panels = kernels->ih.packed->panels,
+                                  .bias = kernels->ih.bias };
+    if (step->x) args.input = &input;
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (hh->kind == WLI_GEMM_ONEDNN && !skips) {
         wlstm_status status =

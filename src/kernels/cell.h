@@ -25,6 +25,8 @@ typedef struct wli_cell_step {
     int64_t rows;
     const void *const *h_prev; /* [rows] pointers to [R] */
     bool h_prev_is_zero;
+    const void *const
+        *x;      /* [rows] pointers to [I]: a step that stands alone projects them itself; NULL: G is projected */
     void *gates; /* G [rows, columns], projected; replaced */
     void *c;     /* [rows, ldc], replaced */
     int64_t ldc;

@@ -63,8 +63,9 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
 #endif
 
 typedef void (*gemm_tile)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc);
-typedef void (*step_tile)(const tile_pass *pass, const real *const *h_prev, const real *gates, int64_t ldg, real *c,
-                          int64_t ldc, void *const *h, int64_t unit, int64_t units);
+typedef void (*step_tile)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
+                          const real *const *h_prev, const real *gates, int64_t ldg, real *c, int64_t ldc,
+                          void *const *h, int64_t unit, int64_t units);
 
 static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][TAIL_ROWS] = {
     { ALL_SIX(gemm, 1) }, { ALL_SIX(gemm, 2) }, { UP_TO_MAX(gemm, 3) }, { UP_TO_MAX(gemm, 4) }
@@ -162,18 +163,21 @@ static void gemm(const wli_gemm_args *args) {
     }
 }
 
-/* The last block of depth of one full panel, fused with the cell. */
-static void step_block(const panel *p, const wli_step_args *args, int64_t from, int64_t to) {
+/* The last block of depth of one full panel, fused with the cell, and with the projection where the step brings its input. */
+static void step_block(const panel *p, const panel *input, const wli_step_args *args, int64_t from, int64_t to) {
     const int64_t unit = p->column / WLI_PANEL_VECTORS;
+    const real *bias = input ? (const real *)args->input->bias + p->column : NULL;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
         const tile_pass pass = pass_over(p, args->rows, from, to, index);
-        const real *h_row[MAX_ROWS];
+        const tile_pass input_pass = input ? pass_over(input, args->rows, 0, input->depth, index) : pass;
+        const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
-        (p->pair ? step_1_2_4 : step_tiles[tile - 1])(&pass, h_row, (real *)args->gates + r * args->ldg + p->column,
-                                                      args->ldg, (real *)args->c + r * args->ldc, args->ldc,
-                                                      args->h + r, unit, args->layout->hidden_size - unit);
+        for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
+        (p->pair ? step_1_2_4 : step_tiles[tile - 1])(
+            input ? &input_pass : NULL, x_row, bias, &pass, h_row, (real *)args->gates + r * args->ldg + p->column,
+            args->ldg, (real *)args->c + r * args->ldc, args->ldc, args->h + r, unit, args->layout->hidden_size - unit);
     }
 }
 
@@ -200,17 +204,31 @@ static void step_tail(const wli_step_args *args, int64_t column) {
     for (; r < args->rows; r++) finish_tail(args, column, r, 1);
 }
 
-/* G [rows, columns] + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
+/* The projection of one panel into G, where the fused tile does not do it. */
+static void project_panel(const panel *input, const wli_step_args *args, real *gates) {
+    const real *bias = (const real *)args->input->bias + input->column;
+    int64_t from = gemm_leading_blocks(input, args->rows, args->input->a, bias, gates, args->ldg);
+    gemm_block(input, args->rows, from, input->depth, args->input->a, from == 0 ? bias : NULL, gates, args->ldg);
+}
+
+/* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
 static void step(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
     const int64_t depth = args->h_prev ? args->depth : 0;
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
         const panel p =
             panel_at(args->panels, args->depth, layout->columns, &args->range, args->rows, n, args->backwards);
+        const bool full = p.vectors == WLI_PANEL_VECTORS, one_block = block_end(&p, args->rows, 0) >= depth;
         real *gates = (real *)args->gates + p.column;
+        panel input = { 0 };
+        if (args->input) {
+            input = panel_at(args->input->panels, args->input->depth, layout->columns, &args->range, args->rows, n,
+                             args->backwards);
+            if (!full || !one_block) project_panel(&input, args, gates);
+        }
         int64_t from = depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
-        if (p.vectors == WLI_PANEL_VECTORS)
-            step_block(&p, args, from, depth);
+        if (full)
+            step_block(&p, args->input && one_block ? &input : NULL, args, from, depth);
         else {
             if (depth) gemm_block(&p, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
             step_tail(args, p.column);

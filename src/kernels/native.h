@@ -19,8 +19,10 @@ typedef struct wli_gemm_args {
     wli_panel_range range;
 } wli_gemm_args;
 
-/* One step: gates G += h_prev W_hh^T, then c and h from them. */
+/* One step: gates G += h_prev W_hh^T, then c and h from them. A step that stands alone brings its input along: its G starts from
+ * bias + x W_ih^T, without a way through memory. */
 typedef struct wli_step_args {
+    const wli_gemm_args *input; /* rows, depth, a, panels and bias are read; NULL: G holds the projection */
     const wli_gate_layout *layout;
     int64_t rows, depth;       /* depth is R, the width of h */
     const void *const *h_prev; /* [rows] pointers to [R]; NULL is zeros, and skips the product */

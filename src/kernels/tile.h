@@ -58,14 +58,17 @@ static void TILE_NAME(gemm)(const tile_pass *pass, const real *const *a, const r
 }
 
 #if TILE_VECTORS == 4
-/* The fused step: gates G tile [TILE_ROWS, ldg] + h_prev W_hh^T finished in registers; c [TILE_ROWS, ldc] and h (TILE_ROWS
- * pointers), both from `unit` on, where `units` are left. */
-static void TILE_NAME(step)(const tile_pass *pass, const real *const *h_prev, const real *gates, int64_t ldg, real *c,
-                            int64_t ldc, void *const *h, int64_t unit, int64_t units) {
+/* The fused step: gates, from G [TILE_ROWS, ldg] or where `input` is given from bias + x W_ih^T, + h_prev W_hh^T, finished in
+ * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. */
+static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
+                            const real *const *h_prev, const real *gates, int64_t ldg, real *c, int64_t ldc,
+                            void *const *h, int64_t unit, int64_t units) {
     vec acc[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] = load(gates + r * ldg + v * LANES);
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] =
+            load((input ? bias : gates + r * ldg) + v * LANES);
     }
+    if (input) TILE_NAME(multiply)(input, x, acc);
     TILE_NAME(multiply)(pass, h_prev, acc);
     vec cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
     UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) cell[i] =

@@ -137,6 +137,7 @@ static void zero_padding(const wli_sequence *sequence, const wli_call *call) {
 
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call) {
     const wli_sequence_spec *spec = &sequence->spec;
+    if (wli_is_single_step(sequence, call)) return wli_run_single_step(sequence, call);
     wli_run run = { .sequence = sequence,
                     .call = call,
                     .parts = spec->parts < call->batch ? spec->parts : call->batch };

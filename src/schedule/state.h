@@ -62,6 +62,10 @@ wlstm_status wli_item_run_chunks(const wli_run *run, wli_worker *worker, wli_ite
 /* An item over the units of its layer. */
 wli_item wli_item_whole(const wli_run *run, int64_t layer, int direction, int64_t part);
 
+/* A call of one step by one thread through one cell, and its way. */
+bool wli_is_single_step(const wli_sequence *sequence, const wli_call *call);
+wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call);
+
 /* Elements from one row to the next of an output [.., width] between layers. */
 int64_t wli_output_stride(const wli_sequence *sequence, int64_t width);
 
