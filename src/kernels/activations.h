@@ -51,8 +51,9 @@ WLI_INLINE void exp2_parts(int count, const vec *x, const double *factor, const 
     const real magic = (real)((lane_int)3 << (MANTISSA_BITS - 1)) + EXPONENT_BIAS;
     vec r[MOST_POWERS];
     UNROLL for (int n = 0; n < count; n++) {
-        real upper = (real)(upper_bound[n] / factor[n]), lower = (real)(ZERO_BOUND / factor[n]);
-        vec bounded = at_least(at_most(x[n], lower), upper); /* the factors are negative */
+        const double upper = upper_bound[n] / factor[n], lower = ZERO_BOUND / factor[n];
+        vec bounded =
+            at_least(at_most(x[n], (real)(upper > lower ? upper : lower)), (real)(upper > lower ? lower : upper));
         vec shifted = bounded * (real)factor[n] + magic;
         result[n].scale = (vec)((vec_int)shifted << MANTISSA_BITS);
         r[n] = bounded * (real)factor[n] - (shifted - magic);
@@ -74,7 +75,7 @@ WLI_INLINE vec minus_one(power e) {
     return e.scale * e.fraction + (e.scale - 1);
 }
 
-static const double sigmoid_factor = -LOG2_E, tanh_factor = -2 * LOG2_E;
+static const double sigmoid_factor = -LOG2_E, tanh_factor = 2 * LOG2_E;
 
 WLI_INLINE vec sigmoid(vec x) {
     const int bound = INFINITE_BOUND;
@@ -83,26 +84,27 @@ WLI_INLINE vec sigmoid(vec x) {
     return 1 / one_plus(e);
 }
 
-/* With e = e^-2x: tanh(x) = (1 - e) / (1 + e) = -(e - 1) / (2 + (e - 1)). */
+/* With m = e^2x - 1: tanh(x) = m / (2 + m). */
 WLI_INLINE vec tanh_lanes(vec x) {
     const int bound = PRODUCT_BOUND;
     power e;
     exp2_parts(1, &x, &tanh_factor, &bound, &e);
     vec m = minus_one(e);
-    return -m / (2 + m);
+    return m / (2 + m);
 }
 
 /* The cell of `count` vectors of units: gates [count][4] are i, f, g, o; c [count] is replaced, h [count] written.
  *
  *     c' = sigmoid(f) * c + sigmoid(i) * tanh(g)        h = sigmoid(o) * tanh(c')
  *
- * A sigmoid times a tanh takes one division. sigmoid(f) is exactly 0 far out, as 0 * infinity must be NaN where it is in
- * PyTorch. */
+ * A sigmoid times a tanh takes one division. sigmoid(f) is exactly 0 far out, so that 0 * infinity is NaN as in PyTorch; in
+ * f32 it is 0 from f = -88.4 on, where PyTorch's is 0 from -88.7 on. */
 WLI_INLINE void cell_update(int count, const vec *gates, vec *c, vec *h) {
-    static const double gate_factor[4] = { -LOG2_E, -LOG2_E, -2 * LOG2_E, -LOG2_E };
+    static const double gate_factor[4] = { -LOG2_E, -LOG2_E, 2 * LOG2_E, -LOG2_E };
     static const int gate_bound[4] = { PRODUCT_BOUND, INFINITE_BOUND, PRODUCT_BOUND, PRODUCT_BOUND };
-    static const double c_factor[MOST_POWERS] = { -2 * LOG2_E, -2 * LOG2_E, -2 * LOG2_E,
-                                                  -2 * LOG2_E, -2 * LOG2_E, -2 * LOG2_E };
+    static const double c_factor[MOST_POWERS] = {
+        2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E
+    };
     static const int c_bound[MOST_POWERS] = { PRODUCT_BOUND, PRODUCT_BOUND, PRODUCT_BOUND,
                                               PRODUCT_BOUND, PRODUCT_BOUND, PRODUCT_BOUND };
     vec o_denominator[MOST_POWERS];
@@ -110,13 +112,13 @@ WLI_INLINE void cell_update(int count, const vec *gates, vec *c, vec *h) {
     UNROLL for (int n = 0; n < count; n++) {
         exp2_parts(4, gates + 4 * n, gate_factor, gate_bound, e);
         vec m = minus_one(e[2]);
-        c[n] = c[n] / one_plus(e[1]) - m / (one_plus(e[0]) * (2 + m));
+        c[n] = c[n] / one_plus(e[1]) + m / (one_plus(e[0]) * (2 + m));
         o_denominator[n] = one_plus(e[3]);
     }
     exp2_parts(count, c, c_factor, c_bound, e);
     UNROLL for (int n = 0; n < count; n++) {
         vec m = minus_one(e[n]);
-        h[n] = -m / (o_denominator[n] * (2 + m));
+        h[n] = m / (o_denominator[n] * (2 + m));
     }
 }
 

@@ -27,7 +27,7 @@ typedef struct wli_step_args {
     int64_t rows, depth;       /* depth is R, the width of h */
     const void *const *h_prev; /* [rows] pointers to [R]; NULL is zeros, and skips the product */
     const void *panels;        /* W_hh packed */
-    void *gates;               /* G [rows, columns]; replaced by anything */
+    void *gates;               /* G [rows, columns] and one vector that may be read behind it; replaced by anything */
     int64_t ldg;               /* elements from one row of G to the next */
     void *c;                   /* [rows, padded_hidden], replaced */
     int64_t ldc;               /* elements from one row of c to the next */

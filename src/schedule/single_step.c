@@ -5,7 +5,7 @@
 
 bool wli_is_single_step(const wli_sequence *sequence, const wli_call *call) {
     const wli_sequence_spec *spec = &sequence->spec;
-    return call->seq_len == 1 && spec->threads == 1 && spec->model->num_layers == 1 &&
+    return call->seq_len == 1 && spec->threads == 1 && spec->parts == 1 && spec->model->num_layers == 1 &&
            spec->model->num_directions == 1 && spec->cells[0].ih.kind == WLI_GEMM_NATIVE;
 }
 
