@@ -13,13 +13,14 @@ need() { # need COMMAND-OR-FILE PACKAGE
 }
 has_package() { dpkg-query -W -f '${Status}' "$1" 2> /dev/null | grep -q 'ok installed'; }
 
+# libdnnl-dev's CMake files look for OpenCL, which its package only recommends.
 need gcc gcc
 need g++ g++
 need make make
 need cmake cmake
 need pkg-config pkg-config
 if command -v dpkg-query > /dev/null 2>&1; then
-    for package in libc6-dev libdnnl-dev libjansson-dev libcmocka-dev libbenchmark-dev "$@"; do
+    for package in libc6-dev libdnnl-dev ocl-icd-opencl-dev libjansson-dev libcmocka-dev libbenchmark-dev "$@"; do
         has_package "$package" || missing="$missing $package"
     done
 fi
