@@ -15,19 +15,24 @@
 #endif
 #define TAIL_ROWS 6
 
+/* With few registers, TAIL_ROWS + 1 to HALVED_ROWS - 1 rows take a panel two vectors at a time, TAIL_ROWS a tile: fewer tiles, and the
+ * burst of weights for the first of them is half as large. */
+#define HALVED_ROWS 24
+
 /* A panel's part that stays in the L1, beside the next one on its way there, while the row tiles pass over it. */
 enum { DEPTH_BLOCK = 12288 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
 /* How far ahead weights that are used once are prefetched: the latency of memory at the pace of one row. */
 enum { PREFETCH_DISTANCE = 2112 };
 
-/* One pass of a tile over a block of a panel: [depth][vectors][LANES] at weights, the second panel of a pair panel_stride further
- * on; what is at `next` is prefetched on the way. */
+/* One pass of a tile over a block of a panel: its vectors of each k at weights, weights_step apart, the second panel of a pair
+ * panel_stride further on; what is at `next` is prefetched on the way. */
 typedef struct tile_pass {
     int64_t depth;
     const real *weights;
     const char *next;
-    int64_t panel_stride, next_step; /* bytes that `next` moves on with k */
+    int64_t weights_step, panel_stride;
+    int64_t next_step; /* bytes that `next` moves on with k */
 } tile_pass;
 
 /* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
@@ -84,8 +89,8 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
 typedef struct panel {
     const real *weights, *next; /* [depth][vectors][LANES], the second of a pair right behind; the panel after it */
     int64_t depth, column;
-    int vectors;
-    int64_t most_rows; /* of a tile */
+    int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
+    int64_t most_rows;         /* of a tile */
     bool pair;
 } panel;
 
@@ -99,12 +104,15 @@ static panel panel_at(const void *panels, int64_t depth, int64_t columns, const 
     if (backwards) index -= pair;
     const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
     const bool last = next < range->first || next >= range->end;
+    const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
+    const bool halved = vectors == WLI_PANEL_VECTORS && MAX_ROWS < TAIL_ROWS && rows > TAIL_ROWS && rows < HALVED_ROWS;
     return (panel){ .weights = (const real *)panels + index * width * depth,
                     .next = (const real *)panels + (last ? index : next) * width * depth,
                     .depth = depth,
                     .column = index * width,
-                    .vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS,
-                    .most_rows = left > 2 ? MAX_ROWS : TAIL_ROWS,
+                    .vectors = vectors,
+                    .tile_vectors = halved ? 2 : vectors,
+                    .most_rows = halved || vectors <= 2 ? TAIL_ROWS : MAX_ROWS,
                     .pair = pair };
 }
 
@@ -113,17 +121,24 @@ static int64_t block_end(const panel *p, int64_t rows, int64_t from) {
     return rows > p->most_rows && p->depth - from > DEPTH_BLOCK ? from + DEPTH_BLOCK : p->depth;
 }
 
-/* The pass of the index-th tile over [from, to) of depth. Weights that one tile uses once are prefetched shortly before. Where
- * several tiles pass, the first two fetch half of the next block each: at a pace that an outer cache can keep. */
-static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int64_t index) {
+/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Weights that one tile uses once are prefetched
+ * shortly before. Where several tiles pass, they fetch what comes next: the other half of the panel, or, the first two of them a
+ * half each, the next block: at a pace that an outer cache can keep. */
+static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int first, int64_t index) {
     const int64_t width = p->vectors * LANES, block_bytes = (to - from) * width * (int64_t)sizeof(real);
-    tile_pass pass = { .depth = to - from, .weights = p->weights + from * width, .panel_stride = p->depth * width };
-    pass.next_step = width * (int64_t)sizeof(real);
+    tile_pass pass = { .depth = to - from,
+                       .weights = p->weights + from * width + first * LANES,
+                       .weights_step = width,
+                       .panel_stride = p->depth * width,
+                       .next_step = width * (int64_t)sizeof(real) };
+    const real *next_block = to < p->depth ? p->weights + to * width : p->next;
     if (rows <= p->most_rows)
         pass.next = (const char *)pass.weights + PREFETCH_DISTANCE;
+    else if (p->tile_vectors < p->vectors)
+        pass.next = (const char *)(first == 0 ? pass.weights + p->tile_vectors * LANES : next_block);
     else {
         pass.next_step /= 2;
-        pass.next = (const char *)(to < p->depth ? p->weights + to * width : p->next) + index % 2 * (block_bytes / 2);
+        pass.next = (const char *)next_block + index % 2 * (block_bytes / 2);
     }
     return pass;
 }
@@ -131,15 +146,16 @@ static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t t
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel. */
 static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, const void *const *a, const real *bias,
                        real *c, int64_t ldc) {
-    const gemm_tile *tiles = gemm_tiles[p->vectors - 1];
+    const gemm_tile *tiles = gemm_tiles[p->tile_vectors - 1];
     int64_t tile;
-    for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
-        const tile_pass pass = pass_over(p, rows, from, to, index);
-        const real *a_row[TAIL_ROWS];
-        tile = tile_rows(rows - r, p->most_rows);
-        for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
-        (p->pair ? gemm_1_2_4 : tiles[tile - 1])(&pass, a_row, bias, c + r * ldc, ldc);
-    }
+    for (int first = 0; first < p->vectors; first += p->tile_vectors)
+        for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
+            const tile_pass pass = pass_over(p, rows, from, to, first, index);
+            const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
+            tile = tile_rows(rows - r, p->most_rows);
+            for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
+            (p->pair ? gemm_1_2_4 : tiles[tile - 1])(&pass, a_row, tile_bias, c + r * ldc + first * LANES, ldc);
+        }
 }
 
 /* C [rows, ldc] = (bias or C) + A [rows, 0..to) W^T for one panel, in blocks of depth up to the one that reaches the end; returns
@@ -170,8 +186,8 @@ static void step_block(const panel *p, const panel *input, const wli_step_args *
     const real *bias = input ? (const real *)args->input->bias + p->column : NULL;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
-        const tile_pass pass = pass_over(p, args->rows, from, to, index);
-        const tile_pass input_pass = input ? pass_over(input, args->rows, 0, input->depth, index) : pass;
+        const tile_pass pass = pass_over(p, args->rows, from, to, 0, index);
+        const tile_pass input_pass = input ? pass_over(input, args->rows, 0, input->depth, 0, index) : pass;
         const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
@@ -182,27 +198,30 @@ static void step_block(const panel *p, const panel *input, const wli_step_args *
     }
 }
 
-/* The dense tail of `count` rows from r on: i, f, g, o of the last `tail` units follow each other in G [rows, columns]; lanes past
- * them are not used. */
-WLI_INLINE void finish_tail(const wli_step_args *args, int64_t column, int64_t r, int count) {
-    const int64_t tail = args->layout->tail, unit = args->layout->hidden_size - tail;
+/* Units whose gates are complete in G: i, f, g, o of `units` units begin at `column`, gate_distance apart; lanes past them are not
+ * used. */
+typedef struct finished {
+    int64_t column, gate_distance, unit, units;
+} finished;
+
+WLI_INLINE void finish_rows(const wli_step_args *args, const finished *part, int64_t r, int count) {
     vec gates[4 * MAX_ROWS], c[MAX_ROWS], h[MAX_ROWS];
     UNROLL for (int n = 0; n < count; n++) {
-        const real *row = (const real *)args->gates + (r + n) * args->ldg + column;
-        UNROLL for (int gate = 0; gate < 4; gate++) gates[4 * n + gate] = load(row + gate * tail);
-        c[n] = load((const real *)args->c + (r + n) * args->ldc + unit);
+        const real *row = (const real *)args->gates + (r + n) * args->ldg + part->column;
+        UNROLL for (int gate = 0; gate < 4; gate++) gates[4 * n + gate] = load(row + gate * part->gate_distance);
+        c[n] = load((const real *)args->c + (r + n) * args->ldc + part->unit);
     }
     cell_update(count, gates, c, h);
     UNROLL for (int n = 0; n < count; n++) {
-        store((real *)args->c + (r + n) * args->ldc + unit, c[n]);
-        store_some((real *)args->h[r + n] + unit, h[n], tail);
+        store((real *)args->c + (r + n) * args->ldc + part->unit, c[n]);
+        store_h((real *)args->h[r + n] + part->unit, h[n], part->units);
     }
 }
 
-static void step_tail(const wli_step_args *args, int64_t column) {
+static void finish(const wli_step_args *args, const finished *part) {
     int64_t r = 0;
-    for (; r + 3 <= args->rows; r += 3) finish_tail(args, column, r, 3);
-    for (; r < args->rows; r++) finish_tail(args, column, r, 1);
+    for (; r + 3 <= args->rows; r += 3) finish_rows(args, part, r, 3);
+    for (; r < args->rows; r++) finish_rows(args, part, r, 1);
 }
 
 /* The projection of one panel into G, where the fused tile does not do it. */
@@ -219,20 +238,22 @@ static void step(const wli_step_args *args) {
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
         const panel p =
             panel_at(args->panels, args->depth, layout->columns, &args->range, args->rows, n, args->backwards);
-        const bool full = p.vectors == WLI_PANEL_VECTORS, one_block = block_end(&p, args->rows, 0) >= depth;
+        const bool full = p.vectors == WLI_PANEL_VECTORS, fused = full && p.tile_vectors == p.vectors;
+        const bool one_block = block_end(&p, args->rows, 0) >= depth;
         real *gates = (real *)args->gates + p.column;
         panel input = { 0 };
         if (args->input) {
             input = panel_at(args->input->panels, args->input->depth, layout->columns, &args->range, args->rows, n,
                              args->backwards);
-            if (!full || !one_block) project_panel(&input, args, gates);
+            if (!fused || !one_block) project_panel(&input, args, gates);
         }
         int64_t from = depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
-        if (full)
+        if (fused)
             step_block(&p, args->input && one_block ? &input : NULL, args, from, depth);
         else {
+            const int64_t unit = p.column / WLI_PANEL_VECTORS, units = layout->hidden_size - unit;
             if (depth) gemm_block(&p, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
-            step_tail(args, p.column);
+            finish(args, &(finished){ p.column, full ? LANES : layout->tail, unit, units });
         }
         n += 1 + p.pair;
     }

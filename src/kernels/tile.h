@@ -13,7 +13,7 @@ WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a,
     const real *row[TILE_ROWS], *weights = pass->weights;
     const char *next = pass->next;
     const int64_t next_step = pass->next_step;
-    const int64_t depth = pass->depth;
+    const int64_t depth = pass->depth, weights_step = pass->weights_step;
     UNROLL for (int r = 0; r < TILE_ROWS; r++) row[r] = a[r];
     for (int64_t k = 0; k < depth; k++) {
 #if TILE_WIDTH < TILE_ROWS
@@ -40,7 +40,7 @@ WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a,
             UNROLL for (int r = 0; r < TILE_ROWS; r++) acc[r * TILE_WIDTH + v] += x[r] * w;
         }
 #endif
-        weights += TILE_VECTORS * LANES;
+        weights += weights_step;
     }
 }
 
