@@ -53,7 +53,7 @@ check_isas() {
     check_gcc
     for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
 }
-check_debian_cmake() { CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }
+check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }
 
 mkdir -p build-check
 for name in ${1:-format gcc clang sanitizers onednn3 isas debian_cmake pytorch}; do
