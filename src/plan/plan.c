@@ -131,7 +131,7 @@ static const char *obstacle(wlstm_backend backend, const wli_model *model, const
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }
 
-/* AUTO takes the native kernels, which measured faster than oneDNN's matmul on every shape tried (docs/benchmarks.md). The
+/* AUTO takes the native kernels, which measured faster than oneDNN's matmul on every shape tried. The
  * environment speaks for a whole process, so that where its backend cannot serve it does not count. */
 static wlstm_status choose_backend(const wli_model *model, const wlstm_plan_options *options, wlstm_backend *backend) {
     *backend = options->backend;
