@@ -279,8 +279,8 @@ typedef struct wlstm_plan_options {
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
 /* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it
- * computes, and the OpenMP runtime for a wavefront's tasks, have small allocations of their own), takes no lock, prints nothing. One thread at a time.
- * Errors: INVALID_ARGUMENT, BACKEND. */
+ * computes, and the OpenMP runtime for a wavefront's tasks, have small allocations of their own), takes no lock,
+ * prints nothing. One thread at a time. Errors: INVALID_ARGUMENT, BACKEND. */
 WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);

@@ -524,8 +524,29 @@ static void freeing_null_is_allowed(void **state) {
     wlstm_plan_free(NULL);
 }
 
+/* The header lets out be h_0 for one layer and direction: the step must not read what it has written. */
+static void out_may_be_h_0(void **state) {
+    (void)state;
+    enum { SIZE = 40 };
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    config.input_size = SIZE, config.hidden_size = SIZE;
+    wlstm_lstm *lstm;
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    float x[2 * SIZE], h_0[SIZE], expected[2 * SIZE], out[2 * SIZE];
+    for (int i = 0; i < 2 * SIZE; ++i) x[i] = (float)(i % 7) * 0.1f;
+    for (int i = 0; i < SIZE; ++i) h_0[i] = (float)(i % 5) * 0.2f - 0.4f;
+    for (int64_t seq_len = 1; seq_len <= 2; ++seq_len) {
+        memcpy(out, h_0, sizeof h_0);
+        assert_int_equal(wlstm_forward(lstm, seq_len, 1, NULL, x, h_0, NULL, expected, NULL, NULL), WLSTM_OK);
+        assert_int_equal(wlstm_forward(lstm, seq_len, 1, NULL, x, out, NULL, out, NULL, NULL), WLSTM_OK);
+        assert_memory_equal(out, expected, (size_t)seq_len * SIZE * sizeof(float));
+    }
+    wlstm_lstm_free(lstm);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(out_may_be_h_0),
         cmocka_unit_test(the_library_speaks),
         cmocka_unit_test(lstm_create_refuses),
         cmocka_unit_test(cell_create_refuses),
