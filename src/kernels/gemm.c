@@ -47,7 +47,9 @@ static wlstm_status fill_panels(const pack_request *request, wli_packed *packed)
     size_t element = wli_dtype_size(request->dtype);
     if (!wli_size_product(args->columns, args->depth + 1, (int64_t)element, &packed->bytes))
         return wli_out_of_memory("packed weights", SIZE_MAX);
+    packed->bytes += WLI_PANELS_PADDING;
     if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
+    memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
     pack(request, (int64_t)request->layout->lanes * WLI_PANEL_VECTORS, packed->panels);
     pack_bias(request, (char *)packed->panels + (size_t)(args->columns * args->depth) * element);
     return WLSTM_OK;

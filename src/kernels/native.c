@@ -15,15 +15,18 @@
 #endif
 #define TAIL_ROWS 6
 
-/* With few registers, TAIL_ROWS + 1 to HALVED_ROWS - 1 rows take a panel two vectors at a time, TAIL_ROWS a tile: fewer tiles, and the
- * burst of weights for the first of them is half as large. */
-#define HALVED_ROWS 24
+/* With few registers, up to HALVED_ROWS rows that are no multiple of MAX_ROWS take a panel two vectors at a time, up to TAIL_ROWS a
+ * tile: a lone one or two rows would run at three quarters of the speed. */
+#define HALVED_ROWS 23
 
-/* A panel's part that stays in the L1, beside the next one on its way there, while the row tiles pass over it. */
-enum { DEPTH_BLOCK = 12288 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
+/* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough that
+ * the sums' way from and to G is seldom. */
+enum { DEPTH_BLOCK = 32768 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
 /* How far ahead weights that are used once are prefetched: the latency of memory at the pace of one row. */
 enum { PREFETCH_DISTANCE = 2112 };
+_Static_assert(PREFETCH_DISTANCE + 64 * WLI_PANEL_VECTORS <= WLI_PANELS_PADDING,
+               "prefetches stay within the panels' memory");
 
 /* One pass of a tile over a block of a panel: its vectors of each k at weights, weights_step apart, the second panel of a pair
  * panel_stride further on; what is at `next` is prefetched on the way. */
@@ -88,7 +91,7 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
 /* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones. */
 typedef struct panel {
     const real *weights, *next; /* [depth][vectors][LANES], the second of a pair right behind; the panel after it */
-    int64_t depth, column;
+    int64_t depth, column, next_width;
     int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
     int64_t most_rows;         /* of a tile */
     bool pair;
@@ -103,42 +106,46 @@ static panel panel_at(const void *panels, int64_t depth, int64_t columns, const 
         rows == 1 && (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
     if (backwards) index -= pair;
     const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
-    const bool last = next < range->first || next >= range->end;
+    const int64_t following = next < range->first || next >= range->end ? index : next;
     const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
-    const bool halved = vectors == WLI_PANEL_VECTORS && MAX_ROWS < TAIL_ROWS && rows > TAIL_ROWS && rows < HALVED_ROWS;
+    const bool halved = vectors == WLI_PANEL_VECTORS && MAX_ROWS < TAIL_ROWS && rows > MAX_ROWS &&
+                        rows <= HALVED_ROWS && rows % MAX_ROWS != 0;
     return (panel){ .weights = (const real *)panels + index * width * depth,
-                    .next = (const real *)panels + (last ? index : next) * width * depth,
+                    .next = (const real *)panels + following * width * depth,
                     .depth = depth,
                     .column = index * width,
+                    .next_width = following * width + width <= columns ? width : columns - following * width,
                     .vectors = vectors,
                     .tile_vectors = halved ? 2 : vectors,
                     .most_rows = halved || vectors <= 2 ? TAIL_ROWS : MAX_ROWS,
                     .pair = pair };
 }
 
-/* The weights of a panel are read once a row tile: with several tiles they are taken in blocks that stay in the L1. */
+/* The weights of a panel are read once a row tile: with several tiles they are taken in blocks of nearly equal depth. */
 static int64_t block_end(const panel *p, int64_t rows, int64_t from) {
-    return rows > p->most_rows && p->depth - from > DEPTH_BLOCK ? from + DEPTH_BLOCK : p->depth;
+    const int64_t blocks = (p->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+    if (rows <= p->most_rows || blocks <= 1) return p->depth;
+    const int64_t block = (p->depth + blocks - 1) / blocks;
+    return p->depth - from > block ? from + block : p->depth;
 }
 
-/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Weights that one tile uses once are prefetched
- * shortly before. Where several tiles pass, they fetch what comes next: the other half of the panel, or, the first two of them a
- * half each, the next block: at a pace that an outer cache can keep. */
+/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Weights that a lone tile uses once are prefetched
+ * shortly before. Where several passes read a block, each fetches its share of the next one, at a pace that memory can keep. */
 static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int first, int64_t index) {
-    const int64_t width = p->vectors * LANES, block_bytes = (to - from) * width * (int64_t)sizeof(real);
+    const int64_t width = p->vectors * LANES, tiles = (rows + p->most_rows - 1) / p->most_rows;
+    const int64_t passes = tiles * (p->vectors / p->tile_vectors);
     tile_pass pass = { .depth = to - from,
                        .weights = p->weights + from * width + first * LANES,
                        .weights_step = width,
-                       .panel_stride = p->depth * width,
-                       .next_step = width * (int64_t)sizeof(real) };
-    const real *next_block = to < p->depth ? p->weights + to * width : p->next;
-    if (rows <= p->most_rows)
+                       .panel_stride = p->depth * width };
+    if (passes == 1) {
         pass.next = (const char *)pass.weights + PREFETCH_DISTANCE;
-    else if (p->tile_vectors < p->vectors)
-        pass.next = (const char *)(first == 0 ? pass.weights + p->tile_vectors * LANES : next_block);
-    else {
-        pass.next_step /= 2;
-        pass.next = (const char *)next_block + index % 2 * (block_bytes / 2);
+        pass.next_step = width * (int64_t)sizeof(real);
+    } else {
+        const bool last_block = to == p->depth;
+        pass.next_step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / passes;
+        pass.next = (const char *)(last_block ? p->next : p->weights + to * width) +
+                    (first / p->tile_vectors * tiles + index) * pass.next_step * pass.depth;
     }
     return pass;
 }
