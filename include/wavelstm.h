@@ -43,6 +43,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The version of this header; that of the library is wlstm_version(). */
 #define WLSTM_VERSION_MAJOR 0
 #define WLSTM_VERSION_MINOR 1
 #define WLSTM_VERSION_PATCH 0
@@ -65,14 +66,14 @@ extern "C" {
 /* Every function that can fail returns one of these; 0 is success. On failure each out-parameter that is a handle is
  * NULL, and arrays for results hold nothing of use. */
 typedef enum wlstm_status {
-    WLSTM_OK = 0,
+    WLSTM_OK = 0,                     /* success */
     WLSTM_ERROR_INVALID_ARGUMENT = 1, /* an argument is NULL, negative, out of range or does not fit the others */
-    WLSTM_ERROR_OUT_OF_MEMORY = 2,
-    WLSTM_ERROR_FILE = 3,        /* the system refused: not there, not readable, disk full */
-    WLSTM_ERROR_FORMAT = 4,      /* the file breaks a rule of its format */
-    WLSTM_ERROR_MISSING = 5,     /* a parameter or tensor of that name is not there */
-    WLSTM_ERROR_UNSUPPORTED = 6, /* valid, and not built yet or not built in */
-    WLSTM_ERROR_BACKEND = 7      /* oneDNN reported a failure */
+    WLSTM_ERROR_OUT_OF_MEMORY = 2,    /* the allocator had no more */
+    WLSTM_ERROR_FILE = 3,             /* the system refused: not there, not readable, disk full */
+    WLSTM_ERROR_FORMAT = 4,           /* the file breaks a rule of its format */
+    WLSTM_ERROR_MISSING = 5,          /* a parameter or tensor of that name is not there */
+    WLSTM_ERROR_UNSUPPORTED = 6,      /* valid, and not built yet or not built in */
+    WLSTM_ERROR_BACKEND = 7           /* oneDNN reported a failure */
 } wlstm_status;
 
 /* A static English phrase for a status, never NULL. Thread-safe. */
@@ -106,18 +107,18 @@ typedef struct wlstm_lstm_config {
     int bias;            /* 0: no b_ih, b_hh */
     int batch_first;     /* 1: x and out are [B, T, .] ; h and c stay [., B, .] */
     int bidirectional;   /* 1: D = 2 */
-    wlstm_dtype dtype;
+    wlstm_dtype dtype;   /* of the parameters, x, h, c and out */
 } wlstm_lstm_config;
 #define WLSTM_LSTM_CONFIG_INIT                                                                                         \
     { sizeof(wlstm_lstm_config), 0, 0, 1, 0, 0.0, 1, 0, 0, WLSTM_F32 }
 
 /* How a model file is read. Start from WLSTM_LOAD_OPTIONS_INIT. */
 typedef struct wlstm_load_options {
-    size_t struct_size;
+    size_t struct_size; /* sizeof(wlstm_load_options) */
     const char *prefix; /* put before every tensor's name, as in "encoder.lstm."; NULL is none */
     int batch_first;    /* not recorded in a state_dict, so said here (nn.LSTM only) */
     int convert; /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype; 0: F64 is run as f64, all else as f32 */
-    wlstm_dtype dtype;
+    wlstm_dtype dtype; /* used if convert is 1 */
 } wlstm_load_options;
 #define WLSTM_LOAD_OPTIONS_INIT                                                                                        \
     { sizeof(wlstm_load_options), NULL, 0, 0, WLSTM_F32 }
@@ -201,11 +202,11 @@ WLSTM_API wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t 
 
 /* torch.nn.LSTMCell's arguments. Start from WLSTM_CELL_CONFIG_INIT. */
 typedef struct wlstm_cell_config {
-    size_t struct_size;
-    int64_t input_size;
-    int64_t hidden_size;
-    int bias;
-    wlstm_dtype dtype;
+    size_t struct_size;  /* sizeof(wlstm_cell_config) */
+    int64_t input_size;  /* I, at least 1 */
+    int64_t hidden_size; /* H, at least 1 */
+    int bias;            /* 0: no b_ih, b_hh */
+    wlstm_dtype dtype;   /* of the parameters, x, h and c */
 } wlstm_cell_config;
 #define WLSTM_CELL_CONFIG_INIT                                                                                         \
     { sizeof(wlstm_cell_config), 0, 0, 1, WLSTM_F32 }
@@ -258,7 +259,7 @@ typedef enum wlstm_effort {
 
 /* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field is checked, those not used too. */
 typedef struct wlstm_plan_options {
-    size_t struct_size;
+    size_t struct_size;    /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len;   /* the largest T it will execute, at least 1 */
     int64_t max_batch;     /* the largest B it will execute, at least 1 */
     int num_threads;       /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says */
@@ -316,6 +317,7 @@ WLSTM_API const char *wlstm_version(void);
 /* Version, instruction set in use and oneDNN's version in one line, for bug reports. Static. */
 WLSTM_API const char *wlstm_build_info(void);
 
+/* The two functions of wlstm_set_allocator. */
 typedef void *(*wlstm_allocate_function)(size_t bytes, void *context);
 typedef void (*wlstm_deallocate_function)(void *memory, void *context);
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
 # the whole suite under AddressSanitizer and UBSan, with oneDNN 3.2, without oneDNN, with Debian's own cmake, on every instruction
-# set this machine has, and wlstm-run against PyTorch. One name as an argument runs that check alone.
+# set this machine has, and wlstm-run against PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as
+# root). One name as an argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -54,9 +55,33 @@ check_isas() {
     for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
 }
 check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }
+check_manual() {
+    sh scripts/deps.sh doxygen mandoc groff-base
+    mandoc -Tlint -Wwarning docs/man/*
+    for page in docs/man/*; do
+        printed=$(groff -mdoc -ww -z "$page" 2>&1)
+        [ -z "$printed" ] || { echo "$printed"; exit 1; }
+    done
+    build gcc -DCMAKE_C_COMPILER=gcc
+    "${CMAKE:-cmake}" --build build-check/gcc --target docs
+}
+check_abi() { sh scripts/deps.sh abigail-tools && sh scripts/abi.sh; }
+check_recipes() {
+    venv=build-check/recipes-venv
+    sh scripts/deps.sh python3-venv
+    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install -q py-rattler-build==0.73.0
+    "$venv/bin/python" packaging/check_recipes.py
+}
+check_package() {
+    sh scripts/deps.sh dpkg-dev file
+    build package -DWLSTM_BUILD_TESTS=OFF -DWLSTM_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=/usr
+    (cd build-check/package && rm -f ./*.deb && cpack -G DEB)
+    sh tests/install/deb.sh build-check/package/wavelstm_*.deb
+}
 
 mkdir -p build-check
-for name in ${1:-format gcc clang sanitizers onednn3 isas debian_cmake pytorch}; do
+for name in ${1:-format gcc clang sanitizers onednn3 isas debian_cmake manual abi recipes package pytorch}; do
     echo "check.sh: $name"
     "check_$name"
 done

@@ -1,0 +1,26 @@
+# Installs the build into a fresh prefix, then moves that elsewhere: what the other tests use must not know where it was born.
+#     cmake -D SOURCE=FOLDER -D BUILD=FOLDER -D CONFIG=NAME -D PREFIX=FOLDER -P prefix.cmake
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
+file(REMOVE_RECURSE ${PREFIX} ${PREFIX}-born)
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX}-born --config ${CONFIG})
+file(RENAME ${PREFIX}-born ${PREFIX})
+
+file(GLOB_RECURSE installed RELATIVE ${PREFIX} ${PREFIX}/*)
+foreach(name include/wavelstm.h lib/libwavelstm.so lib/libwavelstm.a pkgconfig/wavelstm.pc cmake/wavelstm/wavelstm-config.cmake
+             man3/wavelstm.3 doc/wavelstm/LICENSE doc/wavelstm/architecture.md)
+  string(REPLACE "lib/" "lib[^/]*/([^/]*/)?" pattern ${name})
+  if(NOT "${installed}" MATCHES "(^|[;/])${pattern}(;|$)")
+    message(FATAL_ERROR "${name} expected in ${PREFIX}, which has:\n${installed}")
+  endif()
+endforeach()
+foreach(name IN LISTS installed)
+  if(name MATCHES "\\.(cmake|pc|h|hpp)$")
+    file(READ ${PREFIX}/${name} text)
+    foreach(path ${BUILD}/ ${SOURCE}/include ${SOURCE}/src)
+      string(FIND "${text}" "${path}" at)
+      if(NOT at EQUAL -1)
+        message(FATAL_ERROR "${name} holds the path ${path}")
+      endif()
+    endforeach()
+  endif()
+endforeach()
