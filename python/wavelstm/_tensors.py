@@ -19,7 +19,8 @@ class Tensors:
         """The tensor itself if it is contiguous, else a copy that is."""
         if not tensor.is_cpu:
             other = "parameter" if name == "input" else "hidden"
-            raise RuntimeError(f"Input and {other} tensors are not at the same device: {name} on cpu expected, got {tensor.device}")
+            raise RuntimeError(f"Input and {other} tensors are not at the same device: {name} on cpu expected, got it on "
+                               f"{tensor.device}")
         if tensor.requires_grad and torch.is_grad_enabled():
             raise RuntimeError(f"{name}: wavelstm computes no gradients, and this tensor requires them; call it under "
                                f"torch.no_grad() or with {name}.detach()")
