@@ -151,7 +151,7 @@ class _Module:
         return _rebuild, (type(self), {**arguments, "dtype": self.dtype.name}, self.state_dict())
 
     def __repr__(self):
-        defaults = dict(num_layers=1, proj_size=0, bias=True, batch_first=False, dropout=0, bidirectional=False)
+        defaults = dict(proj_size=0, num_layers=1, bias=True, batch_first=False, dropout=0, bidirectional=False)
         extra = [f", {name}={getattr(self, name)}" for name in defaults
                  if name in self._arguments and getattr(self, name) != defaults[name]]
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{''.join(extra)})"
