@@ -71,11 +71,13 @@ def length_array(lengths, batch):
 def check_overlap(inputs, outputs, may_share):
     """The library's rule for results written to arrays of the caller's: apart from all others, or begin where may_share says.
 
-    inputs and outputs map names to (address, bytes); may_share holds (output, input) pairs."""
-    others = dict(inputs)
-    for name, (begin, size) in outputs.items():
-        for other, (other_begin, other_size) in others.items():
-            apart = begin + size <= other_begin or other_begin + other_size <= begin or size == 0 or other_size == 0
-            if not apart and not ((name, other) in may_share and begin == other_begin):
+    inputs and outputs are of (name, address, array), the address None for an array that is not there; may_share holds
+    (output, input) pairs."""
+    spans = [(name, begin, begin + array.nbytes) for name, begin, array in inputs if begin is not None and array.nbytes]
+    for name, begin, array in outputs:
+        end = begin + array.nbytes
+        for other, other_begin, other_end in spans:
+            if begin < other_end and other_begin < end and not (begin == other_begin and (name, other) in may_share):
                 raise ValueError(f"out: {name} overlaps {other}")
-        others[name] = (begin, size)
+        if array.nbytes:
+            spans.append((name, begin, end))

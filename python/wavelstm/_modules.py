@@ -1,6 +1,5 @@
 """LSTM and LSTMCell: torch.nn's arguments, shapes and errors over the library's handles."""
 import ctypes
-import math
 import numbers
 import os
 import weakref
@@ -9,6 +8,11 @@ import numpy as np
 
 from ._arrays import Arrays, arrays_of, check_overlap, length_array, parameter_array, tensors
 from ._library import CellConfig, Dtype, LoadOptions, LSTMConfig, check, lib
+
+# Results that may begin where a state does, by the library's rules: of a stack, of one layer and direction, of a cell.
+_SHARE = {("h_n", "h_0"), ("c_n", "c_0")}
+_SHARE_ONE = _SHARE | {("out", "h_0")}
+_SHARE_CELL = {("h'", "h"), ("c'", "c")}
 
 _DTYPE_CODES = {"float32": Dtype.WLSTM_F32, "float64": Dtype.WLSTM_F64, "bfloat16": Dtype.WLSTM_BF16}
 
@@ -183,10 +187,6 @@ def _pair(name, value):
     return first, second
 
 
-def _spans(kind, itemsize, **arrays):
-    return {name: (kind.address(array), math.prod(array.shape) * itemsize) for name, array in arrays.items() if array is not None}
-
-
 class LSTM(_Module):
     """torch.nn.LSTM in eval mode (dropout is kept and does nothing). Parameters are drawn with seed 0 until they are set."""
 
@@ -272,13 +272,13 @@ class LSTM(_Module):
             output, states = _pair("out", out)
             h_n, c_n = _pair("out[1]", states)
             self._check_results(kind, {"out": out_shape, "h_n": h_shape, "c_n": c_shape}, (output, h_n, c_n))
-            shared = {("h_n", "h_0"), ("c_n", "c_0")} | ({("out", "h_0")} if blocks == 1 else set())
-            size = self.dtype.itemsize
-            check_overlap(_spans(kind, size, input=x, h_0=h_0, c_0=c_0), _spans(kind, size, out=output, h_n=h_n, c_n=c_n), shared)
         address = kind.address
-        check(lib.wlstm_forward(self._handle, seq_len, batch, None if lengths is None else lengths.ctypes.data, address(x),
-                                None if h_0 is None else address(h_0), None if c_0 is None else address(c_0),
-                                address(output), address(h_n), address(c_n)))
+        read = address(x), address(h_0) if hx is not None else None, address(c_0) if hx is not None else None
+        written = address(output), address(h_n), address(c_n)
+        if out is not None:
+            check_overlap(zip(("input", "h_0", "c_0"), read, (x, h_0, c_0)),
+                          zip(("out", "h_n", "c_n"), written, (output, h_n, c_n)), _SHARE_ONE if blocks == 1 else _SHARE)
+        check(lib.wlstm_forward(self._handle, seq_len, batch, None if lengths is None else lengths.ctypes.data, *read, *written))
         return output, (h_n, c_n)
 
     forward = __call__
@@ -341,12 +341,12 @@ class LSTMCell(_Module):
         else:
             h_out, c_out = _pair("out", out)
             self._check_results(kind, {"h'": state_shape, "c'": state_shape}, (h_out, c_out))
-            size = self.dtype.itemsize
-            check_overlap(_spans(kind, size, input=x, h=h, c=c), _spans(kind, size, **{"h'": h_out, "c'": c_out}),
-                          {("h'", "h"), ("c'", "c")})
         address = kind.address
-        check(lib.wlstm_cell_forward(self._handle, rows[0] if rows else 1, address(x), None if h is None else address(h),
-                                     None if c is None else address(c), address(h_out), address(c_out)))
+        read = address(x), address(h) if hx is not None else None, address(c) if hx is not None else None
+        written = address(h_out), address(c_out)
+        if out is not None:
+            check_overlap(zip(("input", "h", "c"), read, (x, h, c)), zip(("h'", "c'"), written, (h_out, c_out)), _SHARE_CELL)
+        check(lib.wlstm_cell_forward(self._handle, rows[0] if rows else 1, *read, *written))
         return h_out, c_out
 
     forward = __call__
