@@ -1,8 +1,8 @@
 #!/bin/sh
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
 # the whole suite under AddressSanitizer and UBSan, with oneDNN 3.2, without oneDNN, with Debian's own cmake, on every instruction
-# set this machine has, and wlstm-run against PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as
-# root). One name as an argument runs that check alone.
+# set this machine has, wlstm-run and the Python package against PyTorch; the manual, the ABI, the recipes, and the .deb installed
+# and removed (as root). One name as an argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -41,14 +41,18 @@ check_onednn3() {
     build onednn3 -Ddnnl_DIR="$PWD/$venv/lib/cmake/dnnl"
     suite onednn3
 }
-# wlstm-run against PyTorch itself, on models and inputs made on the spot.
+# wlstm-run against PyTorch itself, on models and inputs made on the spot, and PyTorch's own checks on the Python package,
+# installed by pip; docs/pytorch.md must have their results.
 check_pytorch() {
     venv=build-check/pytorch-venv
     sh scripts/deps.sh python3-venv
     [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
-    "$venv/bin/pip" install -q torch==2.13.0 numpy safetensors
+    "$venv/bin/pip" install -q torch==2.13.0 numpy safetensors expecttest
+    "$venv/bin/pip" install -q --force-reinstall --no-deps ./python
     build gcc -DCMAKE_C_COMPILER=gcc
     "$venv/bin/python" tests/golden/check_run.py build-check/gcc/bin/wlstm-run
+    WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so "$venv/bin/python" tests/golden/check_pytorch.py --doc docs/pytorch.md
+    git diff --exit-code docs/pytorch.md
 }
 check_isas() {
     check_gcc

@@ -1,0 +1,83 @@
+"""What a call does with NumPy arrays. _tensors.py does the same with torch tensors; a call takes one of the two by its input."""
+import ctypes
+import sys
+
+import numpy as np
+
+_tensors = None
+
+
+def tensors():
+    """_tensors.py where torch is in use, else None."""
+    global _tensors
+    if _tensors is None and "torch" in sys.modules:
+        from . import _tensors as module
+
+        _tensors = module
+    return _tensors
+
+
+class Arrays:
+    """NumPy arrays. dtypes is indexed by the library's wlstm_dtype."""
+
+    type = np.ndarray
+    dtypes = (np.dtype(np.float32), np.dtype(np.float64))
+    empty = staticmethod(np.empty)
+
+    @staticmethod
+    def dense(name, array):
+        """The array itself if it is dense in C order, else a copy that is."""
+        flags = array.flags
+        return array if flags.c_contiguous and flags.aligned else np.require(array, requirements=("C", "A"))
+
+    @staticmethod
+    def address(array):
+        try:  # four times as fast as array.ctypes.data, but not for a read-only or empty array
+            return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        except (TypeError, ValueError):
+            return array.ctypes.data
+
+    @staticmethod
+    def writeable(array):
+        return array.flags.writeable
+
+
+def arrays_of(value, name):
+    """Arrays or Tensors, whichever `value` is of."""
+    if isinstance(value, np.ndarray):
+        return Arrays
+    if tensors() and isinstance(value, tensors().Tensors.type):
+        return tensors().Tensors
+    raise TypeError(f"{name}: a numpy.ndarray or torch.Tensor expected, got {type(value).__name__}")
+
+
+def parameter_array(value, dtype):
+    """The values of an array, tensor or nested list as a dense NumPy array of dtype."""
+    if tensors() and isinstance(value, tensors().Tensors.type):
+        return tensors().numpy_of(value, dtype)
+    return np.ascontiguousarray(value, dtype)
+
+
+def length_array(lengths, batch):
+    """`lengths` as the library takes them; their values are the library's to check."""
+    array = np.asarray(lengths)
+    if array.shape != (batch,):
+        raise ValueError(f"lengths: one of each of the {batch} rows expected, got shape {array.shape}")
+    if batch > 0 and array.dtype.kind not in "iu":
+        raise TypeError(f"lengths: integers expected, got {array.dtype}")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def check_overlap(inputs, outputs, may_share):
+    """The library's rule for results written to arrays of the caller's: apart from all others, or begin where may_share says.
+
+    inputs and outputs are of (name, address, array), the address None for an array that is not there; may_share holds
+    (output, input) pairs."""
+    spans = [(name, begin, begin + array.nbytes) for name, begin, array in inputs if begin is not None and array.nbytes]
+    for name, begin, array in outputs:
+        end = begin + array.nbytes
+        for other, other_begin, other_end in spans:
+            if begin < other_end and other_begin < end and not (begin == other_begin and (name, other) in may_share):
+                raise ValueError(f"out: {name} overlaps {other}")
+        if array.nbytes:
+            spans.append((name, begin, end))

@@ -1,0 +1,1 @@
+__version__ = "0.1.0"  # include/wavelstm.h's WLSTM_VERSION_STRING

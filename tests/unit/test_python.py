@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""The Python package on NumPy arrays: numbers, shapes, states, results in place, errors, files, threads. Needs no torch.
+
+    WAVELSTM_LIBRARY=build/libwavelstm.so PYTHONPATH=python python3 tests/unit/test_python.py
+"""
+import copy
+import itertools
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+import numpy as np
+
+import wavelstm
+
+SEED = int(os.environ.get("WLSTM_TEST_SEED", "11"))
+TOLERANCE = {np.dtype(np.float32): (1.3e-6, 1e-5), np.dtype(np.float64): (1e-7, 1e-7)}  # rtol, atol
+
+
+def setUpModule():
+    print(f"WLSTM_TEST_SEED={SEED}", file=sys.stderr)
+
+
+generator = np.random.default_rng(SEED)
+
+
+def draw(*shape, dtype=np.float32):
+    return generator.standard_normal(shape).astype(dtype)
+
+
+def step(weights, x, h, c):
+    """One LSTMCell step in float64; weights: ih, hh, biases (or none), hr (or none)."""
+    w_ih, w_hh, bias, w_hr = weights
+    i, f, g, o = np.split(x @ w_ih.T + h @ w_hh.T + bias, 4, axis=-1)
+    sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    return (h if w_hr is None else h @ w_hr.T), c
+
+
+def reference(lstm, x, h_0, c_0, lengths):
+    """torch.nn.LSTM's definition, row by row, on x [T, B, I]."""
+    state = {name: array.astype(np.float64) for name, array in lstm.state_dict().items()}
+    directions = 2 if lstm.bidirectional else 1
+    layer_input = [x[:length, b].astype(np.float64) for b, length in enumerate(lengths)]
+    h_n, c_n = h_0.astype(np.float64), c_0.astype(np.float64)
+    for layer in range(lstm.num_layers):
+        outputs = [[] for _ in layer_input]
+        for direction in range(directions):
+            suffix, block = f"_l{layer}" + "_reverse" * direction, layer * directions + direction
+            bias = state["bias_ih" + suffix] + state["bias_hh" + suffix] if lstm.bias else 0.0
+            weights = (state["weight_ih" + suffix], state["weight_hh" + suffix], bias, state.get("weight_hr" + suffix))
+            for b, rows in enumerate(layer_input):
+                h, c, steps = h_n[block, b], c_n[block, b], []
+                for row in rows[::-1] if direction else rows:
+                    h, c = step(weights, row, h, c)
+                    steps.append(h)
+                outputs[b].append(np.array(steps[::-1] if direction else steps))
+                h_n[block, b], c_n[block, b] = h, c
+        layer_input = [np.concatenate(parts, axis=-1) for parts in outputs]
+    out = np.zeros((*x.shape[:2], layer_input[0].shape[-1]))
+    for b, rows in enumerate(layer_input):
+        out[:len(rows), b] = rows
+    return out, h_n, c_n
+
+
+class Base(unittest.TestCase):
+    def assert_close(self, actual, expected, message=""):
+        rtol, atol = TOLERANCE[actual.dtype]
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=message)
+
+    def assert_raises(self, exception, text, function, *arguments, **keywords):
+        with self.assertRaises(exception) as caught:
+            function(*arguments, **keywords)
+        self.assertIn(text, str(caught.exception))
+
+
+class LSTM(Base):
+    def test_numbers_and_shapes(self):
+        options = itertools.product((np.float32, np.float64), (False, True), (False, True), (0, 3), (False, True), (1, 2))
+        for dtype, bidirectional, batch_first, proj_size, bias, num_layers in options:
+            lstm = wavelstm.LSTM(6, 5, num_layers, bias, batch_first, 0.5, bidirectional, proj_size, dtype=dtype)
+            blocks, width = num_layers * (1 + bidirectional), proj_size or 5
+            x, h_0, c_0 = draw(4, 3, 6, dtype=dtype), draw(blocks, 3, width, dtype=dtype), draw(blocks, 3, 5, dtype=dtype)
+            for lengths in (None, [2, 4, 1]):
+                expected = reference(lstm, x, h_0, c_0, lengths or [4, 4, 4])
+                given = np.ascontiguousarray(x.swapaxes(0, 1)) if batch_first else x
+                out, (h_n, c_n) = lstm(given, (h_0, c_0), lengths=lengths)
+                self.assertEqual({out.dtype, h_n.dtype, c_n.dtype}, {np.dtype(dtype)})
+                self.assertEqual(out.shape, (*given.shape[:2], (1 + bidirectional) * width))
+                for actual, right in zip((out.swapaxes(0, 1) if batch_first else out, h_n, c_n), expected):
+                    self.assertEqual(actual.shape, right.shape)
+                    self.assert_close(actual, right, repr(lstm))
+
+    def test_states_default_to_zeros(self):
+        lstm = wavelstm.LSTM(4, 3, 2, proj_size=2)
+        x = draw(5, 2, 4)
+        zeros = (np.zeros((2, 2, 2), np.float32), np.zeros((2, 2, 3), np.float32))
+        np.testing.assert_equal(lstm(x), lstm(x, zeros))
+
+    def test_states_carry_on(self):
+        lstm = wavelstm.LSTM(4, 9, 2)
+        x = draw(7, 2, 4)
+        out, states = lstm(x)
+        first, between = lstm(x[:3])
+        second, last = lstm(x[3:], between)
+        np.testing.assert_array_equal(np.concatenate((first, second)), out)
+        np.testing.assert_equal(last, states)
+
+    def test_unbatched(self):
+        for batch_first in (False, True):
+            lstm = wavelstm.LSTM(4, 3, 2, batch_first=batch_first, bidirectional=True)
+            x, h_0, c_0 = draw(5, 4), draw(4, 3), draw(4, 3)
+            out, (h_n, c_n) = lstm(x, (h_0, c_0))
+            self.assertEqual((out.shape, h_n.shape, c_n.shape), ((5, 6), (4, 3), (4, 3)))
+            axis = 0 if batch_first else 1
+            batched, (h_b, c_b) = lstm(np.expand_dims(x, axis), (h_0[:, None], c_0[:, None]))
+            np.testing.assert_array_equal(out, batched.squeeze(axis))
+            np.testing.assert_array_equal(h_n, h_b[:, 0])
+            np.testing.assert_array_equal(c_n, c_b[:, 0])
+
+    def test_batch_0(self):
+        lstm = wavelstm.LSTM(3, 4)
+        out, (h_n, c_n) = lstm(np.empty((5, 0, 3), np.float32))
+        self.assertEqual((out.shape, h_n.shape, c_n.shape), ((5, 0, 4), (1, 0, 4), (1, 0, 4)))
+        self.assertEqual(lstm(np.empty((5, 0, 3), np.float32), lengths=[])[0].shape, (5, 0, 4))
+
+    def test_strided_read_only_and_unaligned_inputs(self):
+        lstm = wavelstm.LSTM(4, 3)
+        x = draw(5, 2, 4)
+        expected = lstm(x)
+        strided = np.stack((np.zeros_like(x), x), axis=-1)[..., 1]
+        unaligned = np.frombuffer(b"." + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+        frozen = x.copy()
+        frozen.flags.writeable = False
+        self.assertFalse(strided.flags.c_contiguous or unaligned.flags.aligned or frozen.flags.writeable)
+        for given in (strided, np.asfortranarray(x), unaligned, frozen, x[::-1][::-1]):
+            np.testing.assert_equal(lstm(given), expected)
+
+    def test_in_place(self):
+        lstm = wavelstm.LSTM(4, 3, 2)
+        x = draw(5, 2, 4)
+        h, c, out = draw(2, 2, 3), draw(2, 2, 3), np.empty((5, 2, 3), np.float32)
+        expected, (h_n, c_n) = lstm(x, (h, c))
+        got, states = lstm(x, (h, c), out=(out, (h, c)))
+        self.assertTrue(got is out and states[0] is h and states[1] is c)
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(h, h_n)
+        np.testing.assert_array_equal(c, c_n)
+
+        both = np.zeros((3, 2, 2, 3), np.float32)
+        self.assert_raises(ValueError, "out: h_n overlaps c_0", lstm, x, (h, c), out=(out, (c, h)))
+        self.assert_raises(ValueError, "out: c_n overlaps h_n", lstm, x, out=(out, (h, h)))
+        self.assert_raises(ValueError, "out: h_n overlaps h_0", lstm, x, (both[0:2].reshape(4, 2, 3)[:2], c),
+                           out=(out, (both.reshape(6, 2, 3)[1:3], c)))
+        self.assert_raises(ValueError, "out: out: float32", lstm, x, out=(out[:4], (h, c)))
+        self.assert_raises(ValueError, "got float64", lstm, x, out=(out, (h, c.astype(np.float64))))
+        self.assert_raises(ValueError, "contiguous, writeable", lstm, x, out=(np.asfortranarray(out), (h, c)))
+        frozen = out.copy()
+        frozen.flags.writeable = False
+        self.assert_raises(ValueError, "contiguous, writeable", lstm, x, out=(frozen, (h, c)))
+        self.assert_raises(TypeError, "out: a pair expected", lstm, x, out=out[0, 0, 0])
+        self.assert_raises(TypeError, "out: h_n: a ndarray", lstm, x, out=(out, (None, c)))
+
+    def test_one_layer_out_in_h_0_place(self):
+        lstm = wavelstm.LSTM(4, 3)
+        x, buffer = draw(5, 2, 4), draw(5, 2, 3)
+        h_0, c_0 = buffer[:1], draw(1, 2, 3)
+        expected, _ = lstm(x, (h_0, c_0))
+        out, _ = lstm(x, (h_0, c_0), out=(buffer, (np.empty_like(c_0), np.empty_like(c_0))))
+        np.testing.assert_array_equal(out, expected)
+
+    def test_input_errors(self):
+        lstm, x = wavelstm.LSTM(4, 3, 2), draw(5, 2, 4)
+        h, c = draw(2, 2, 3), draw(2, 2, 3)
+        self.assert_raises(ValueError, "Expected input to be 2D or 3D, got 4D", lstm, x[None])
+        self.assert_raises(ValueError, "Expected input to be 2D or 3D, got 1D", lstm, x[0, 0])
+        self.assert_raises(ValueError, "RNN input dtype (float64) does not match weight dtype (float32)", lstm, x.astype(float))
+        self.assert_raises(ValueError, "does not match weight dtype", lstm, x.astype(">f4"))
+        self.assert_raises(RuntimeError, "Expected 4, got 3", lstm, x[..., :3])
+        self.assert_raises(RuntimeError, "Expected sequence length to be larger than 0", lstm, x[:0])
+        self.assert_raises(TypeError, "input: a numpy.ndarray or torch.Tensor expected, got list", lstm, x.tolist())
+        self.assert_raises(TypeError, "hx: a pair expected", lstm, x, 3)
+        self.assert_raises(TypeError, "hidden[1]: a ndarray", lstm, x, (h, None))
+        self.assert_raises(RuntimeError, "Expected hidden[0] size (2, 2, 3), got [1, 2, 3]", lstm, x, (h[:1], c))
+        self.assert_raises(RuntimeError, "Expected hidden[1] size (2, 2, 3), got [2, 1, 3]", lstm, x, (h, c[:, :1]))
+        self.assert_raises(RuntimeError, "batched 3-D input, hx and cx should also be 3-D", lstm, x, (h[0], c[0]))
+        self.assert_raises(RuntimeError, "unbatched 2-D input, hx and cx should also be 2-D", lstm, x[:, 0], (h, c))
+        self.assert_raises(RuntimeError, "not the same dtype", lstm, x, (h, c.astype(float)))
+
+    def test_lengths_errors(self):
+        lstm, x = wavelstm.LSTM(4, 3), draw(5, 2, 4)
+        self.assert_raises(ValueError, "lengths[1]: 1 to 5 expected, got 6", lstm, x, lengths=[5, 6])
+        self.assert_raises(ValueError, "lengths[0]: 1 to 5 expected, got 0", lstm, x, lengths=np.array([0, 1]))
+        self.assert_raises(ValueError, "lengths: one of each of the 2 rows", lstm, x, lengths=[5])
+        self.assert_raises(TypeError, "lengths: integers expected", lstm, x, lengths=[5.0, 1.0])
+        self.assert_raises(ValueError, "unbatched", lstm, x[:, 0], lengths=[5])
+
+    def test_constructor_errors(self):
+        make = wavelstm.LSTM
+        self.assert_raises(ValueError, "input_size must be greater than zero", make, 0, 3)
+        self.assert_raises(ValueError, "hidden_size must be greater than zero", make, 4, -3)
+        self.assert_raises(ValueError, "num_layers must be greater than zero", make, 4, 3, 0)
+        self.assert_raises(ValueError, "less than 2^63", make, 2**63, 3)
+        self.assert_raises(ValueError, "hidden_size", make, 4, 2**62)
+        self.assert_raises(TypeError, "input_size should be of type int, got: float", make, 4.0, 3)
+        self.assert_raises(TypeError, "bias should be of type bool, got: int", make, 4, 3, bias=1)
+        self.assert_raises(TypeError, "batch_first should be of type bool, got: str", make, 4, 3, batch_first="no")
+        self.assert_raises(ValueError, "dropout should be a number in range [0, 1]", make, 4, 3, dropout=1.5)
+        self.assert_raises(ValueError, "dropout should be a number in range [0, 1]", make, 4, 3, dropout=True)
+        self.assert_raises(ValueError, "proj_size", make, 4, 3, proj_size=-1)
+        self.assert_raises(ValueError, "proj_size: 0 or a positive integer smaller than hidden_size (3)", make, 4, 3, proj_size=3)
+        self.assert_raises(ValueError, "float32 or float64 expected, got float16", make, 4, 3, dtype="float16")
+        self.assert_raises(ValueError, "device: cpu expected, got cuda:0", make, 4, 3, device="cuda:0")
+        self.assertEqual(make(4, 3, device="cpu", dtype="float64").dtype, np.float64)
+
+
+class Parameters(Base):
+    def test_names_and_shapes(self):
+        lstm = wavelstm.LSTM(4, 3, 2, bidirectional=True, proj_size=2)
+        shapes = {name: array.shape for name, array in lstm.state_dict().items()}
+        self.assertEqual(list(shapes)[:6], ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "weight_hr_l0",
+                                            "weight_ih_l0_reverse"])
+        self.assertEqual(len(shapes), 20)
+        self.assertEqual(shapes["weight_ih_l1_reverse"], (12, 4))
+        self.assertEqual(shapes["bias_hh_l1"], (12,))
+        self.assertEqual(list(wavelstm.LSTMCell(4, 3, bias=False).state_dict()), ["weight_ih", "weight_hh"])
+
+    def test_load_state_dict(self):
+        lstm = wavelstm.LSTM(4, 3)
+        state = {name: draw(*array.shape) for name, array in lstm.state_dict().items()}
+        before = lstm(np.ones((2, 1, 4), np.float32))[0]
+        lstm.load_state_dict({name: array.astype(np.float64) for name, array in state.items()})
+        np.testing.assert_equal(lstm.state_dict(), state)
+        np.testing.assert_array_equal(lstm.weight_hh_l0, state["weight_hh_l0"])
+        self.assertFalse(np.array_equal(lstm(np.ones((2, 1, 4), np.float32))[0], before))
+        with self.assertRaises(ValueError):
+            lstm.weight_hh_l0[0, 0] = 1  # a copy: writing to it would be lost
+        self.assert_raises(AttributeError, "weight_hh_l1", getattr, lstm, "weight_hh_l1")
+        self.assert_raises(RuntimeError, "missing ['bias_hh_l0']", lstm.load_state_dict,
+                           {name: array for name, array in state.items() if name != "bias_hh_l0"})
+        self.assert_raises(RuntimeError, "unexpected ['extra']", lstm.load_state_dict, {**state, "extra": 1})
+        self.assert_raises(RuntimeError, "weight_ih_l0: size (12, 4) expected, got (12, 5)", lstm.load_state_dict,
+                           {**state, "weight_ih_l0": draw(12, 5)})
+        lstm.load_state_dict({"bias_hh_l0": np.zeros(12)}, strict=False)
+        np.testing.assert_array_equal(lstm.bias_hh_l0, np.zeros(12))
+
+    def test_reset_parameters(self):
+        lstm = wavelstm.LSTM(4, 16)
+        first = lstm.state_dict()
+        lstm.reset_parameters(5)
+        self.assertFalse(np.array_equal(lstm.weight_ih_l0, first["weight_ih_l0"]))
+        self.assertTrue(all(np.abs(array).max() <= 0.25 for array in lstm.state_dict().values()))
+        lstm.reset_parameters()
+        np.testing.assert_equal(lstm.state_dict(), first)
+
+    def test_files(self):
+        x = draw(4, 2, 4, dtype=np.float64)
+        lstm = wavelstm.LSTM(4, 3, 2, batch_first=True, bidirectional=True, proj_size=2, bias=False, dtype="float64")
+        cell = wavelstm.LSTMCell(4, 3)
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "m.safetensors"
+            wavelstm.export(lstm, path, "encoder.lstm.")
+            loaded = wavelstm.LSTM.load(path, "encoder.lstm.", batch_first=True)
+            self.assertEqual(repr(loaded), repr(lstm))
+            self.assertEqual(loaded.dtype, np.float64)
+            np.testing.assert_equal(loaded(x), lstm(x))
+            self.assertEqual(wavelstm.LSTM.load(path, "encoder.lstm.", dtype=np.float32).dtype, np.float32)
+            self.assert_raises(ValueError, "expected, got none", wavelstm.LSTM.load, path)
+            wavelstm.export(cell, path)
+            np.testing.assert_equal(wavelstm.LSTMCell.load(str(path)).state_dict(), cell.state_dict())
+            path.write_bytes(b"no")
+            self.assert_raises(ValueError, str(path), wavelstm.LSTM.load, path)
+            self.assert_raises(OSError, "No such file", wavelstm.LSTM.load, path.with_name("none"))
+            self.assert_raises(OSError, "", wavelstm.export, lstm, pathlib.Path(directory) / "no" / "m")
+
+    def test_pickle_and_copy(self):
+        lstm = wavelstm.LSTM(4, 3, 2, batch_first=True, dropout=0.25, dtype="float64")
+        lstm.reset_parameters(7)
+        x = draw(2, 5, 4, dtype=np.float64)
+        for twin in (pickle.loads(pickle.dumps(lstm)), copy.deepcopy(lstm)):
+            self.assertEqual(repr(twin), "LSTM(4, 3, num_layers=2, batch_first=True, dropout=0.25)")
+            np.testing.assert_equal(twin(x), lstm(x))
+
+
+class LSTMCell(Base):
+    def test_numbers_and_shapes(self):
+        for dtype, bias in itertools.product((np.float32, np.float64), (True, False)):
+            cell = wavelstm.LSTMCell(6, 5, bias, dtype=dtype)
+            state = cell.state_dict()
+            weights = (state["weight_ih"].astype(float), state["weight_hh"].astype(float),
+                       state["bias_ih"].astype(float) + state["bias_hh"] if bias else 0.0, None)
+            x, h, c = draw(3, 6, dtype=dtype), draw(3, 5, dtype=dtype), draw(3, 5, dtype=dtype)
+            for right, actual in ((step(weights, x, h, c), cell(x, (h, c))), (step(weights, x, 0 * h, 0 * c), cell(x))):
+                self.assert_close(actual[0], right[0])
+                self.assert_close(actual[1], right[1])
+            one = cell(x[1], (h[1], c[1]))
+            self.assertEqual(one[0].shape, (5,))
+            self.assert_close(one[0], step(weights, x[1], h[1], c[1])[0])
+            self.assert_close(one[1], step(weights, x[1], h[1], c[1])[1])
+            self.assertEqual(cell(x[:0])[0].shape, (0, 5))
+
+    def test_in_place(self):
+        cell, x, h, c = wavelstm.LSTMCell(4, 3), draw(2, 4), draw(2, 3), draw(2, 3)
+        expected = cell(x, (h, c))
+        h_out, c_out = cell(x, (h, c), out=(h, c))
+        self.assertTrue(h_out is h and c_out is c)
+        np.testing.assert_equal((h, c), expected)
+        self.assert_raises(ValueError, "out: h' overlaps c", cell, x, (h, c), out=(c, h))
+
+    def test_errors(self):
+        cell, x, h, c = wavelstm.LSTMCell(4, 3), draw(2, 4), draw(2, 3), draw(2, 3)
+        self.assert_raises(ValueError, "Expected input to be 1D or 2D, got 3D", cell, x[None])
+        self.assert_raises(RuntimeError, "input has inconsistent input_size: got 3 expected 4", cell, x[:, :3])
+        self.assert_raises(RuntimeError, "hidden0 has inconsistent hidden_size: got 2, expected 3", cell, x, (h[:, :2], c))
+        self.assert_raises(RuntimeError, "Input batch size 2 doesn't match hidden1 batch size 1", cell, x, (h, c[:1]))
+        self.assert_raises(ValueError, "Expected hx[1] to be 1D or 2D, got 3D", cell, x, (h, c[None]))
+        self.assert_raises(RuntimeError, "hx[0]: 2D, as input is, expected, got 1D", cell, x, (h[0], c[0]))
+        self.assert_raises(RuntimeError, "input: float32", cell, x.astype(float))
+        self.assert_raises(RuntimeError, "not the same dtype", cell, x, (h.astype(float), c))
+        self.assert_raises(TypeError, "hx: a pair expected, got int", cell, x, 1)
+        self.assert_raises(TypeError, "hx[0]: a ndarray", cell, x, (None, c))
+        self.assert_raises(ValueError, "hidden_size must be greater than zero", wavelstm.LSTMCell, 4, 0)
+
+
+class Process(Base):
+    def test_threads_share_one_lstm(self):
+        lstm = wavelstm.LSTM(8, 16, 2)
+        inputs = [draw(6, 1 + k % 3, 8) for k in range(8)]
+        expected = [lstm(x) for x in inputs]
+        wrong = []
+
+        def work(k):
+            for _ in range(50):
+                out, (h_n, c_n) = lstm(inputs[k])
+                if not all(np.array_equal(a, b) for a, b in ((out, expected[k][0]), (h_n, expected[k][1][0]),
+                                                              (c_n, expected[k][1][1]))):
+                    wrong.append(k)
+            try:
+                lstm(inputs[k], lengths=[7 + k] * inputs[k].shape[1])
+            except ValueError as error:  # each thread has its own message
+                if f"got {7 + k}" not in str(error):
+                    wrong.append(str(error))
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+
+    def test_the_gil_is_released(self):
+        lstm, x, turns, seen = wavelstm.LSTM(256, 256, 2), draw(400, 8, 256), [0], []
+
+        def work():
+            before = turns[0]
+            lstm(x)
+            seen.append(turns[0] - before)
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(60)  # no thread takes the GIL from another: the main one goes on when the call lets go of it
+        try:
+            thread = threading.Thread(target=work)
+            thread.start()
+            for _ in range(1000):
+                turns[0] += 1
+            thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        self.assertEqual(seen, [1000])
+
+    def test_library_not_found(self):
+        environment = {**os.environ, "WAVELSTM_LIBRARY": "/nowhere/libwavelstm.so"}
+        done = subprocess.run([sys.executable, "-c", "import wavelstm"], env=environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("ImportError: wavelstm: the C library is not found; set WAVELSTM_LIBRARY", done.stderr)
+
+    def test_torch_is_not_imported(self):
+        done = subprocess.run([sys.executable, "-c", "import sys, wavelstm; print('torch' in sys.modules)"], capture_output=True,
+                              text=True)
+        self.assertEqual(done.stdout, "False\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
