@@ -125,11 +125,12 @@ class _Module:
 
     def state_dict(self):
         """The parameters by name, in PyTorch's order: copies, as NumPy arrays."""
-        state = {}
-        for name, shape in self._shapes.items():
-            state[name] = array = np.empty(shape, self.dtype)
-            check(self._call("get_parameter", name.encode(), array.ctypes.data, array.size))
-        return state
+        return {name: self._parameter(name) for name in self._shapes}
+
+    def _parameter(self, name):
+        array = np.empty(self._shapes[name], self.dtype)
+        check(self._call("get_parameter", name.encode(), array.ctypes.data, array.size))
+        return array
 
     def load_state_dict(self, state, strict=True):
         """Takes parameters from arrays or tensors, converted to the module's dtype. Not while another thread is in a call."""
@@ -150,11 +151,9 @@ class _Module:
         check(self._call("reset_parameters", seed % 2**64))
 
     def __getattr__(self, name):
-        shapes = self.__dict__.get("_shapes", {})
-        if name not in shapes:
+        if name not in self.__dict__.get("_shapes", ()):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        array = np.empty(shapes[name], self.dtype)
-        check(self._call("get_parameter", name.encode(), array.ctypes.data, array.size))
+        array = self._parameter(name)
         array.flags.writeable = False  # a copy: what is written to it would be lost
         return array
 
