@@ -32,14 +32,25 @@ def _check_device(device):
         raise ValueError(f"device: cpu expected, got {device}")
 
 
-def _size(name, value):
+def _integer(name, value):
     if not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
-    if value <= 0:
-        raise ValueError(f"{name} must be greater than zero, got {value}")
-    if value >= 2**63:
+    if not -(2**63) <= value < 2**63:  # ctypes would cut it to 64 bits
         raise ValueError(f"{name} must be less than 2^63, got {value}")
     return int(value)
+
+
+def _size(name, value):
+    value = _integer(name, value)
+    if value <= 0:
+        raise ValueError(f"{name} must be greater than zero, got {value}")
+    return value
+
+
+def _c_string(name, encoded):
+    if b"\0" in encoded:  # where C would see its end
+        raise ValueError(f"{name}: no null character expected, got {encoded!r}")
+    return encoded
 
 
 def _flag(name, value):
@@ -86,10 +97,10 @@ class _Module:
 
     @classmethod
     def _load(cls, path, prefix, dtype, batch_first):
-        options = LoadOptions(prefix=prefix.encode(), batch_first=batch_first, convert=dtype is not None,
+        options = LoadOptions(prefix=_c_string("prefix", prefix.encode()), batch_first=batch_first, convert=dtype is not None,
                               dtype=_dtype_code(dtype))
         handle = ctypes.c_void_p()
-        check(getattr(lib, f"wlstm_{cls._kind}_load")(os.fsencode(path), options, handle))
+        check(getattr(lib, f"wlstm_{cls._kind}_load")(_c_string("path", os.fsencode(path)), options, handle))
         module = cls.__new__(cls)
         module._adopt(handle)
         return module
@@ -110,15 +121,16 @@ class _Module:
 
     def save(self, path, prefix=""):
         """Writes the parameters to a safetensors file as a state_dict names them, `prefix` before each name."""
-        check(self._call("save", os.fsencode(path), prefix.encode()))
+        check(self._call("save", _c_string("path", os.fsencode(path)), _c_string("prefix", prefix.encode())))
 
     def state_dict(self):
         """The parameters by name, in PyTorch's order: copies, as NumPy arrays."""
-        state = {}
-        for name, shape in self._shapes.items():
-            state[name] = array = np.empty(shape, self.dtype)
-            check(self._call("get_parameter", name.encode(), array.ctypes.data, array.size))
-        return state
+        return {name: self._parameter(name) for name in self._shapes}
+
+    def _parameter(self, name):
+        array = np.empty(self._shapes[name], self.dtype)
+        check(self._call("get_parameter", name.encode(), array.ctypes.data, array.size))
+        return array
 
     def load_state_dict(self, state, strict=True):
         """Takes parameters from arrays or tensors, converted to the module's dtype. Not while another thread is in a call."""
@@ -139,11 +151,9 @@ class _Module:
         check(self._call("reset_parameters", seed % 2**64))
 
     def __getattr__(self, name):
-        shapes = self.__dict__.get("_shapes", {})
-        if name not in shapes:
+        if name not in self.__dict__.get("_shapes", ()):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        array = np.empty(shapes[name], self.dtype)
-        check(self._call("get_parameter", name.encode(), array.ctypes.data, array.size))
+        array = self._parameter(name)
         array.flags.writeable = False  # a copy: what is written to it would be lost
         return array
 
@@ -201,7 +211,7 @@ class LSTM(_Module):
         config = LSTMConfig(bias=_flag("bias", bias), batch_first=_flag("batch_first", batch_first), dropout=dropout,
                             input_size=_size("input_size", input_size), hidden_size=_size("hidden_size", hidden_size),
                             num_layers=_size("num_layers", num_layers), bidirectional=bool(bidirectional),
-                            proj_size=_size("proj_size", proj_size) if proj_size != 0 else 0, dtype=_dtype_code(dtype))
+                            proj_size=_integer("proj_size", proj_size), dtype=_dtype_code(dtype))
         self._create(config)
 
     @classmethod
