@@ -168,7 +168,7 @@ static void point_to_h(const wli_run *run, wli_worker *worker, const wli_item *i
 
 /* The threads that share the item's units meet. */
 static void meet(const wli_item *item) {
-    if (item->share.units > 1) wli_barrier_wait(item->share.barrier, item->share.units);
+    if (item->share.barrier) wli_barrier_wait(item->share.barrier, item->share.units);
 }
 
 wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item *item) {
@@ -208,4 +208,15 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
     }
     if (status == WLSTM_OK) store_states(run, item, &output);
     return status;
+}
+
+wlstm_status wli_node_run(const wli_run *run, wli_worker *worker, const wli_node *node, const wli_share *share) {
+    const int64_t T = run->call->seq_len, S = run->graph.chunk_steps;
+    const wli_item item = { .layer = node->layer,
+                            .direction = node->direction,
+                            .part = node->part,
+                            .first_step = node->chunk * S,
+                            .end_step = (node->chunk + 1) * S < T ? (node->chunk + 1) * S : T,
+                            .share = share ? *share : (wli_share){ 0, 1, NULL } };
+    return wli_item_run(run, worker, &item);
 }

@@ -171,31 +171,40 @@ wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, w
     return status;
 }
 
+/* One thread alone. */
+static wlstm_status run_serial(const wli_run *run, wli_worker *worker) {
+    wlstm_status status = WLSTM_OK;
+    wli_node node;
+    for (bool more = wli_graph_first(&run->graph, &node); more && status == WLSTM_OK;
+         more = wli_graph_next(&run->graph, WLI_BY_CHUNK, &node))
+        status = wli_node_run(run, worker, &node, NULL);
+    return status;
+}
+
+wli_grid wli_grid_of(const wli_run *run) {
+    const wli_sequence_spec *spec = &run->sequence->spec;
+    const bool parts_only = spec->schedule == WLI_PARTS;
+    const int64_t threads = spec->threads, D = run->graph.directions;
+    wli_grid grid = { parts_only ? 1 : smallest(largest(spec->gang_layers, 1), threads), 1, 1, 1 };
+    const int64_t directions = parts_only ? D : smallest(largest(spec->gang_directions, 1), D);
+    grid.directions = smallest(directions, threads / grid.layers);
+    grid.parts = smallest(spec->parts, threads / (grid.layers * grid.directions));
+    if (!parts_only) grid.units = threads / (grid.layers * grid.directions * grid.parts);
+    grid.parts = smallest(run->graph.parts, grid.parts);
+    return grid;
+}
+
 /* By the spec's schedule. */
 static wlstm_status run_schedule(const wli_run *run, void *context) {
     const wli_sequence_spec *spec = &run->sequence->spec;
-    const int64_t threads = spec->threads, D = run->graph.directions, parts = run->graph.parts;
     (void)context;
-    if (threads == 1 || spec->schedule == WLI_SERIAL || omp_in_parallel() ||
+    if (spec->threads == 1 || spec->schedule == WLI_SERIAL || omp_in_parallel() ||
         atomic_load_explicit(&forked, memory_order_relaxed))
-        return wli_run_serial(run, &run->sequence->workers[0]);
-    wli_grid grid = { 1, smallest(D, threads), 1, 1 };
-    switch (spec->schedule) {
-    case WLI_WAVEFRONT:
+        return run_serial(run, &run->sequence->workers[0]);
+    if (spec->schedule == WLI_WAVEFRONT)
         wli_run_wavefront(run, spec->threads);
-        break;
-    case WLI_GANG:
-        grid.layers = smallest(largest(spec->gang_layers, 1), threads);
-        grid.directions = smallest(smallest(largest(spec->gang_directions, 1), D), threads / grid.layers);
-        grid.parts = smallest(spec->parts, threads / (grid.layers * grid.directions));
-        grid.units = threads / (grid.layers * grid.directions * grid.parts);
-        grid.parts = smallest(parts, grid.parts);
-        wli_run_gangs(run, grid);
-        break;
-    default:
-        grid.parts = smallest(parts, threads / grid.directions);
-        wli_run_gangs(run, grid);
-    }
+    else
+        wli_run_gangs(run, wli_grid_of(run));
     return WLSTM_OK;
 }
 

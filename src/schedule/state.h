@@ -49,7 +49,7 @@ typedef struct wli_run {
 /* The units that one of `units` threads computes, who meet at the barrier after each step. */
 typedef struct wli_share {
     int member, units;
-    wli_barrier *barrier; /* not used by one thread alone */
+    wli_barrier *barrier; /* NULL: nobody else is there */
 } wli_share;
 
 /* A piece of work: steps [first_step, end_step) of one layer and direction, for one part of the batch and a share of the units. */
@@ -82,8 +82,18 @@ typedef struct wli_grid {
     int64_t layers, directions, parts, units;
 } wli_grid;
 
-/* The schedules. Those for several threads are for native kernels, which do not fail. */
-wlstm_status wli_run_serial(const wli_run *run, wli_worker *worker);
+/* The grid of a run by gangs: the spec's, fewer where the batch has fewer rows. */
+wli_grid wli_grid_of(const wli_run *run);
+
+/* Which of the gangs owns a node: layers, directions and parts in turn where there are fewer gangs. */
+int64_t wli_grid_owner(const wli_grid *grid, int64_t gangs, const wli_node *node);
+
+/* The order in which gangs go through the graph. */
+static inline wli_order wli_grid_order(const wli_grid *grid) {
+    return grid->layers > 1 ? WLI_BY_FRONT : WLI_BY_CHUNK;
+}
+
+/* The schedules for several threads, for native kernels, which do not fail. */
 void wli_run_wavefront(const wli_run *run, int threads);
 void wli_run_gangs(const wli_run *run, wli_grid grid);
 
