@@ -12,7 +12,7 @@
 typedef struct wli_graph {
     int64_t layers, parts, chunk_steps;
     int directions;
-    const int64_t *lengths; /* descending, at least [parts]: row r is part r % parts's */
+    const int64_t *lengths; /* [parts] of the longest row of each part, descending */
 } wli_graph;
 
 typedef struct wli_node {

@@ -124,10 +124,13 @@ static void store_states(const wli_run *run, const wli_item *item, const wli_vie
     }
 }
 
-/* How many of a part's rows are among the first `active` rows. */
-static int64_t rows_of_part(const wli_run *run, int64_t part, int64_t active) {
-    if (run->graph.parts == 1) return active;
-    return active > part ? (active - part + run->graph.parts - 1) / run->graph.parts : 0;
+/* How many rows of the item's part still run at a step, no more than the `active` of an earlier one. */
+static int64_t active_rows(const wli_run *run, const wli_item *item, int64_t step, int64_t active) {
+    return wli_rows_active(&run->sequence->rows, item->part, run->graph.parts, step, active);
+}
+
+static int64_t all_rows(const wli_run *run, const wli_item *item) {
+    return wli_rows_of_part(&run->sequence->rows, item->part, run->graph.parts);
 }
 
 /* G of the item's steps: its rows still running, step by step. */
@@ -135,10 +138,10 @@ static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_it
     const wli_sequence *sequence = run->sequence;
     const wli_cell_kernels *cell = cell_of(run, item);
     const wli_view input = input_view(run, item->layer, item->first_step);
-    int64_t count = 0, active = run->call->batch;
+    int64_t count = 0, active = all_rows(run, item);
     for (int64_t s = item->first_step; s < item->end_step; s++) {
-        active = wli_rows_active(&sequence->rows, s, active);
-        for (int64_t r = item->part; r < active; r += run->graph.parts)
+        active = active_rows(run, item, s, active);
+        for (int64_t i = 0, r = item->part; i < active; i++, r += run->graph.parts)
             worker->x_rows[count++] = wli_view_at(&input, wli_rows_time(&sequence->rows, item->direction, s, r), r);
     }
     /* The loads of a dense tail reach one vector past the last row: no leftovers there, as they could trap. */
@@ -152,12 +155,12 @@ static void point_to_h(const wli_run *run, wli_worker *worker, const wli_item *i
     const wli_sequence *sequence = run->sequence;
     const wli_cell_kernels *cell = cell_of(run, item);
     const size_t h_bytes = (size_t)cell->weights->state_size * sequence->element;
-    const int64_t s = item->first_step, active = wli_rows_active(&sequence->rows, s, run->call->batch);
+    const int64_t s = item->first_step, active = active_rows(run, item, s, all_rows(run, item));
     const char *h_0 = state_at(run->call->h_0, cell->weights->h_offset, run->call->batch, sequence->element);
     if (h_0 && h_0 == run->call->out) h_0 = sequence->h_copy;
     const wli_view previous =
         s == 0 ? *output : output_view(run, item->layer, item->direction, s - run->graph.chunk_steps);
-    for (int64_t r = item->part, i = 0; r < active; r += run->graph.parts, i++) {
+    for (int64_t r = item->part, i = 0; i < active; r += run->graph.parts, i++) {
         worker->h_rows[i] = wli_view_at(output, wli_rows_time(&sequence->rows, item->direction, s, r), r);
         worker->h_prev_rows[i] =
             s > 0 ? wli_view_at(&previous, wli_rows_time(&sequence->rows, item->direction, s - 1, r), r)
@@ -172,12 +175,11 @@ static void meet(const wli_item *item) {
 }
 
 wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item *item) {
-    const wli_sequence *sequence = run->sequence;
     const wli_cell_kernels *cell = cell_of(run, item);
     const wli_view output = output_view(run, item->layer, item->direction, item->first_step);
     const int64_t next_step = item->direction ? -output.time : output.time;
-    const size_t element = sequence->element, gate_bytes = (size_t)cell->ih.stride * element;
-    int64_t active = run->call->batch;
+    const size_t element = run->sequence->element, gate_bytes = (size_t)cell->ih.stride * element;
+    int64_t active = all_rows(run, item);
     if (item->first_step == 0) load_c(run, item);
     wlstm_status status = project(run, worker, item);
     point_to_h(run, worker, item, &output);
@@ -189,8 +191,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
                            .range = share_of(item, wli_cell_range(cell)),
                            .projection_range = share_of(item, wli_cell_projection_range(cell)) };
     for (int64_t s = item->first_step; s < item->end_step && status == WLSTM_OK; s++) {
-        active = wli_rows_active(&sequence->rows, s, active);
-        step.rows = rows_of_part(run, item->part, active);
+        active = step.rows = active_rows(run, item, s, active);
         if (step.rows == 0) break;
         for (int64_t i = 0; i < step.rows && s > item->first_step; i++) {
             worker->h_prev_rows[i] = worker->h_rows[i];

@@ -163,6 +163,7 @@ wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, w
                                      .chunk_steps = smallest(spec->gate_rows / part_rows, spec->chunk_steps),
                                      .lengths = sequence->rows.lengths } };
     wli_rows_sort(&sequence->rows, call);
+    wli_rows_deal(&sequence->rows, parts);
     if (call->h_0 && call->h_0 == call->out) /* a cell's h_out may be h */
         memcpy(sequence->h_copy, call->h_0,
                (size_t)(call->batch * spec->cells[0].weights->state_size) * sequence->element);
