@@ -15,6 +15,7 @@ enum { EXIT_USAGE = 2, MOST_THREADS = 4096 };
 static const char help[] =
     "Usage: wlstm-bench [PROBLEM]... [--threads LIST] [--family LIST | --cell] [--effort EFFORT] [--benchmark_*]...\n"
     "       wlstm-bench --machine [--threads LIST]\n"
+    "       wlstm-bench --simulate-threads LIST [PROBLEM]...\n"
     "Times wavelstm on problems, across thread counts, with Google Benchmark. Each result is compared with the\n"
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
@@ -28,7 +29,11 @@ static const char help[] =
     "                     load     a safetensors file (in TMPDIR) to a ready plan, and freeing both\n"
     "  --cell           --family cell\n"
     "  --effort EFFORT  how long to look for a fast plan: estimate, measure or patient\n"
-    "  --machine        print this machine's FMA peak and read bandwidth by size; default: at 1 and at all threads\n"
+    "  --machine        print this machine's FMA peak and read bandwidth by size, and what threads pay to meet;\n"
+    "                   default: at 1 and at all threads\n"
+    "  --simulate-threads LIST\n"
+    "                   predict the speed-up on so many threads, as in 2,4,8,16,32,64,128: the plans' items are timed\n"
+    "                   here and replayed on virtual threads; for 2 the measured speed-up stands beside\n"
     "  --benchmark_*    Google Benchmark's own options: --benchmark_filter=REGEX, --benchmark_format=json,\n"
     "                   --benchmark_out=FILE, --benchmark_repetitions=N, --benchmark_min_time=SECONDS,\n"
     "                   --benchmark_list_tests, --benchmark_counters_tabular=true, ...\n"
@@ -78,7 +83,7 @@ static int add_threads(int threads, bench_arguments *given) {
     return 0;
 }
 
-static int parse_threads(const char *list, bench_arguments *given) {
+static int parse_threads(const char *option, const char *list, bench_arguments *given) {
     const char *text = list;
     given->num_threads = 0;
     for (;;) {
@@ -87,7 +92,7 @@ static int parse_threads(const char *list, bench_arguments *given) {
         const long value = strtol(text, &end, 10);
         if (text[0] < '0' || text[0] > '9' || errno != 0 || value < 1 || value > MOST_THREADS ||
             (*end != ',' && *end != '\0') || add_threads((int)value, given) != 0)
-            return wrong_usage("--threads", "integers from 1 to 4096 with commas between them, 64 at most", list);
+            return wrong_usage(option, "integers from 1 to 4096 with commas between them, 64 at most", list);
         if (*end == '\0') break;
         text = end + 1;
     }
@@ -169,15 +174,15 @@ static int split_arguments(int argc, char **argv, int *own_argc, char **own_argv
 
 static int parse_options(int argc, char **argv, bench_arguments *given, bool *finished) {
     static const struct option options[] = {
-        { "threads", 1, NULL, 't' }, { "family", 1, NULL, 'f' },  { "cell", 0, NULL, 'c' },
-        { "effort", 1, NULL, 'e' },  { "machine", 0, NULL, 'm' }, { "help", 0, NULL, 'h' },
-        { "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
+        { "threads", 1, NULL, 't' },          { "family", 1, NULL, 'f' },  { "cell", 0, NULL, 'c' },
+        { "effort", 1, NULL, 'e' },           { "machine", 0, NULL, 'm' }, { "help", 0, NULL, 'h' },
+        { "simulate-threads", 1, NULL, 's' }, { "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
     };
     for (int option, wrong; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         wrong = 0;
         switch (option) {
         case 't':
-            wrong = parse_threads(optarg, given);
+            wrong = parse_threads("--threads", optarg, given);
             break;
         case 'f':
             wrong = parse_families(optarg, given);
@@ -190,6 +195,10 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
             break;
         case 'm':
             given->machine = true;
+            break;
+        case 's':
+            given->simulate = true;
+            wrong = parse_threads("--simulate-threads", optarg, given);
             break;
         case 'v':
             printf("wlstm-bench %s\n%s\n", wlstm_version(), wlstm_build_info());

@@ -13,6 +13,7 @@ typedef struct bench_arguments {
     int num_threads;
     bool families[FAMILIES];
     bool machine;
+    bool simulate;         /* the threads are virtual */
     char **benchmark_argv; /* argv[0] and Google Benchmark's own options */
     int benchmark_argc;
 } bench_arguments;

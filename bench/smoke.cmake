@@ -1,4 +1,4 @@
-# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|machine|usage -P smoke.cmake
+# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|machine|simulate|usage -P smoke.cmake
 cmake_minimum_required(VERSION 3.22)
 
 # Runs wlstm-bench and checks its exit status; its stdout goes to `output`.
@@ -49,9 +49,17 @@ elseif(SMOKE MATCHES "^(create|load)$")
   check_family("GB/s" t10b3i100h20l4 t20b5i30h33l2-bi-f64)
 elseif(SMOKE STREQUAL "machine")
   run(0 --machine)
-  foreach(row "FMA peak f32, GFLOP/s" "FMA peak f64, GFLOP/s" "read   32 KiB, GB/s" "read  256 MiB, GB/s")
+  foreach(row "FMA peak f32, GFLOP/s" "FMA peak f64, GFLOP/s" "read   32 KiB, GB/s" "read  256 MiB, GB/s"
+          "barrier of a gang")
     if(NOT output MATCHES "${row} +[1-9]")
       message(FATAL_ERROR "--machine: a row \"${row}\" expected, got\n${output}")
+    endif()
+  endforeach()
+elseif(SMOKE STREQUAL "simulate")
+  run(0 t10b3i100h20l4 t12b2i20h40l2p24-bi-f64 --simulate-threads 2,64)
+  foreach(row "t10b3i100h20l4 +2 " "t10b3i100h20l4 +64 " "t12b2i20h40l2p24-bi-f64 +64 +[1-9]")
+    if(NOT output MATCHES "${row}")
+      message(FATAL_ERROR "--simulate-threads: a row \"${row}\" expected, got\n${output}")
     endif()
   endforeach()
 elseif(SMOKE STREQUAL "usage")
@@ -66,6 +74,7 @@ elseif(SMOKE STREQUAL "usage")
     run(2 ${wrong})
   endforeach()
   run(2 --machine t10b3i100h20l4)
+  run(2 --simulate-threads 0)
   run(2 --cell t10b3i100h20l4p5)
   run(1 t2b1i2h2l1-bf16)
 endif()

@@ -3,7 +3,9 @@
  * read the arguments -> register FAMILY/PROBLEM/threads:N -> Google Benchmark runs them: prepare, check, time, count */
 #include "allocator.h"
 #include "arguments.h"
+#include "meetings.h"
 #include "shim.h"
+#include "simulate.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +24,16 @@ static int print_machine(const bench_arguments *given) {
     if (!probed) return out_of_memory();
     machine_print(probed, stdout);
     machine_free(probed);
+    const meeting_costs meetings = meetings_measure();
+    meetings_print(&meetings, stdout);
     return EXIT_SUCCESS;
+}
+
+static int print_simulation(const bench_arguments *given) {
+    if (simulate(given->problems, given->num_problems, given->threads, given->num_threads, stdout) == WLSTM_OK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "wlstm-bench: --simulate-threads: %s\n", wlstm_last_error());
+    return EXIT_FAILURE;
 }
 
 /* Fills cases[]; false when there is no memory. */
@@ -67,7 +78,9 @@ int main(int argc, char **argv) {
             fprintf(stderr, "Try 'wlstm-bench --help'.\n");
             exit_status = EXIT_USAGE;
         } else {
-            exit_status = given.machine ? print_machine(&given) : run(&given);
+            exit_status = given.machine    ? print_machine(&given)
+                          : given.simulate ? print_simulation(&given)
+                                           : run(&given);
         }
     }
     bench_arguments_free(&given);

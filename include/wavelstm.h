@@ -262,7 +262,8 @@ typedef struct wlstm_plan_options {
     size_t struct_size;    /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len;   /* the largest T it will execute, at least 1 */
     int64_t max_batch;     /* the largest B it will execute, at least 1 */
-    int num_threads;       /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says */
+    int num_threads;       /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says, and
+                               never more than there are cores for the process (its affinity when the plan is made) */
     wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
     wlstm_effort effort;   /* not used in this version */
     double time_limit; /* seconds that effort MEASURE or PATIENT may take, 0: the default; not used in this version */
@@ -281,7 +282,9 @@ WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_opti
 
 /* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it
  * computes, and the OpenMP runtime for a wavefront's tasks, have small allocations of their own), takes no lock,
- * prints nothing. One thread at a time. Errors: INVALID_ARGUMENT, BACKEND. */
+ * prints nothing. One thread at a time. It may be called anywhere: inside a parallel region or a task, and in the child of
+ * a process that had threads when it forked, it runs on the calling thread alone, with the same result. OpenMP's settings are
+ * afterwards what they were. Errors: INVALID_ARGUMENT, BACKEND. */
 WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);

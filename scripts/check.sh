@@ -1,8 +1,8 @@
 #!/bin/sh
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
-# the whole suite under AddressSanitizer and UBSan, with oneDNN 3.2, without oneDNN, with Debian's own cmake, on every instruction
-# set this machine has, wlstm-run and the Python package against PyTorch; the manual, the ABI, the recipes, and the .deb installed
-# and removed (as root). One name as an argument runs that check alone.
+# the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN 3.2, without oneDNN, with
+# Debian's own cmake, on every instruction set this machine has, wlstm-run and the Python package against PyTorch; the manual, the
+# ABI, the recipes, and the .deb installed and removed (as root). One name as an argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -30,6 +30,17 @@ check_sanitizers() {
     build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags"
     # libgomp keeps its threads' memory to the end.
     LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp suite sanitizers
+}
+# With Archer, which tells ThreadSanitizer what OpenMP's constructs order; on the baseline's vectors, as it does not see accesses of
+# more than 16 bytes. fault/race is a race that must be found.
+check_tsan() {
+    build tsan -DCMAKE_C_COMPILER=clang -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+        -DCMAKE_C_FLAGS='-fsanitize=thread -O1 -g'
+    archer=$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so
+    [ -e "$archer" ] || archer=$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -n 1)
+    options="ignore_noninstrumented_modules=1 suppressions=$PWD/tests/tsan.supp die_after_fork=0"
+    WLSTM_ISA=baseline OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=$options \
+        suite tsan -L 'golden|property|fault' --timeout 300
 }
 check_onednn3() {
     venv=build-check/onednn3-venv
@@ -85,7 +96,7 @@ check_package() {
 }
 
 mkdir -p build-check
-for name in ${1:-format gcc clang sanitizers onednn3 isas debian_cmake manual abi recipes package pytorch}; do
+for name in ${1:-format gcc clang sanitizers tsan onednn3 isas debian_cmake manual abi recipes package pytorch}; do
     echo "check.sh: $name"
     "check_$name"
 done

@@ -32,6 +32,10 @@ wli_panel_range wli_cell_range(const wli_cell_kernels *kernels) {
     return wli_all_panels(kernels->layout.columns, kernels->layout.lanes);
 }
 
+wli_panel_range wli_cell_projection_range(const wli_cell_kernels *kernels) {
+    return wli_all_panels(kernels->hr.columns, kernels->layout.lanes);
+}
+
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels) {
     return kernels->ih.packed->bytes + kernels->hh.packed->bytes + (kernels->hr.packed ? kernels->hr.packed->bytes : 0);
 }
@@ -39,20 +43,6 @@ size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels) {
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
                               const void *const *x, wli_panel_range range, void *gates) {
     return wli_gemm_run(&kernels->ih, rows, x, gates, range, &workspace->gathered);
-}
-
-/* h [rows][P] = m [rows, H] W_hr^T */
-static wlstm_status project_hidden(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
-                                   const wli_cell_step *step) {
-    const size_t element = kernels->element;
-    size_t row_bytes = (size_t)kernels->hr.stride * element;
-    wlstm_status status =
-        wli_gemm_run(&kernels->hr, step->rows, (const void *const *)workspace->unprojected_rows, workspace->projected,
-                     wli_all_panels(kernels->hr.columns, kernels->layout.lanes), &workspace->gathered);
-    for (int64_t r = 0; r < step->rows && status == WLSTM_OK; r++)
-        memcpy(step->h[r], (char *)workspace->projected + (size_t)r * row_bytes,
-               (size_t)kernels->weights->proj_size * element);
-    return status;
 }
 
 wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
@@ -91,5 +81,21 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
         args.h = workspace->unprojected_rows;
     }
     hh->native->step(&args);
-    return projects ? project_hidden(kernels, workspace, step) : WLSTM_OK;
+    return WLSTM_OK;
+}
+
+/* h [rows][P] = m [rows, H] W_hr^T */
+wlstm_status wli_cell_project_hidden(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
+                                     const wli_cell_step *step) {
+    const size_t element = kernels->element, row_bytes = (size_t)kernels->hr.stride * element;
+    const int64_t panel = (int64_t)WLI_PANEL_VECTORS * kernels->layout.lanes, P = kernels->weights->proj_size;
+    const int64_t first = step->projection_range.first * panel, end = step->projection_range.end * panel;
+    if (first >= P || first >= end) return WLSTM_OK;
+    wlstm_status status = wli_gemm_run(&kernels->hr, step->rows, (const void *const *)workspace->unprojected_rows,
+                                       workspace->projected, step->projection_range, &workspace->gathered);
+    for (int64_t r = 0; r < step->rows && status == WLSTM_OK; r++)
+        memcpy((char *)step->h[r] + (size_t)first * element,
+               (char *)workspace->projected + (size_t)r * row_bytes + (size_t)first * element,
+               (size_t)((end < P ? end : P) - first) * element);
+    return status;
 }

@@ -30,9 +30,10 @@ typedef struct wli_cell_step {
     void *gates; /* G [rows, columns], projected; replaced */
     void *c;     /* [rows, ldc], replaced */
     int64_t ldc;
-    void *const *h;        /* [rows] pointers to [R], written */
-    wli_panel_range range; /* the units to finish; all of them with projection */
-    bool backwards;        /* sweep the weights from the end: for every second step */
+    void *const *h;                   /* [rows] pointers to [R], written */
+    wli_panel_range range;            /* the units to finish */
+    wli_panel_range projection_range; /* with projection: the outputs to finish */
+    bool backwards;                   /* sweep the weights from the end: for every second step */
 } wli_cell_step;
 
 wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,
@@ -49,8 +50,15 @@ size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
                               const void *const *x, wli_panel_range range, void *gates);
 
-/* h', c' from G, h and c. */
+/* With projection: all of its outputs. */
+wli_panel_range wli_cell_projection_range(const wli_cell_kernels *kernels);
+
+/* h', c' from G, h and c; with projection, o * tanh(c') into the workspace in place of h'. */
 wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                const wli_cell_step *step);
+
+/* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet before this. */
+wlstm_status wli_cell_project_hidden(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
+                                     const wli_cell_step *step);
 
 #endif

@@ -1,5 +1,6 @@
 #include "plan/choice.h"
 
+#include "plan/gangs.h"
 #include <unistd.h>
 
 /* What the model knows of a core, in seconds, bytes and operations: round figures of 2020s x86-64 servers. Only their ratios matter, as the
@@ -20,33 +21,53 @@ static double cache_bytes(int name, double otherwise) {
     return otherwise;
 }
 
-/* Seconds to read `bytes` of weights again and again, when `threads` do so at once with bytes of their own. */
-static double read_seconds(double bytes, int threads) {
+/* A model on a machine. */
+typedef struct setting {
+    const wli_model *model;
+    double l2, l3;
+} setting;
+
+static setting make_setting(const wli_model *model) {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
-    const double l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512e3), l3 = cache_bytes(_SC_LEVEL3_CACHE_SIZE, 16e6);
+    return (setting){ model, cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512e3), cache_bytes(_SC_LEVEL3_CACHE_SIZE, 16e6) };
 #else
-    const double l2 = cache_bytes(0, 512e3), l3 = cache_bytes(0, 16e6);
+    return (setting){ model, cache_bytes(0, 512e3), cache_bytes(0, 16e6) };
 #endif
-    if (bytes < 0.8 * l2) return bytes / l2_bandwidth;
-    if (bytes * threads < 0.8 * l3) return bytes / l3_bandwidth;
-    return bytes / memory_bandwidth * (threads > 4 ? threads / 4.0 : 1.0);
 }
 
-/* One step of `rows` rows of a cell on one of `threads` threads that each own 1/units of its units. */
-static double step_seconds(const wli_model *model, const wli_cell_weights *cell, int64_t rows, int units, int threads) {
-    const double element = (double)wli_dtype_size(model->dtype), n = (double)rows;
-    const double H = (double)cell->hidden_size / units, R = (double)cell->state_size, I = (double)cell->input_size;
-    const double flops = flops_f32 * 4 / element, bytes = 4 * H * R * element;
-    const double compute = 8 * H * R * n / flops, reads = read_seconds(bytes, threads);
-    const double project = 8 * H * I * n / flops, cell_vectors = n * H * element / 32;
-    return project + (compute > reads ? compute : reads) + cell_vectors * cell_vector_seconds;
+/* Seconds to read `bytes` of weights again and again, when `threads` do so at once, `sharers` of them the same bytes. */
+static double read_seconds(const setting *on, double bytes, int64_t threads, int64_t sharers) {
+    if (bytes < 0.8 * on->l2) return bytes / l2_bandwidth;
+    if (bytes * (double)threads / (double)sharers < 0.8 * on->l3) return bytes / l3_bandwidth;
+    return bytes / memory_bandwidth * (threads > 4 ? (double)threads / 4.0 : 1.0);
+}
+
+/* Arithmetic and reading overlap, not all of it. */
+static double together(double compute, double reads) {
+    return compute > reads ? compute + 0.25 * reads : reads + 0.25 * compute;
+}
+
+/* One step of `rows` rows of a cell, projected `steps` at once, on one of `threads` threads that each own 1/units of its units. */
+static double step_seconds(const setting *on, const wli_cell_weights *cell, int64_t rows, int64_t steps, int64_t units,
+                           int64_t parts, int64_t threads) {
+    const double element = (double)wli_dtype_size(on->model->dtype), n = (double)rows;
+    const double H = (double)cell->hidden_size / (double)units, R = (double)cell->state_size;
+    const double I = (double)cell->input_size, P = (double)cell->proj_size;
+    const double flops = flops_f32 * 4 / element, input_bytes = 4 * H * I * element,
+                 bytes = (4 * H * R + P * H) * element;
+    const double project = together(8 * H * I * n / flops, read_seconds(on, input_bytes + bytes, threads, parts) *
+                                                               input_bytes / (input_bytes + bytes) / (double)steps);
+    const double step = together((8 * H * R + 2 * P * H) * n / flops, read_seconds(on, bytes, threads, parts));
+    return project + step + n * H * element / 32 * cell_vector_seconds;
 }
 
 /* A step of all layers and directions. */
-static double stack_seconds(const wli_model *model, int64_t rows, int units, int threads) {
+static double stack_seconds(const void *context, int64_t rows, int64_t steps, int64_t units, int64_t parts,
+                            int64_t threads) {
+    const setting *on = context;
     double seconds = 0;
-    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++)
-        seconds += step_seconds(model, &model->cells[i], rows, units, threads);
+    for (int64_t i = 0; i < on->model->num_layers * on->model->num_directions; i++)
+        seconds += step_seconds(on, &on->model->cells[i], rows, steps, units, parts, threads);
     return seconds;
 }
 
@@ -69,28 +90,48 @@ static void consider(wli_choice *best, double *best_seconds, wli_choice way, dou
     if (seconds * smallest_gain < *best_seconds) *best = way, *best_seconds = seconds;
 }
 
+/* A slice of a narrower cell is not worth a thread: panels of 4 * 16 columns, AVX-512's. */
+static int64_t most_units(const wli_model *model) {
+    int64_t narrowest = model->cells[0].hidden_size;
+    for (int64_t l = 0; l < model->num_layers; l++)
+        if (wli_model_cell(model, l, 0)->hidden_size < narrowest) narrowest = wli_model_cell(model, l, 0)->hidden_size;
+    return narrowest < 16 ? 1 : narrowest / 16;
+}
+
 wli_choice wli_choose(const wli_model *model, int64_t seq_len, int64_t batch, int threads) {
     const double T = (double)seq_len;
     const int64_t L = model->num_layers, D = model->num_directions, B = batch;
-    wli_choice best = { WLI_SERIAL, 1, 1, 0, seq_len };
-    double best_seconds = T * stack_seconds(model, B, 1, 1);
+    const setting on = make_setting(model);
+    wli_choice best = { .schedule = WLI_SERIAL, .threads = 1, .parts = 1, .chunk_steps = seq_len };
+    double best_seconds = T * stack_seconds(&on, B, seq_len, 1, 1, 1);
     if (threads > 1) {
-        /* Parts of the batch and directions: as many threads as there are of both. */
-        const int64_t parts = B * D < threads ? B : (threads + D - 1) / D < B ? (threads + D - 1) / D : B;
-        const int busy = (int)(parts * D < threads ? parts * D : threads);
-        const double items = (double)((parts * D + busy - 1) / busy);
-        consider(&best, &best_seconds, (wli_choice){ WLI_PARTS, busy, parts, 0, seq_len },
-                 T * stack_seconds(model, (B + parts - 1) / parts, 1, busy) / (double)D * items + region_seconds);
-        if (model->cells[0].proj_size == 0)
-            consider(&best, &best_seconds, (wli_choice){ WLI_GANG, threads, 1, 0, seq_len },
-                     T * (stack_seconds(model, B, threads, threads) + (double)(L * D) * barrier_seconds) +
-                         region_seconds);
+        const wli_gangs gangs = wli_best_gangs(&(wli_gangs_problem){ .seq_len = seq_len,
+                                                                     .batch = B,
+                                                                     .layers = L,
+                                                                     .directions = (int)D,
+                                                                     .threads = threads,
+                                                                     .most_units = most_units(model),
+                                                                     .projects = model->cells[0].proj_size > 0,
+                                                                     .barrier_seconds = barrier_seconds,
+                                                                     .region_seconds = region_seconds,
+                                                                     .stack_seconds = stack_seconds,
+                                                                     .context = &on });
+        consider(&best, &best_seconds,
+                 (wli_choice){ .schedule = WLI_GANG,
+                               .threads = (int)(gangs.layers * gangs.directions * gangs.parts * gangs.units),
+                               .parts = gangs.parts,
+                               .chunk_steps = gangs.chunk_steps,
+                               .gang_layers = gangs.layers,
+                               .gang_directions = gangs.directions },
+                 gangs.seconds);
+        /* Tasks go to whoever is free, which serves where the layers do not divide among the threads. */
         for (int64_t S = 1; D == 1 && L > 1 && S <= seq_len; S *= 2) {
             const double chunks = (double)((seq_len + S - 1) / S), lanes = (double)(L < threads ? L : threads);
             const double fill = (chunks + lanes - 1) / chunks;
             const double tasks = chunks * (double)L * task_seconds;
-            consider(&best, &best_seconds, (wli_choice){ WLI_WAVEFRONT, (int)lanes, 1, 0, S },
-                     T * stack_seconds(model, B, 1, (int)lanes) / lanes * fill + tasks + region_seconds);
+            consider(&best, &best_seconds,
+                     (wli_choice){ .schedule = WLI_WAVEFRONT, .threads = (int)lanes, .parts = 1, .chunk_steps = S },
+                     T * stack_seconds(&on, B, S, 1, 1, (int64_t)lanes) / lanes * fill + tasks + region_seconds);
         }
     }
     best.gate_rows = choose_gate_rows(model, seq_len, (B + best.parts - 1) / best.parts);

@@ -8,6 +8,7 @@ typedef struct wli_choice {
     wli_schedule schedule;
     int threads;
     int64_t parts, gate_rows, chunk_steps;
+    int64_t gang_layers, gang_directions; /* GANG: as in wli_sequence_spec */
 } wli_choice;
 
 /* For runs of up to (seq_len, batch) on up to `threads` threads. */

@@ -23,7 +23,7 @@ struct wlstm_plan {
     wli_cell_kernels *cells; /* the others */
     wli_sequence *sequence;
     size_t weight_bytes, scratch_bytes;
-    char description[448];
+    char description[544];
 };
 
 static wlstm_status check_options(const wlstm_plan_options *options) {
@@ -78,6 +78,8 @@ static wlstm_status make_kernels(wlstm_plan *plan) {
                                .schedule = choice->schedule,
                                .threads = choice->threads,
                                .parts = choice->parts,
+                               .gang_layers = choice->gang_layers,
+                               .gang_directions = choice->gang_directions,
                                .gate_rows = choice->gate_rows,
                                .chunk_steps = choice->chunk_steps };
     if (!(plan->cells = wli_calloc((size_t)num_cells * sizeof *plan->cells)))
@@ -98,8 +100,8 @@ static wlstm_status make_kernels(wlstm_plan *plan) {
 static void describe(wlstm_plan *plan) {
     const wli_model *model = plan->model;
     const wli_cell_weights *cell = &model->cells[0];
-    static const char *const schedules[] = { "1 thread", "batch parts and directions", "wavefront", "unit gang" };
-    char name[WLI_PROBLEM_NAME_BYTES], backend[64], schedule[64], version[WLI_ONEDNN_VERSION_BYTES];
+    static const char *const schedules[] = { "1 thread", "batch parts and directions", "wavefront", "gangs" };
+    char name[WLI_PROBLEM_NAME_BYTES], backend[64], schedule[160], version[WLI_ONEDNN_VERSION_BYTES];
     wli_problem problem = { plan->max_seq_len,          plan->max_batch,   cell->input_size,
                             cell->hidden_size,          model->num_layers, cell->proj_size,
                             model->num_directions == 2, model->bias,       model->dtype };
@@ -112,7 +114,14 @@ static void describe(wlstm_plan *plan) {
         snprintf(backend, sizeof backend, "project and step onednn %s, cell %s", version, native->isa);
     else
         snprintf(backend, sizeof backend, "project and step native %s", native->isa);
-    if (plan->choice.threads > 1)
+    if (plan->choice.threads > 1 && plan->choice.schedule == WLI_GANG) {
+        const int64_t layers = plan->choice.gang_layers, directions = plan->choice.gang_directions;
+        snprintf(schedule, sizeof schedule,
+                 "%d threads as gangs, layers %" PRId64 " x directions %" PRId64 " x parts %" PRId64 " x units %" PRId64
+                 ", chunk %" PRId64,
+                 plan->choice.threads, layers, directions, plan->choice.parts,
+                 plan->choice.threads / (layers * directions * plan->choice.parts), plan->choice.chunk_steps);
+    } else if (plan->choice.threads > 1)
         snprintf(schedule, sizeof schedule, "%d threads as %s, chunk %" PRId64, plan->choice.threads,
                  schedules[plan->choice.schedule], plan->choice.chunk_steps);
     else
@@ -156,6 +165,8 @@ wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, 
     plan->threads = options->num_threads                 ? options->num_threads
                     : wli_environment_get()->num_threads ? wli_environment_get()->num_threads
                                                          : omp_get_max_threads();
+    /* More than the cores that this process may use would wait for each other. */
+    if (plan->threads > omp_get_num_procs()) plan->threads = omp_get_num_procs();
     plan->backend = backend;
     status = backend == WLSTM_BACKEND_REFERENCE ? make_reference(plan) : make_kernels(plan);
     if (status != WLSTM_OK) {

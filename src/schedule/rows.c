@@ -19,3 +19,19 @@ void wli_rows_sort(wli_rows *rows, const wli_call *call) {
         }
     for (int64_t r = 0; r < batch; r++) rows->lengths[r] = wli_call_length(call, rows->order[r]);
 }
+
+static void swap(int64_t *values, int64_t a, int64_t b) {
+    const int64_t value = values[a];
+    values[a] = values[b], values[b] = value;
+}
+
+void wli_rows_deal(wli_rows *rows, int64_t parts) {
+    if (rows->batch == 0 || rows->lengths[0] == rows->lengths[rows->batch - 1]) return;
+    for (int64_t first = parts; first < rows->batch; first += 2 * parts) {
+        const int64_t end = first + parts < rows->batch ? first + parts : rows->batch;
+        for (int64_t a = first, b = end - 1; a < b; a++, b--) {
+            swap(rows->order, a, b);
+            swap(rows->lengths, a, b);
+        }
+    }
+}

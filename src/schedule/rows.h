@@ -1,5 +1,5 @@
-/* The batch rows of a call in the order they are worked on: longest first, so that the rows still running are always the first
- * ones and finished rows cost nothing. */
+/* The batch rows of a call in the order they are worked on: longest first, so that the rows of a part that still run are always its
+ * first ones and finished rows cost nothing. */
 #ifndef WLI_ROWS_H
 #define WLI_ROWS_H
 
@@ -7,17 +7,25 @@
 
 typedef struct wli_rows {
     int64_t *order;   /* [B] the caller's row that is worked on as row r */
-    int64_t *lengths; /* [B] its length, descending */
+    int64_t *lengths; /* [B] its length, descending; once dealt, within a part */
     int64_t batch;
 } wli_rows;
 
 /* Fills order and lengths, which hold the batch, for a call; equal lengths keep the caller's order. */
 void wli_rows_sort(wli_rows *rows, const wli_call *call);
 
-/* How many rows are longer than `step`, no more than the `active` of an earlier step. */
-static inline int64_t wli_rows_active(const wli_rows *rows, int64_t step, int64_t active) {
-    while (active > 0 && rows->lengths[active - 1] <= step) active--;
+/* Sorted rows are dealt to `parts` parts as cards are, row r to part r % parts; where their lengths differ, every second round goes
+ * backwards, so that all parts have nearly the same number of steps. */
+void wli_rows_deal(wli_rows *rows, int64_t parts);
+
+/* How many rows of a part are longer than `step`, no more than the `active` of an earlier step; wli_rows_of_part is the first. */
+static inline int64_t wli_rows_active(const wli_rows *rows, int64_t part, int64_t parts, int64_t step, int64_t active) {
+    while (active > 0 && rows->lengths[part + (active - 1) * parts] <= step) active--;
     return active;
+}
+
+static inline int64_t wli_rows_of_part(const wli_rows *rows, int64_t part, int64_t parts) {
+    return rows->batch > part ? (rows->batch - part + parts - 1) / parts : 0;
 }
 
 /* The time at which row r of a direction does its step s: the reverse direction starts at the row's own end. */

@@ -6,9 +6,14 @@
 #include <omp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int64_t largest(int64_t a, int64_t b) {
     return a > b ? a : b;
+}
+
+static int64_t smallest(int64_t a, int64_t b) {
+    return a < b ? a : b;
 }
 
 /* The widest of everything that one worker holds a row of. */
@@ -58,7 +63,11 @@ static void lay_out(wli_sequence *sequence, wli_arena *arena) {
     sequence->c = wli_arena_take(arena, num_cells, 1, sizeof(char *));
     sequence->between = wli_arena_take(arena, L, 2, sizeof(char *));
     sequence->workers = wli_arena_take(arena, spec->threads, 1, sizeof(wli_worker));
-    sequence->tokens = wli_arena_take(arena, 4 * L, spec->parts, 1);
+    sequence->token_window = one_direction ? 4 : spec->max_seq_len;
+    const bool tasks = spec->schedule == WLI_WAVEFRONT;
+    sequence->tokens = wli_arena_take(arena, tasks ? num_cells * spec->parts + 1 : 0, sequence->token_window, 1);
+    sequence->done = wli_arena_take(arena, num_cells, spec->parts, sizeof(wli_counter));
+    sequence->barriers = wli_arena_take(arena, spec->threads, 1, sizeof(wli_barrier));
     sequence->rows.order = wli_arena_take(arena, B, 1, sizeof(int64_t));
     sequence->rows.lengths = wli_arena_take(arena, B, 1, sizeof(int64_t));
     sequence->zeros = wli_arena_take(arena, w.state, 1, sequence->element);
@@ -81,14 +90,22 @@ static void lay_out(wli_sequence *sequence, wli_arena *arena) {
         lay_out_worker(sequence, &w, arena->base ? &sequence->workers[i] : NULL, arena);
 }
 
-/* A team of threads does not survive a fork, and starting one in the child may hang: the child runs on one thread. */
-static atomic_bool forked;
-static pthread_once_t watch_forks = PTHREAD_ONCE_INIT;
-static void note_fork(void) {
-    atomic_store(&forked, true);
+/* A team of OpenMP's threads does not survive a fork, and starting one in the child may hang, so there a plan runs on one thread;
+ * unless the parent had no other threads, and so no team, when it forked. */
+static atomic_bool threads_at_fork, forked;
+
+static void before_fork(void) {
+    struct stat tasks; /* its links: one a thread, "." and ".." */
+    atomic_store(&threads_at_fork, stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 3);
 }
-static void start_watching(void) {
-    (void)pthread_atfork(NULL, NULL, note_fork);
+
+static void in_child(void) {
+    if (atomic_load(&threads_at_fork)) atomic_store(&forked, true);
+}
+
+/* At the start, as the team may be made, and forked with, before a plan is. */
+__attribute__((constructor)) static void watch_forks(void) {
+    (void)pthread_atfork(before_fork, NULL, in_child);
 }
 
 wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out) {
@@ -109,7 +126,6 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
     memset(sequence->memory, 0, sequence->bytes);
     arena = (wli_arena){ sequence->memory, 0, false };
     lay_out(sequence, &arena);
-    if (spec->threads > 1) pthread_once(&watch_forks, start_watching);
     *out = sequence;
     return WLSTM_OK;
 }
@@ -135,29 +151,65 @@ static void zero_padding(const wli_sequence *sequence, const wli_call *call) {
                    (size_t)width * sequence->element);
 }
 
-wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call) {
+wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, wli_run_nodes *run_nodes,
+                                 void *context) {
     const wli_sequence_spec *spec = &sequence->spec;
-    if (wli_is_single_step(sequence, call)) return wli_run_single_step(sequence, call);
-    wli_run run = { .sequence = sequence,
-                    .call = call,
-                    .parts = spec->parts < call->batch ? spec->parts : call->batch };
-    const int64_t part_rows = (call->batch + run.parts - 1) / run.parts, fitting_steps = spec->gate_rows / part_rows;
-    run.chunk_steps = fitting_steps < spec->chunk_steps ? fitting_steps : spec->chunk_steps;
-    const bool alone = spec->threads == 1 || omp_in_parallel() || atomic_load_explicit(&forked, memory_order_relaxed);
-    wlstm_status status = WLSTM_OK;
+    const int64_t parts = smallest(spec->parts, call->batch), part_rows = (call->batch + parts - 1) / parts;
+    const wli_run run = { .sequence = sequence,
+                          .call = call,
+                          .graph = { .layers = spec->model->num_layers,
+                                     .directions = spec->model->num_directions,
+                                     .parts = parts,
+                                     .chunk_steps = smallest(spec->gate_rows / part_rows, spec->chunk_steps),
+                                     .lengths = sequence->rows.lengths } };
     wli_rows_sort(&sequence->rows, call);
+    wli_rows_deal(&sequence->rows, parts);
     if (call->h_0 && call->h_0 == call->out) /* a cell's h_out may be h */
         memcpy(sequence->h_copy, call->h_0,
                (size_t)(call->batch * spec->cells[0].weights->state_size) * sequence->element);
-    if (alone || spec->schedule == WLI_SERIAL)
-        for (int64_t part = 0; part < run.parts && status == WLSTM_OK; part++)
-            status = wli_run_part(&run, &sequence->workers[0], part);
-    else if (spec->schedule == WLI_GANG)
-        wli_run_gang(&run, spec->threads);
-    else if (spec->schedule == WLI_WAVEFRONT && spec->model->num_directions == 1)
-        wli_run_wavefront(&run, spec->threads);
-    else
-        wli_run_parts(&run, spec->threads);
+    wlstm_status status = run_nodes(&run, context);
     if (call->lengths) zero_padding(sequence, call);
     return status;
+}
+
+/* One thread alone. */
+static wlstm_status run_serial(const wli_run *run, wli_worker *worker) {
+    wlstm_status status = WLSTM_OK;
+    wli_node node;
+    for (bool more = wli_graph_first(&run->graph, &node); more && status == WLSTM_OK;
+         more = wli_graph_next(&run->graph, WLI_BY_CHUNK, &node))
+        status = wli_node_run(run, worker, &node, NULL);
+    return status;
+}
+
+wli_grid wli_grid_of(const wli_run *run) {
+    const wli_sequence_spec *spec = &run->sequence->spec;
+    const bool parts_only = spec->schedule == WLI_PARTS;
+    const int64_t threads = spec->threads, D = run->graph.directions;
+    wli_grid grid = { parts_only ? 1 : smallest(largest(spec->gang_layers, 1), threads), 1, 1, 1 };
+    const int64_t directions = parts_only ? D : smallest(largest(spec->gang_directions, 1), D);
+    grid.directions = smallest(directions, threads / grid.layers);
+    grid.parts = smallest(spec->parts, threads / (grid.layers * grid.directions));
+    if (!parts_only) grid.units = threads / (grid.layers * grid.directions * grid.parts);
+    grid.parts = smallest(run->graph.parts, grid.parts);
+    return grid;
+}
+
+/* By the spec's schedule. */
+static wlstm_status run_schedule(const wli_run *run, void *context) {
+    const wli_sequence_spec *spec = &run->sequence->spec;
+    (void)context;
+    if (spec->threads == 1 || spec->schedule == WLI_SERIAL || omp_in_parallel() ||
+        atomic_load_explicit(&forked, memory_order_relaxed))
+        return run_serial(run, &run->sequence->workers[0]);
+    if (spec->schedule == WLI_WAVEFRONT)
+        wli_run_wavefront(run, spec->threads);
+    else
+        wli_run_gangs(run, wli_grid_of(run));
+    return WLSTM_OK;
+}
+
+wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call) {
+    if (wli_is_single_step(sequence, call)) return wli_run_single_step(sequence, call);
+    return wli_sequence_run_by(sequence, call, run_schedule, NULL);
 }

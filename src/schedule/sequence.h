@@ -8,10 +8,11 @@
 
 /* How threads share the work:
  *   SERIAL     one thread, chunk by chunk through all layers
- *   PARTS      rows of the batch, and directions, side by side; they never meet (one layer)
- *   WAVEFRONT  tasks: layer l at chunk k beside layer l+1 at chunk k-1, for each part of the batch; with two directions both
- *              directions of a layer side by side
- *   GANG       each thread owns a slice of every layer's units for all time; a barrier a step */
+ *   PARTS      rows of the batch, and directions, side by side
+ *   WAVEFRONT  OpenMP tasks: layer l at chunk k beside layer l+1 at chunk k-1, for each part of the batch; with two directions
+ *              both of a layer side by side
+ *   GANG       threads in gangs. A gang owns layers, directions and parts of the batch, each of its threads a slice of the units,
+ *              for all time; a barrier a step in the gang, and between gangs they wait as a wavefront does */
 typedef enum wli_schedule { WLI_SERIAL, WLI_PARTS, WLI_WAVEFRONT, WLI_GANG } wli_schedule;
 
 typedef struct wli_sequence_spec {
@@ -20,8 +21,10 @@ typedef struct wli_sequence_spec {
     int64_t max_seq_len, max_batch;
     wli_schedule schedule;
     int threads;
-    int64_t
-        parts; /* of the batch: part p works on rows p, p + parts, ..., longest first, so that all finish together */
+    int64_t parts; /* of the batch: part p works on rows p, p + parts, ..., longest first, so all finish together */
+    int64_t gang_layers,
+        gang_directions; /* GANG: among how many gangs the layers and directions are shared, 0 is 1; with
+                                             parts, threads / (gang_layers * gang_directions * parts) share the units */
     int64_t gate_rows;   /* rows of G (steps times rows of a part) projected at once, at least a part's */
     int64_t chunk_steps; /* the most steps of a chunk */
 } wli_sequence_spec;
@@ -34,7 +37,8 @@ void wli_sequence_destroy(wli_sequence *sequence);
 size_t wli_sequence_bytes(const wli_sequence *sequence);
 
 /* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing of ours. Inside somebody's
- * parallel region, and in the child of a fork, it runs on the calling thread alone: the result is the same. */
+ * parallel region, and in the child of a process that had threads when it forked, it runs on the calling thread alone: the result is
+ * the same. */
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call);
 
 #endif

@@ -30,16 +30,18 @@ wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call) {
         else
             memset(c + (size_t)r * c_stride, 0, c_bytes);
     }
-    wlstm_status status = wli_cell_run_step(cell, &worker->workspace,
-                                            &(wli_cell_step){ .rows = B,
-                                                              .h_prev = worker->h_prev_rows,
-                                                              .h_prev_is_zero = !call->h_0,
-                                                              .x = worker->x_rows,
-                                                              .gates = worker->gates,
-                                                              .c = c,
-                                                              .ldc = cell->c_stride,
-                                                              .h = worker->h_rows,
-                                                              .range = wli_cell_range(cell) });
+    const wli_cell_step step = { .rows = B,
+                                 .h_prev = worker->h_prev_rows,
+                                 .h_prev_is_zero = !call->h_0,
+                                 .x = worker->x_rows,
+                                 .gates = worker->gates,
+                                 .c = c,
+                                 .ldc = cell->c_stride,
+                                 .h = worker->h_rows,
+                                 .range = wli_cell_range(cell),
+                                 .projection_range = wli_cell_projection_range(cell) };
+    wlstm_status status = wli_cell_run_step(cell, &worker->workspace, &step);
+    if (status == WLSTM_OK && weights->weight_hr) status = wli_cell_project_hidden(cell, &worker->workspace, &step);
     for (int64_t r = 0; r < B && call->c_n; r++)
         memcpy((char *)call->c_n + (size_t)r * c_bytes, c + (size_t)r * c_stride, c_bytes);
     if (call->h_n) memcpy(call->h_n, call->out, (size_t)B * h_bytes);

@@ -3,6 +3,7 @@
 #define WLI_STATE_H
 
 #include "schedule/barrier.h"
+#include "schedule/graph.h"
 #include "schedule/rows.h"
 #include "schedule/sequence.h"
 
@@ -32,35 +33,38 @@ struct wli_sequence {
     char **between; /* [cells or 2][2 or 1] outputs on their way to the next layer */
     wli_rows rows;
     wli_worker *workers; /* [threads] */
-    char *tokens;        /* [layers][4][parts] addresses that stand for (layer, chunk, part) in task dependences */
-    wli_barrier barrier;
+    char *tokens;        /* [1 + lanes * token_window] addresses that stand for nodes in task dependences */
+    int64_t token_window;
+    wli_counter *done;     /* [lanes] how many chunks are done, where gangs wait for each other */
+    wli_barrier *barriers; /* [threads] of each gang */
 };
 
 /* One call on its way through the layers. */
 typedef struct wli_run {
     wli_sequence *sequence;
     const wli_call *call;
-    int64_t parts, chunk_steps;
+    wli_graph graph;
 } wli_run;
 
-/* A piece of work: steps [first_step, end_step) of one layer and direction, for one part of the batch and a range of the units. */
+/* The units that one of `units` threads computes, who meet at the barrier after each step. */
+typedef struct wli_share {
+    int member, units;
+    wli_barrier *barrier; /* NULL: nobody else is there */
+} wli_share;
+
+/* A piece of work: steps [first_step, end_step) of one layer and direction, for one part of the batch and a share of the units. */
 typedef struct wli_item {
     int64_t layer;
     int direction;
     int64_t first_step, end_step, part;
-    wli_panel_range range;
-    wli_barrier *barrier; /* waited at after each step by all who share it; NULL: nobody shares it */
-    int threads;          /* that share it */
+    wli_share share;
 } wli_item;
 
 /* Project, then step by step. */
 wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item *item);
 
-/* All steps of one layer and direction for one part, chunk by chunk. */
-wlstm_status wli_item_run_chunks(const wli_run *run, wli_worker *worker, wli_item item);
-
-/* An item over the units of its layer. */
-wli_item wli_item_whole(const wli_run *run, int64_t layer, int direction, int64_t part);
+/* A node's item, or a share of it; NULL is the whole. */
+wlstm_status wli_node_run(const wli_run *run, wli_worker *worker, const wli_node *node, const wli_share *share);
 
 /* A call of one step by one thread through one cell, and its way. */
 bool wli_is_single_step(const wli_sequence *sequence, const wli_call *call);
@@ -69,10 +73,28 @@ wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call);
 /* Elements from one row to the next of an output [.., width] between layers. */
 int64_t wli_output_stride(const wli_sequence *sequence, int64_t width);
 
-/* The schedules. Those for several threads are for native kernels, which do not fail. */
-wlstm_status wli_run_part(const wli_run *run, wli_worker *worker, int64_t part);
-void wli_run_parts(const wli_run *run, int threads);
+/* Everything but who runs which node when: `run_nodes` runs the graph's nodes, each after those it needs. */
+typedef wlstm_status wli_run_nodes(const wli_run *run, void *context);
+wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, wli_run_nodes *run_nodes, void *context);
+
+/* Gangs of `units` threads own layers, directions and parts of the batch. */
+typedef struct wli_grid {
+    int64_t layers, directions, parts, units;
+} wli_grid;
+
+/* The grid of a run by gangs: the spec's, fewer where the batch has fewer rows. */
+wli_grid wli_grid_of(const wli_run *run);
+
+/* Which of the gangs owns a node: layers, directions and parts in turn where there are fewer gangs. */
+int64_t wli_grid_owner(const wli_grid *grid, int64_t gangs, const wli_node *node);
+
+/* The order in which gangs go through the graph. */
+static inline wli_order wli_grid_order(const wli_grid *grid) {
+    return grid->layers > 1 ? WLI_BY_FRONT : WLI_BY_CHUNK;
+}
+
+/* The schedules for several threads, for native kernels, which do not fail. */
 void wli_run_wavefront(const wli_run *run, int threads);
-void wli_run_gang(const wli_run *run, int threads);
+void wli_run_gangs(const wli_run *run, wli_grid grid);
 
 #endif

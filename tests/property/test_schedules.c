@@ -1,4 +1,5 @@
-/* Every schedule, thread count, chunk and split of the batch gives the same bits as one thread does in one go. */
+/* Every schedule, thread count, chunk and split of the batch gives the same bits as one thread does in one go; so does every order
+ * that the graph of the items allows, which is what the schedules rely on: the nodes that are ready are run at random. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,7 @@
 
 #include "kernels/reference.h"
 #include "random.h"
-#include "schedule/sequence.h"
+#include "schedule/state.h"
 
 enum { PROBLEMS = 60, LARGEST_T = 23, LARGEST_B = 11, MOST_LAYERS = 4, LARGEST_H = 37, LARGEST_I = 25 };
 enum { OUT = LARGEST_T * LARGEST_B * 2 * LARGEST_H, STATE = 2 * MOST_LAYERS * LARGEST_B * LARGEST_H };
@@ -52,12 +53,66 @@ static void draw_values(wlstm_dtype dtype, double *values, int64_t count) {
     }
 }
 
-static void run(const wli_sequence_spec *spec, wli_call call, results *to) {
+static bool is_done(const wli_graph *graph, const int64_t *done, const wli_node *node) {
+    return done[wli_graph_lane(graph, node)] > node->chunk;
+}
+
+static bool is_ready(const wli_graph *graph, const int64_t *done, const wli_node *node) {
+    wli_node needed[WLI_MOST_NEEDED];
+    bool ready = true;
+    for (int i = wli_graph_needed(graph, node, needed); i-- > 0;) ready = ready && is_done(graph, done, &needed[i]);
+    return ready;
+}
+
+/* Both orders name every node once, after those that it needs. */
+static void check_order(const wli_graph *graph, wli_order order) {
+    int64_t done[2 * MOST_LAYERS * LARGEST_B] = { 0 }, nodes = 0;
+    wli_node node;
+    for (bool more = wli_graph_first(graph, &node); more; more = wli_graph_next(graph, order, &node)) {
+        assert_true(is_ready(graph, done, &node));
+        assert_int_equal(done[wli_graph_lane(graph, &node)]++, node.chunk);
+        nodes++;
+    }
+    for (int64_t part = 0; part < graph->parts; part++)
+        nodes -= wli_graph_chunks(graph, part) * graph->layers * graph->directions;
+    assert_int_equal(nodes, 0);
+}
+
+/* The next node of each lane is a candidate; one of those that are ready is drawn, and any worker. */
+static wlstm_status run_at_random(const wli_run *run, void *context) {
+    const wli_graph *graph = &run->graph;
+    int64_t done[2 * MOST_LAYERS * LARGEST_B] = { 0 };
+    (void)context;
+    check_order(graph, WLI_BY_CHUNK);
+    check_order(graph, WLI_BY_FRONT);
+    for (;;) {
+        wli_node ready[2 * MOST_LAYERS * LARGEST_B];
+        int64_t count = 0;
+        for (int64_t lane = 0; lane < wli_graph_lanes(graph); lane++) {
+            const int64_t cell = lane / graph->parts;
+            const wli_node node = { .layer = cell / graph->directions,
+                                    .direction = (int)(cell % graph->directions),
+                                    .part = lane % graph->parts,
+                                    .chunk = done[lane] };
+            if (node.chunk < wli_graph_chunks(graph, node.part) && is_ready(graph, done, &node)) ready[count++] = node;
+        }
+        if (count == 0) break;
+        const wli_node *drawn = &ready[random_between(&stream, 0, count - 1)];
+        wli_worker *worker = &run->sequence->workers[random_between(&stream, 0, run->sequence->spec.threads - 1)];
+        assert_int_equal(wli_node_run(run, worker, drawn, NULL), WLSTM_OK);
+        done[wli_graph_lane(graph, drawn)]++;
+    }
+    return WLSTM_OK;
+}
+
+static void run(const wli_sequence_spec *spec, wli_call call, bool at_random, results *to) {
     wli_sequence *sequence;
     assert_int_equal(wli_sequence_make(spec, &sequence), WLSTM_OK);
     memset(to, 0, sizeof *to);
     call.out = to->out, call.h_n = to->h_n, call.c_n = to->c_n;
-    assert_int_equal(wli_sequence_run(sequence, &call), WLSTM_OK);
+    assert_int_equal(at_random ? wli_sequence_run_by(sequence, &call, run_at_random, NULL)
+                               : wli_sequence_run(sequence, &call),
+                     WLSTM_OK);
     wli_sequence_destroy(sequence);
 }
 
@@ -85,20 +140,23 @@ static void check_against_reference(const wli_model *model, wli_call call) {
 static void check_schedules(wli_sequence_spec spec, const wli_call *call, const char *name) {
     static const int thread_counts[] = { 1, 2, 3, 5, 8 };
     static const int64_t chunks[] = { 1, 2, 3, 7, LARGEST_T };
-    for (int schedule = WLI_SERIAL; schedule <= WLI_GANG; schedule++) {
-        if (schedule == WLI_GANG && spec.model->cells[0].proj_size) continue;
+    enum { AT_RANDOM = WLI_GANG + 1 };
+    for (int schedule = WLI_SERIAL; schedule <= AT_RANDOM; schedule++)
         for (int k = 0; k < 5; k++) {
-            spec.schedule = (wli_schedule)schedule;
+            spec.schedule = schedule == AT_RANDOM ? WLI_WAVEFRONT : (wli_schedule)schedule;
             spec.threads = thread_counts[random_between(&stream, 0, 4)];
             spec.chunk_steps = chunks[k];
-            spec.parts = schedule == WLI_GANG ? 1 : random_between(&stream, 1, spec.max_batch);
+            spec.parts = random_between(&stream, 1, random_between(&stream, 1, spec.max_batch));
+            spec.gang_layers = random_between(&stream, 0, spec.model->num_layers);
+            spec.gang_directions = random_between(&stream, 0, spec.model->num_directions);
             spec.gate_rows = random_between(&stream, spec.max_batch, 3 * spec.max_batch);
-            run(&spec, *call, &other);
+            run(&spec, *call, schedule == AT_RANDOM, &other);
             if (memcmp(&other, &serial, sizeof serial) != 0)
-                fail_msg("%s: schedule %d, %d threads, chunk %d, %d parts: other bits than one thread's", name,
-                         schedule, spec.threads, (int)spec.chunk_steps, (int)spec.parts);
+                fail_msg("%s: schedule %d, %d threads, chunk %d, %d parts, gangs %d layers x %d directions: other bits "
+                         "than one thread's",
+                         name, schedule, spec.threads, (int)spec.chunk_steps, (int)spec.parts, (int)spec.gang_layers,
+                         (int)spec.gang_directions);
         }
-    }
 }
 
 static void all_schedules_give_the_same_bits(void **state) {
@@ -136,7 +194,7 @@ static void all_schedules_give_the_same_bits(void **state) {
                                    .parts = 1,
                                    .gate_rows = T * B,
                                    .chunk_steps = T };
-        run(&spec, call, &serial);
+        run(&spec, call, false, &serial);
         check_against_reference(model, call);
         check_schedules(spec, &call, name);
         for (int64_t i = 0; i < num_cells; i++) wli_cell_kernels_release(&cells[i]);

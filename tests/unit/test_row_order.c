@@ -59,12 +59,52 @@ static void active_rows_are_the_first_ones(void **state) {
     int64_t lengths[] = { 5, 5, 3, 1 };
     const wli_rows rows = { .lengths = lengths, .batch = 4 };
     const int64_t expected[] = { 4, 3, 3, 2, 2, 0, 0 };
-    int64_t active = rows.batch;
+    int64_t active = wli_rows_of_part(&rows, 0, 1);
     for (int64_t step = 0; step < 7; step++) {
-        active = wli_rows_active(&rows, step, active);
+        active = wli_rows_active(&rows, 0, 1, step, active);
         assert_int_equal(active, expected[step]);
-        assert_int_equal(wli_rows_active(&rows, step, rows.batch), expected[step]);
+        assert_int_equal(wli_rows_active(&rows, 0, 1, step, rows.batch), expected[step]);
     }
+}
+
+/* Each part's rows are longest first, and no two parts' steps differ by more than the longest row, as those of rows dealt in one
+ * direction would. */
+static void parts_have_nearly_the_same_steps(void **state) {
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t lengths[MAX_BATCH], order[MAX_BATCH], sorted[MAX_BATCH], most = 0, fewest = INT64_MAX, total = 0;
+        wli_call call = { .seq_len = random_between(&stream, 1, 1000), .lengths = lengths };
+        wli_rows rows = { .order = order, .lengths = sorted };
+        call.batch = random_between(&stream, 1, MAX_BATCH);
+        const int64_t parts = random_between(&stream, 1, call.batch);
+        for (int64_t b = 0; b < call.batch; b++) lengths[b] = random_between(&stream, 1, call.seq_len);
+        wli_rows_sort(&rows, &call);
+        wli_rows_deal(&rows, parts);
+        for (int64_t part = 0; part < parts; part++) {
+            int64_t steps = 0, before = call.seq_len;
+            const int64_t count = wli_rows_of_part(&rows, part, parts);
+            for (int64_t i = 0, r = part; i < count; i++, r += parts) {
+                assert_int_equal(rows.lengths[r], lengths[rows.order[r]]);
+                assert_true(rows.lengths[r] <= before);
+                before = rows.lengths[r];
+                steps += before;
+            }
+            total += steps;
+            if (steps > most) most = steps;
+            if (steps < fewest) fewest = steps;
+        }
+        for (int64_t b = 0; b < call.batch; b++) total -= lengths[b];
+        assert_int_equal(total, 0);
+        assert_true(most - fewest <= rows.lengths[0]);
+    }
+    /* 16 rows of 16, 15, ... 1 steps to 8 parts: 17 each, not 24 to 10. */
+    int64_t lengths[16], order[16], sorted[16];
+    const wli_call call = { .seq_len = 16, .batch = 16, .lengths = lengths };
+    wli_rows rows = { .order = order, .lengths = sorted };
+    for (int64_t b = 0; b < 16; b++) lengths[b] = 16 - b;
+    wli_rows_sort(&rows, &call);
+    wli_rows_deal(&rows, 8);
+    for (int64_t part = 0; part < 8; part++) assert_int_equal(rows.lengths[part] + rows.lengths[part + 8], 17);
 }
 
 static void the_reverse_direction_starts_at_a_rows_own_end(void **state) {
@@ -97,6 +137,7 @@ int main(void) {
         cmocka_unit_test(longest_first_equal_ones_as_they_came),
         cmocka_unit_test(without_lengths_the_order_is_the_callers),
         cmocka_unit_test(active_rows_are_the_first_ones),
+        cmocka_unit_test(parts_have_nearly_the_same_steps),
         cmocka_unit_test(the_reverse_direction_starts_at_a_rows_own_end),
         cmocka_unit_test(views),
     };

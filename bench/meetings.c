@@ -1,0 +1,93 @@
+#include "meetings.h"
+
+#include "schedule/barrier.h"
+#include <math.h>
+#include <omp.h>
+
+enum { ROUNDS = 20, MEETINGS = 2000 };
+
+static double regions(void) {
+    volatile int sink = 0;
+    const double start = omp_get_wtime();
+    for (int i = 0; i < MEETINGS; i++) {
+#pragma omp parallel num_threads(2)
+        if (omp_get_thread_num() == 0) sink = i;
+    }
+    (void)sink;
+    return (omp_get_wtime() - start) / MEETINGS;
+}
+
+/* Of the first thread, whose second meeting it is when the clock starts. */
+static double barriers(void) {
+    wli_barrier barrier = { 0 };
+    double seconds = 0;
+#pragma omp parallel num_threads(2)
+    {
+        const int team = omp_get_num_threads();
+        wli_barrier_wait(&barrier, team);
+        const double start = omp_get_wtime();
+        for (int i = 0; i < MEETINGS; i++) wli_barrier_wait(&barrier, team);
+        if (omp_get_thread_num() == 0) seconds = (omp_get_wtime() - start) / MEETINGS;
+    }
+    return seconds;
+}
+
+/* Two threads wait for each other in turn. */
+static double waits(void) {
+    static wli_counter counters[2];
+    double seconds = 0;
+    atomic_store(&counters[0].value, 0);
+    atomic_store(&counters[1].value, 0);
+#pragma omp parallel num_threads(2)
+    {
+        const int me = omp_get_thread_num(), team = omp_get_num_threads();
+        const double start = omp_get_wtime();
+        for (int i = 1; i <= MEETINGS && team == 2; i++) {
+            if (me == 1) wli_counter_wait(&counters[0], i);
+            atomic_store_explicit(&counters[me].value, i, memory_order_release);
+            if (me == 0) wli_counter_wait(&counters[1], i);
+        }
+        if (me == 0) seconds = (omp_get_wtime() - start) / (2 * MEETINGS);
+    }
+    return seconds;
+}
+
+/* The shape of a wavefront of four layers. */
+static double tasks(void) {
+    enum { LAYERS = 4, CHUNKS = MEETINGS / LAYERS };
+    static char tokens[LAYERS][CHUNKS];
+    (void)tokens; /* some compilers do not count a use in a depend clause */
+    const double start = omp_get_wtime();
+#pragma omp parallel num_threads(2)
+#pragma omp single
+    for (int chunk = 0; chunk < CHUNKS; chunk++)
+        for (int l = 0; l < LAYERS; l++) {
+            const int below = l > 0 ? l - 1 : l, before = chunk > 0 ? chunk - 1 : chunk;
+            const int above = l + 1 < LAYERS ? l + 1 : l, then = chunk > 1 ? chunk - 2 : chunk;
+            (void)below, (void)before, (void)above, (void)then;
+#pragma omp task depend(in                                                                                             \
+                        : tokens[l][before], tokens[below][chunk], tokens[above][then]) depend(inout                   \
+                                                                                               : tokens[l][chunk])
+            (void)0;
+        }
+    return (omp_get_wtime() - start) / MEETINGS;
+}
+
+meeting_costs meetings_measure(void) {
+    meeting_costs least = { INFINITY, INFINITY, INFINITY, INFINITY };
+    for (int round = 0; round < ROUNDS; round++) {
+        least.region = fmin(least.region, regions());
+        least.barrier = fmin(least.barrier, barriers());
+        least.wait = fmin(least.wait, waits());
+        least.task = fmin(least.task, tasks());
+    }
+    return least;
+}
+
+void meetings_print(const meeting_costs *costs, FILE *out) {
+    fprintf(out,
+            "\nTwo threads, microseconds: parallel region %.2f, barrier of a gang %.2f, wait for another gang %.2f, "
+            "task of "
+            "a wavefront %.2f\n",
+            1e6 * costs->region, 1e6 * costs->barrier, 1e6 * costs->wait, 1e6 * costs->task);
+}

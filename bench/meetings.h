@@ -1,0 +1,19 @@
+/* What threads of this machine pay for working together, in seconds. */
+#ifndef BENCH_MEETINGS_H
+#define BENCH_MEETINGS_H
+
+#include <stdio.h>
+
+typedef struct meeting_costs {
+    double region;  /* an empty parallel region */
+    double barrier; /* the gangs' barrier, of two threads */
+    double wait;    /* what one gang has done is seen by another that waits for it */
+    double task;    /* an OpenMP task with three dependences and nothing to do */
+} meeting_costs;
+
+/* Each the least of many rounds of two threads. */
+meeting_costs meetings_measure(void);
+
+void meetings_print(const meeting_costs *costs, FILE *out);
+
+#endif

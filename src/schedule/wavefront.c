@@ -1,0 +1,31 @@
+/* The wavefront: each node of the graph is an OpenMP task, and what it needs are the task's dependences. */
+#include "schedule/state.h"
+
+#include <omp.h>
+
+/* What stands for a node in task dependences. With one direction a lane's chunks share four in turn: a node comes after all who
+ * name the one four chunks before. With two the other direction's chunks are far away, so each has its own. */
+static char *token(const wli_run *run, const wli_node *node) {
+    const int64_t window = run->sequence->token_window;
+    return &run->sequence->tokens[1 + wli_graph_lane(&run->graph, node) * window + node->chunk % window];
+}
+
+void wli_run_wavefront(const wli_run *run, int threads) {
+    const wli_graph *graph = &run->graph;
+#pragma omp parallel num_threads(threads)
+#pragma omp single
+    {
+        wli_node node;
+        for (bool more = wli_graph_first(graph, &node); more; more = wli_graph_next(graph, WLI_BY_FRONT, &node)) {
+            wli_node needed[WLI_MOST_NEEDED];
+            const int count = wli_graph_needed(graph, &node, needed);
+            char *own = token(run, &node), *after[WLI_MOST_NEEDED];
+            for (int i = 0; i < WLI_MOST_NEEDED; i++)
+                after[i] = i < count ? token(run, &needed[i]) : run->sequence->tokens; /* the first is nobody's */
+            char *a = after[0], *b = after[1], *c = after[2];
+            (void)own, (void)a, (void)b, (void)c; /* some compilers do not count a use in a depend clause */
+#pragma omp task firstprivate(node) depend(in : *a, *b, *c) depend(inout : *own)
+            (void)wli_node_run(run, &run->sequence->workers[omp_get_thread_num()], &node, NULL);
+        }
+    }
+}
