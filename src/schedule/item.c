@@ -169,7 +169,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
             worker->h_rows[i] = (char *)worker->h_rows[i] + next_step;
         }
         step.h_prev_is_zero = s == 0 && !run->call->h_0;
-        step.backwards = s % 2 == 1;
+        step.backwards = s % 2 == 1 && !sequence->spec.one_way;
         status = wli_cell_run_step(cell, &worker->workspace, &step);
         step.gates = (char *)step.gates + (size_t)step.rows * gate_bytes;
         if (item->barrier) wli_barrier_wait(item->barrier, item->threads);

@@ -24,6 +24,7 @@ typedef struct wli_sequence_spec {
         parts; /* of the batch: part p works on rows p, p + parts, ..., longest first, so that all finish together */
     int64_t gate_rows;   /* rows of G (steps times rows of a part) projected at once, at least a part's */
     int64_t chunk_steps; /* the most steps of a chunk */
+    bool one_way;        /* no step goes through the weights from the end */
 } wli_sequence_spec;
 
 /* The state and scratch memory of one run at a time. */
