@@ -3,6 +3,7 @@
 #define WLI_PLAN_H
 
 #include "call.h"
+#include "plan/axes.h"
 
 /* The largest T*B: what it multiplies stays far from overflow. */
 #define WLI_LARGEST_ROWS (INT64_C(1) << 40)
@@ -11,6 +12,10 @@
 wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan);
+
+/* A plan that runs a choice, legal in the setting, which asks nobody and prints nothing. */
+wlstm_status wli_plan_make_choice(wli_model *model, const wli_setting *setting, const wli_choice *choice,
+                                  wlstm_plan **plan);
 
 /* A checked call within the plan's maxima. */
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call);
