@@ -116,11 +116,12 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
                            : (wli_pack_args){ weights->weight_ih, 4 * H, I, layout, columns, 0, NULL };
     char key[64];
     void *packed;
-    snprintf(key, sizeof key, "%s %" PRId64 ", cell %" PRId64 ", matrix %d",
-             kind == WLI_GEMM_ONEDNN ? "onednn rows"
-             : small_pages           ? "small pages, lanes"
-                                     : "lanes",
-             kind == WLI_GEMM_NATIVE ? lanes : request.max_rows, cell, (int)which);
+    /* A layout's order of columns follows from the lanes, whoever multiplies. */
+    snprintf(key, sizeof key, "%s %" PRId64 ", lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
+             kind == WLI_GEMM_ONEDNN ? "onednn"
+             : small_pages           ? "small pages"
+                                     : "native",
+             kind == WLI_GEMM_ONEDNN ? request.max_rows : 0, lanes, cell, (int)which);
     *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
     gemm->element = wli_dtype_size(model->dtype);
     gemm->stride = wli_gate_stride(gemm->columns, gemm->element);
