@@ -15,16 +15,25 @@
 #include <stdio.h>
 
 static const double clear_gain = 0.97; /* the most that a better candidate takes of the best one's time */
-static const double hopeless = 1.15;   /* after one turn */
+static const double near_miss = 1.06;  /* worth a second look, with more turns */
+/* What a candidate may take of the best one's time and go on, after so many turns. */
+static const double bearable[] = { 1.5, 1.15, 1.08, 1.04 };
 
-enum { MOST_TRIED = 2000 };
+enum { MOST_TRIED = 2000, TURNS = 8, TURNS_OF_SECOND_LOOK = 16, SECOND_LOOKS = 6 };
+
+/* What was looked at already, and how it compared with the best at that time; INFINITY if it was not measured. */
+typedef struct seen_candidate {
+    wli_candidate candidate;
+    wli_choice choice;
+    double ratio;
+} seen_candidate;
 
 typedef struct search {
     const wli_search_request *request;
     wli_setting setting; /* of the copy */
     wli_machine_model machine;
     wli_trials *trials;
-    wli_choice *seen; /* [MOST_TRIED], measured or found wanting */
+    seen_candidate *seen; /* [MOST_TRIED] */
     int num_seen, measured;
     bool patient, stopped;
     double deadline;
@@ -53,7 +62,9 @@ static bool take_turns(search *s, wlstm_plan *first, wlstm_plan *second, double 
         const double a = wli_trials_time(s->trials, first, turn), b = wli_trials_time(s->trials, second, turn);
         if (a < 0 || b < 0) return false;
         least[0] = fmin(least[0], a), least[1] = fmin(least[1], b);
-        if (least[1] * ratio > least[0] * (i == 0 ? hopeless : i == 1 ? 1.02 : 1e9)) break;
+        const size_t rung =
+            (size_t)i < sizeof bearable / sizeof bearable[0] ? (size_t)i : sizeof bearable / sizeof bearable[0] - 1;
+        if (least[1] * ratio > least[0] * bearable[rung]) break;
         if (i > 0 && over(s)) break;
     }
     return true;
@@ -67,32 +78,54 @@ static void report(const wli_candidate *candidate, double seconds, double best_s
     wli_verbose(2, line);
 }
 
-/* Measures a candidate; whether it became the best. */
-static bool try(search *s, const wli_candidate *candidate) {
-    const double far_slower = s->patient ? 4 : 1.6;
-    if (over(s) || !wli_candidate_legal(&s->setting, candidate)) return false;
+/* Runs a candidate against the best; whether it took its place. *ratio is how they compared, INFINITY where it does not run. */
+static bool challenge(search *s, const wli_candidate *candidate, int turns, double *ratio) {
     const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
-    for (int i = 0; i < s->num_seen; i++)
-        if (wli_choice_equal(&s->setting, &s->seen[i], &choice)) return false;
-    s->seen[s->num_seen++] = choice;
-    const wli_choice best = wli_candidate_resolve(&s->setting, &s->best);
-    if (wli_predict(&s->setting, &choice, &s->machine) > far_slower * wli_predict(&s->setting, &best, &s->machine))
-        return false;
     wlstm_plan *plan;
+    *ratio = INFINITY;
     if (wli_trials_plan(s->trials, &choice, &plan) != WLSTM_OK) return false;
     s->measured++;
     double least[2];
-    const double best_scale = scale(s, &s->best), ratio = scale(s, candidate) / best_scale;
-    const bool ran = take_turns(s, s->best_plan, plan, ratio, 6, least);
-    const bool better = ran && least[1] * ratio < clear_gain * least[0];
-    if (ran) report(candidate, least[1] * ratio * best_scale, least[0] * best_scale);
-    if (!better) {
+    const double best_scale = scale(s, &s->best), scales = scale(s, candidate) / best_scale;
+    if (take_turns(s, s->best_plan, plan, scales, turns, least)) {
+        *ratio = least[1] * scales / least[0];
+        report(candidate, least[1] * scales * best_scale, least[0] * best_scale);
+    }
+    if (!(*ratio < clear_gain)) {
         wlstm_plan_free(plan);
         return false;
     }
     if (s->best_plan != s->untuned_plan) wlstm_plan_free(s->best_plan);
     s->best = *candidate, s->best_plan = plan;
     return true;
+}
+
+/* Measures a candidate that was not seen yet and is not hopeless; whether it became the best. */
+static bool try(search *s, const wli_candidate *candidate) {
+    const double far_slower = s->patient ? 4 : 1.6;
+    if (over(s) || !wli_candidate_legal(&s->setting, candidate)) return false;
+    const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
+    for (int i = 0; i < s->num_seen; i++)
+        if (wli_choice_equal(&s->setting, &s->seen[i].choice, &choice)) return false;
+    seen_candidate *seen = &s->seen[s->num_seen++];
+    *seen = (seen_candidate){ *candidate, choice, INFINITY };
+    const wli_choice best = wli_candidate_resolve(&s->setting, &s->best);
+    if (wli_predict(&s->setting, &choice, &s->machine) > far_slower * wli_predict(&s->setting, &best, &s->machine))
+        return false;
+    return challenge(s, candidate, TURNS, &seen->ratio);
+}
+
+/* Those that came near, nearest first: one disturbed turn may have decided. */
+static void look_again(search *s) {
+    for (int look = 0; look < SECOND_LOOKS && !over(s); look++) {
+        seen_candidate *nearest = &s->seen[0];
+        for (int i = 1; i < s->num_seen; i++)
+            if (s->seen[i].ratio < nearest->ratio && s->seen[i].ratio >= clear_gain) nearest = &s->seen[i];
+        double ratio;
+        if (!(nearest->ratio < near_miss)) return;
+        nearest->ratio = INFINITY;
+        (void)challenge(s, &nearest->candidate, TURNS_OF_SECOND_LOOK, &ratio);
+    }
 }
 
 static bool try_value(search *s, wli_axis_id axis, int index) {
@@ -204,13 +237,14 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
     const wli_choice untuned = wli_candidate_resolve(&s->setting, &s->untuned);
     if (!(s->seen = wli_alloc(MOST_TRIED * sizeof *s->seen)))
         return wli_out_of_memory("search", MOST_TRIED * sizeof *s->seen);
-    s->seen[s->num_seen++] = untuned;
+    s->seen[s->num_seen++] = (seen_candidate){ s->untuned, untuned, INFINITY };
     wlstm_status status = wli_trials_make((wli_model *)(uintptr_t)s->setting.model, &s->setting, &untuned, limit / 40,
                                           &s->trials, &s->untuned_plan);
     if (status != WLSTM_OK) return status;
     s->best_plan = s->untuned_plan;
     s->deadline = begin + 0.85 * limit; /* the rest is for the last turns */
     descend(s);
+    look_again(s);
     if (s->patient) wander(s);
     if (s->stopped) return wli_fail(WLSTM_ERROR_BACKEND, "tuning: was stopped");
     return conclude(s, result);
