@@ -21,7 +21,7 @@ typedef struct wli_cache_entry {
     bool unsaved; /* tuned or imported since the file was read */
 } wli_cache_entry;
 
-enum { WLI_CACHE_RATES = 2, WLI_CACHE_ENTRIES = 20000, WLI_CACHE_THREADS = 1 << 16 };
+enum { WLI_CACHE_RATES = 2, WLI_CACHE_ENTRIES = 4096, WLI_CACHE_THREADS = 1 << 16 };
 
 /* Of malloc: it lives as long as the process, through changes of the library's allocator. */
 typedef struct wli_cache_table {
@@ -31,7 +31,8 @@ typedef struct wli_cache_table {
     int num_rates;
 } wli_cache_table;
 
-/* Adds or replaces; false when there is no memory or room. */
+/* Adds or replaces; false when there is no memory or room. Append is for what is known not to be there. */
+bool wli_cache_table_append(wli_cache_table *table, const wli_cache_entry *entry);
 bool wli_cache_table_put(wli_cache_table *table, const wli_cache_entry *entry);
 const wli_cache_entry *wli_cache_table_find(const wli_cache_table *table, const wli_problem *problem, int threads);
 /* Every thread count of the problem, or everything (NULL). */

@@ -32,7 +32,8 @@ static json_t *encode_rates(const wli_rates *rates) {
 static json_t *encode_entry(const wli_cache_entry *entry) {
     json_t *choice = json_object();
     for (int a = 0; a < WLI_AXES; a++)
-        json_object_set_new(choice, wli_axes[a].name, json_integer(entry->candidate.index[a]));
+        if (entry->candidate.index[a])
+            json_object_set_new(choice, wli_axes[a].name, json_integer(entry->candidate.index[a]));
     return json_pack("{s:o, s:s, s:f, s:f}", "choice", choice, "effort",
                      entry->effort == WLSTM_EFFORT_PATIENT ? "patient" : "measure", "untuned_us",
                      1e6 * entry->untuned_seconds, "tuned_us", 1e6 * entry->tuned_seconds);
@@ -122,16 +123,23 @@ static bool decode_key(const char *key, wli_cache_entry *entry) {
     return wli_problem_parse(name, &entry->problem) == WLSTM_OK;
 }
 
-static bool decode_entry(const json_t *value, wli_cache_entry *entry) {
-    const double longest = 1e15; /* microseconds */
-    const json_t *choice = json_object_get(value, "choice");
-    if (json_object_size(choice) != WLI_AXES) return false;
+/* An axis that is not named is at its default, 0. */
+static bool decode_choice(json_t *choice, wli_candidate *candidate) {
+    size_t named = 0;
     for (int a = 0; a < WLI_AXES; a++) {
         const json_t *index = json_object_get(choice, wli_axes[a].name);
+        if (!index) continue;
         if (!json_is_integer(index) || json_integer_value(index) < 0 || json_integer_value(index) >= wli_axes[a].count)
             return false;
-        entry->candidate.index[a] = (uint8_t)json_integer_value(index);
+        candidate->index[a] = (uint8_t)json_integer_value(index);
+        named++;
     }
+    return json_is_object(choice) && json_object_size(choice) == named;
+}
+
+static bool decode_entry(const json_t *value, wli_cache_entry *entry) {
+    const double longest = 1e15; /* microseconds */
+    if (!decode_choice(json_object_get(value, "choice"), &entry->candidate)) return false;
     if (!text_is(value, "effort", "measure") && !text_is(value, "effort", "patient")) return false;
     entry->effort = text_is(value, "effort", "patient") ? WLSTM_EFFORT_PATIENT : WLSTM_EFFORT_MEASURE;
     if (!read_number(json_object_get(value, "untuned_us"), 0, longest, &entry->untuned_seconds) ||
@@ -155,13 +163,14 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
         if (!decode_rates(json_array_get(rates, i), &table->rates[table->num_rates++]))
             return wrong(path, "rates", "threads, flops_f32, flops_f64 and 14 bandwidths, positive");
     if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)
-        return wrong(path, "plans", "an object of at most 20000 entries");
+        return wrong(path, "plans", "an object of at most 4096 entries");
     json_object_foreach(plans, key, value) {
         wli_cache_entry entry = { 0 };
         if (!decode_key(key, &entry)) return wrong(path, key, "PROBLEM/threads:N");
         if (!decode_entry(value, &entry))
-            return wrong(path, key, "an index in range for every axis, effort, untuned_us, tuned_us");
-        if (!wli_cache_table_put(table, &entry)) return wli_out_of_memory("plan cache", sizeof entry);
+            return wrong(path, key, "choice with indices in range, effort, untuned_us, tuned_us");
+        /* Keys are canonical and not there twice. */
+        if (!wli_cache_table_append(table, &entry)) return wli_out_of_memory("plan cache", sizeof entry);
     }
     return WLSTM_OK;
 }

@@ -26,21 +26,22 @@ const wli_cache_entry *wli_cache_table_find(const wli_cache_table *table, const 
     return find(table, problem, threads);
 }
 
-bool wli_cache_table_put(wli_cache_table *table, const wli_cache_entry *entry) {
-    wli_cache_entry *present = find(table, &entry->problem, entry->threads);
-    if (present) {
-        *present = *entry;
-        return true;
-    }
+bool wli_cache_table_append(wli_cache_table *table, const wli_cache_entry *entry) {
+    if (table->count == WLI_CACHE_ENTRIES) return false;
     if (table->count == table->capacity) {
         const size_t capacity = table->capacity ? 2 * table->capacity : 32;
-        if (capacity > 2 * WLI_CACHE_ENTRIES) return false;
         wli_cache_entry *entries = realloc(table->entries, capacity * sizeof *entries);
         if (!entries) return false;
         table->entries = entries, table->capacity = capacity;
     }
     table->entries[table->count++] = *entry;
     return true;
+}
+
+bool wli_cache_table_put(wli_cache_table *table, const wli_cache_entry *entry) {
+    wli_cache_entry *present = find(table, &entry->problem, entry->threads);
+    if (present) *present = *entry;
+    return present || wli_cache_table_append(table, entry);
 }
 
 void wli_cache_table_forget(wli_cache_table *table, const wli_problem *problem) {

@@ -233,7 +233,9 @@ static wlstm_status conclude(search *s, wli_search_result *result) {
 
 static wlstm_status run(search *s, wli_search_result *result, double limit) {
     const double begin = omp_get_wtime();
-    s->untuned = s->best = wli_choose(&s->setting, &s->machine);
+    /* Untuned is who never tuned: the machine guessed, not probed. */
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(s->setting.threads) };
+    s->untuned = s->best = wli_choose(&s->setting, &guess);
     const wli_choice untuned = wli_candidate_resolve(&s->setting, &s->untuned);
     if (!(s->seen = wli_alloc(MOST_TRIED * sizeof *s->seen)))
         return wli_out_of_memory("search", MOST_TRIED * sizeof *s->seen);
@@ -243,6 +245,8 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
     if (status != WLSTM_OK) return status;
     s->best_plan = s->untuned_plan;
     s->deadline = begin + 0.85 * limit; /* the rest is for the last turns */
+    const wli_candidate calibrated = wli_choose(&s->setting, &s->machine);
+    (void)try(s, &calibrated);
     descend(s);
     look_again(s);
     if (s->patient) wander(s);

@@ -128,6 +128,25 @@ static void what_is_not_in_order_is_refused(void **state) {
     refuse_with((const char *[4]){ "plans", good, "choice", "another" }, json_integer(0));
 }
 
+static void a_full_table_takes_no_more(void **state) {
+    (void)state;
+    wli_cache_table table = { 0 }, read;
+    wli_cache_entry entry = entry_of("t1b1i1h1l1", 1, 0);
+    for (int n = 1; n <= WLI_CACHE_ENTRIES; n++) {
+        entry.problem.seq_len = n;
+        assert_true(wli_cache_table_put(&table, &entry));
+    }
+    assert_true(wli_cache_table_put(&table, &entry)); /* is there */
+    entry.threads = 2;
+    assert_false(wli_cache_table_put(&table, &entry));
+    char *text = wli_cache_encode(&table);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    assert_int_equal(read.count, WLI_CACHE_ENTRIES);
+    free(text);
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+}
+
 static void text_that_is_no_json_is_refused(void **state) {
     (void)state;
     wli_cache_table table = make_table(), read;
@@ -231,6 +250,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(what_is_not_in_order_is_refused),
+        cmocka_unit_test(a_full_table_takes_no_more),
         cmocka_unit_test(text_that_is_no_json_is_refused),
         cmocka_unit_test(the_nearest_has_the_same_model_and_threads),
         cmocka_unit_test(the_process_finds_the_nearest_usable_entry),
