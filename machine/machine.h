@@ -8,7 +8,8 @@
 
 typedef struct machine machine;
 
-/* Probes at each of the thread counts, which ascend; under a second in all for one or two counts. NULL when there is no memory. */
+/* Probes at each of the thread counts, which ascend; under a second in all for one or two counts. NULL when there is no
+ * memory. */
 machine *machine_probe(const int *threads, int count);
 void machine_free(machine *probed);
 

@@ -20,8 +20,8 @@ typedef struct tune_arguments {
     double time_limit; /* seconds a problem, 0: the effort's own */
 } tune_arguments;
 
-/* 0 to go on, else the exit status, the reason being on stderr; *finished after --help and --version. --cache goes into the environment
- * that the library reads, so this comes before its first call. */
+/* 0 to go on, else the exit status, the reason being on stderr; *finished after --help and --version. --cache goes into the
+ * environment that the library reads, so this comes before its first call. */
 int tune_parse_arguments(int argc, char **argv, tune_arguments *given, bool *finished);
 
 #endif

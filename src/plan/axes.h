@@ -1,5 +1,5 @@
-/* The space of choices: one table of axes, from which the search, the check of cached choices and all printing come. A candidate is an
- * index into each axis; what it means for a model, a size and a number of threads is a wli_choice. */
+/* The space of choices: one table of axes, from which the search, the check of cached choices and all printing come. A
+ * candidate is an index into each axis; what it means for a model, a size and a number of threads is a wli_choice. */
 #ifndef WLI_AXES_H
 #define WLI_AXES_H
 

@@ -39,8 +39,8 @@ const wli_cache_entry *wli_cache_table_find(const wli_cache_table *table, const 
 void wli_cache_table_forget(wli_cache_table *table, const wli_problem *problem);
 void wli_cache_table_clear(wli_cache_table *table);
 
-/* How far an entry's (seq_len, batch) is from another problem's, 0 for the same, in |log| of both; negative when the model's shape, the
- * dtype or the threads differ. */
+/* How far an entry's (seq_len, batch) is from another problem's, 0 for the same, in |log| of both; negative when the model's
+ * shape, the dtype or the threads differ. */
 double wli_cache_distance(const wli_cache_entry *entry, const wli_problem *problem, int threads);
 
 /* JSON; NULL when there is no memory. free() it. */
@@ -56,8 +56,8 @@ wlstm_status wli_cache_write(const char *path, const wli_cache_table *table);
 /* This machine's file in a directory, in memory of malloc; NULL when there is none. */
 char *wli_cache_path(const char *directory);
 
-/* Lays the changes over the directory's file: the directory is made, the file replaced whole. A lock that somebody else holds is an
- * error, and never waited for. `forgotten`: what is taken out first; forget_all takes everything. */
+/* Lays the changes over the directory's file: the directory is made, the file replaced whole. A lock that somebody else holds
+ * is an error, and never waited for. `forgotten`: what is taken out first; forget_all takes everything. */
 wlstm_status wli_cache_merge(const char *directory, const wli_cache_table *changes, const wli_problem *forgotten,
                              bool forget_all);
 
@@ -65,8 +65,8 @@ wlstm_status wli_cache_merge(const char *directory, const wli_cache_table *chang
 
 typedef enum wli_cache_match { WLI_CACHE_NONE, WLI_CACHE_EXACT, WLI_CACHE_NEAR } wli_cache_match;
 
-/* The entry for the problem, else the nearest one of the same model, among those that are usable. Thread-safe; the first call reads the
- * files. */
+/* The entry for the problem, else the nearest one of the same model, among those that are usable. Thread-safe; the first call
+ * reads the files. */
 wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
                                bool (*usable)(const wli_cache_entry *entry, const void *context), const void *context,
                                wli_cache_entry *found);

@@ -87,8 +87,8 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
     }
 }
 
-/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is shared
- * by many. */
+/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
+ * shared by many. */
 int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const int64_t gate_bytes = 256 << 10, fewest_rows = 48;
     int64_t widest = 1;

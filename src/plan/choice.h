@@ -1,5 +1,5 @@
-/* The cost model: how long a choice should take, from the problem's sizes and the machine's rates alone; so also the choice for those
- * who do not measure. */
+/* The cost model: how long a choice should take, from the problem's sizes and the machine's rates alone; so also the choice
+ * for those who do not measure. */
 #ifndef WLI_CHOICE_H
 #define WLI_CHOICE_H
 

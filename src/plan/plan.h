@@ -22,8 +22,8 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call);
 
 bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
 
-/* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice the
- * larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
+/* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice
+ * the larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
 
 /* Plans that wlstm_forward and wlstm_cell_forward made and keep, about one for each thread that was inside at once; without a

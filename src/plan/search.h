@@ -21,9 +21,10 @@ typedef struct wli_search_result {
     int tried;         /* candidates that were measured */
 } wli_search_result;
 
-/* Coordinate descent over the axes from the choice of a program on a machine that nobody probed or tuned, which wins ties. Candidates that the model takes to be far slower are
- * left out. PATIENT tries every value of each axis, then candidates at random until the time is over. Errors: OUT_OF_MEMORY, BACKEND
- * (even the untuned choice gives no right result, or it was stopped). */
+/* Coordinate descent over the axes from the choice of a program on a machine that nobody probed or tuned, which wins ties.
+ * Candidates that the model takes to be far slower are left out. PATIENT tries every value of each axis, then candidates at
+ * random until the time is over. Errors: OUT_OF_MEMORY, BACKEND (even the untuned choice gives no right result, or it was
+ * stopped). */
 wlstm_status wli_search(const wli_search_request *request, wli_search_result *result);
 
 #endif

@@ -1,6 +1,7 @@
-/* The reference is a hundred times slower than what is tried, so it computes the first steps of a few rows. The batch's other rows are
- * copies of these in turn, an odd number of them where there are fewer than the batch has, so that every row of a candidate is
- * compared, and rows mixed up within a tile are noticed. All of a timed run is compared with the run of the first plan. */
+/* The reference is a hundred times slower than what is tried, so it computes the first steps of a few rows. The batch's other
+ * rows are copies of these in turn, an odd number of them where there are fewer than the batch has, so that every row of a
+ * candidate is compared, and rows mixed up within a tile are noticed. All of a timed run is compared with the run of the first
+ * plan. */
 #include "plan/trial.h"
 
 #include "allocator.h"
