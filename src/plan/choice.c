@@ -43,7 +43,7 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     /* A chunk's projection reads W_ih once. */
     const double project =
         larger(8 * H * I * n / flops, input_bytes / bandwidth(w->machine, bytes + input_bytes, w->threads) / w->steps);
-    double seconds = project + step + n * H * element / (lanes * element) * cell_vector_seconds;
+    double seconds = project + step + n * H / lanes * cell_vector_seconds;
     /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
