@@ -190,7 +190,7 @@ static bool call_load(void *context) {
 static size_t count_calls(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
     const bench_case *benchmark = context;
     const wli_problem *problem = &benchmark->problem;
-    const machine_rates *rates = machine_at(benchmark->shared->probed, benchmark->threads);
+    const wli_rates *rates = machine_at(benchmark->shared->probed, benchmark->threads);
     const double sequences = (double)problem->batch / seconds;
     const double limit =
         (benchmark->family == FAMILY_CELL ? limit_cell_seconds : limit_forward_seconds)(problem, rates);

@@ -2,7 +2,7 @@
  * gang's share of the units (what it reads again and again is then in the caches that a core of its own would have); the graph is
  * replayed with these times. What one core cannot show is added from the probes:
  *
- *   meetings   a barrier of more than two threads as plan/gangs.c has it, the rest as measured with two threads
+ *   meetings   a barrier of more than two threads as plan/choice.c has it, the rest as measured with two threads
  *   bandwidth  items that read weights from beyond the L2 share it: the virtual machine is pairs of cores as this one's, each pair
  *              with an L3 of its own and the probe's bandwidth of two threads; memory serves up to eight pairs at that rate and
  *              no more beyond
@@ -14,7 +14,7 @@
 #include "machine.h"
 #include "meetings.h"
 #include "plan/choice.h"
-#include "plan/gangs.h"
+#include "plan/problem.h"
 #include "replay.h"
 #include "status.h"
 #include <math.h>
@@ -69,8 +69,18 @@ static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
     if (!s->x || !s->out || !s->cells) return wli_out_of_memory("the simulation's arrays", x_bytes + out_bytes);
     for (; s->num_cells < cells && status == WLSTM_OK; s->num_cells += status == WLSTM_OK)
         status = wli_cell_kernels_make(&s->cells[s->num_cells], s->model, s->num_cells, WLI_GEMM_NATIVE,
-                                       WLI_GEMM_NATIVE, wli_native_get(problem->dtype), T * B, B);
+                                       WLI_GEMM_NATIVE, wli_native_get(problem->dtype), T * B, B, false);
     return status;
+}
+
+/* The untuned choice for so many threads. */
+static wli_choice choose(const simulation *s, int threads) {
+    const wli_setting setting = {
+        .model = s->model, .seq_len = s->problem.seq_len, .batch = s->problem.batch, .threads = threads
+    };
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
+    const wli_candidate candidate = wli_choose(&setting, &guess);
+    return wli_candidate_resolve(&setting, &candidate);
 }
 
 static wli_sequence_spec spec_of(const simulation *s, const wli_choice *choice) {
@@ -93,7 +103,7 @@ static wli_call call_of(const simulation *s) {
 
 /* Seconds of one call by the plan for `threads` threads, on this machine. */
 static wlstm_status time_plan(const simulation *s, int threads, double *seconds) {
-    const wli_choice choice = wli_choose(s->model, s->problem.seq_len, s->problem.batch, threads);
+    const wli_choice choice = choose(s, threads);
     const wli_sequence_spec spec = spec_of(s, &choice);
     const wli_call call = call_of(s);
     wli_sequence *sequence;
@@ -177,8 +187,8 @@ static double contention(const simulation *s, const measurement *m, int64_t lane
     const double bytes = weights * (double)wli_dtype_size(s->model->dtype) / (double)m->plan.grid.units;
     const double threads = (double)m->plan.threads, l3 = l3_bytes();
     if (threads < 2) return 0;
-    const double alone = machine_bandwidth(machine_at(s->machine, 1), bytes);
-    double shared = machine_bandwidth(machine_at(s->machine, 2), 2 * bytes) / 2;
+    const double alone = wli_rates_bandwidth(machine_at(s->machine, 1), bytes);
+    double shared = wli_rates_bandwidth(machine_at(s->machine, 2), 2 * bytes) / 2;
     if (2 * bytes > l3 && threads > 2 * PAIRS_OF_MEMORY) shared *= 2 * PAIRS_OF_MEMORY / threads;
     const double reading = bytes / alone, step = m->steps[lane];
     return shared < alone ? (bytes / shared - reading) * fmin(1, reading / step) : 0;
@@ -187,7 +197,7 @@ static double contention(const simulation *s, const measurement *m, int64_t lane
 /* ------------------------------------------------------------------------------------------------- one prediction */
 
 static wlstm_status predict(const simulation *s, int threads, double one, FILE *out, double *speed_up) {
-    const wli_choice choice = wli_choose(s->model, s->problem.seq_len, s->problem.batch, threads);
+    const wli_choice choice = choose(s, threads);
     const wli_sequence_spec spec = spec_of(s, &choice);
     const wli_call call = call_of(s);
     measurement m = { 0 };

@@ -17,7 +17,7 @@
  *         wlstm_lstm_free(lstm);
  *     }
  *
- * Reading order: 1 errors, 2 nn.LSTM, 3 nn.LSTMCell, 4 plans, 5 the library.
+ * Reading order: 1 errors, 2 nn.LSTM, 3 nn.LSTMCell, 4 plans, 5 the plan cache, 6 the library.
  *
  * Notation. T seq_len, B batch, I input_size, H hidden_size, L num_layers, D 2 if bidirectional else 1, P proj_size,
  * R = P if P > 0 else H (the width of h). Arrays are dense, row-major (C order), of the module's dtype, aligned to
@@ -240,8 +240,8 @@ WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const
 
 /* ------------------------------------------------------------------------------------------------------ 4. plans */
 
-/* Who computes. AUTO takes the fastest that covers the lstm, in this version always NATIVE; a plan's description says which it
- * was. */
+/* Who computes. AUTO takes the fastest that covers the lstm: NATIVE, unless measuring (now or in the plan cache) found ONEDNN
+ * faster for a part of the work; a plan's description says which it was. */
 typedef enum wlstm_backend {
     WLSTM_BACKEND_AUTO = 0,
     WLSTM_BACKEND_REFERENCE = 1, /* the equations in scalar C: the oracle and the fallback */
@@ -251,30 +251,34 @@ typedef enum wlstm_backend {
 
 /* How much time choosing may take, FFTW's ladder. */
 typedef enum wlstm_effort {
-    WLSTM_EFFORT_DEFAULT = 0,  /* the environment's WLSTM_EFFORT, else ESTIMATE */
-    WLSTM_EFFORT_ESTIMATE = 1, /* from the sizes alone, microseconds */
-    WLSTM_EFFORT_MEASURE = 2,  /* in this version as ESTIMATE */
-    WLSTM_EFFORT_PATIENT = 3   /* in this version as ESTIMATE */
+    WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
+    WLSTM_EFFORT_ESTIMATE =
+        1, /* what the plan cache holds for the problem or a like one, else a cost model: microseconds */
+    WLSTM_EFFORT_MEASURE =
+        2, /* what the plan cache holds for the problem, else search by measuring, and keep it there */
+    WLSTM_EFFORT_PATIENT = 3 /* as MEASURE, longer and wider; passes over what MEASURE found */
 } wlstm_effort;
 
 /* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field is checked, those not used too. */
 typedef struct wlstm_plan_options {
-    size_t struct_size;    /* sizeof(wlstm_plan_options) */
-    int64_t max_seq_len;   /* the largest T it will execute, at least 1 */
-    int64_t max_batch;     /* the largest B it will execute, at least 1 */
-    int num_threads;       /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says, and
+    size_t struct_size;  /* sizeof(wlstm_plan_options) */
+    int64_t max_seq_len; /* the largest T it will execute, at least 1 */
+    int64_t max_batch;   /* the largest B it will execute, at least 1 */
+    int num_threads;     /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says, and
                                never more than there are cores for the process (its affinity when the plan is made) */
     wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
-    wlstm_effort effort;   /* not used in this version */
-    double time_limit; /* seconds that effort MEASURE or PATIENT may take, 0: the default; not used in this version */
-    int deterministic; /* 1: the same bits for every thread count, effort and batch neighbour on one ISA */
+    wlstm_effort effort;   /* how much time choosing may take */
+    double time_limit;     /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
+    int deterministic;     /* 1: the same bits for every thread count, effort and batch neighbour on one ISA */
 } wlstm_plan_options;
 #define WLSTM_PLAN_OPTIONS_INIT                                                                                        \
     { sizeof(wlstm_plan_options), 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0.0, 0 }
 
 /* A plan for one lstm: packed weights (shared with the lstm's other plans), primitives, schedule, scratch. It keeps what
  * it needs of the lstm, which may be freed first. The caller frees the plan. max_seq_len * max_batch is at most 2^40.
- * Cost: one pass over the weights for the first plan of a kind, microseconds more for the next. Memory: the packed weights, and
+ * Cost: one pass over the weights for the first plan of a kind, microseconds more for the next; with effort MEASURE or PATIENT a
+ * search on all the plan's threads, one at a time in a process, and while it lasts a copy of the parameters and several packings of
+ * them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the packed weights, and
  * scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of L > 1 keeps whole
  * sequences between its layers: up to 2 * max_seq_len * max_batch * 2R elements (REFERENCE: some for every stack).
  * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe. */
@@ -289,7 +293,8 @@ WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);
 
-/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB". Lives as long
+/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned"; the end is
+ * missing where a cost model chose, and names the problem where a like one was tuned. Lives as long
  * as the plan; "" for NULL. Thread-safe. */
 WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
 
@@ -301,18 +306,56 @@ WLSTM_API wlstm_status wlstm_plan_memory(const wlstm_plan *plan, size_t *weight_
  * anything else thread-safe. */
 WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
 
-/* ------------------------------------------------------------------------------------------------ 5. the library */
+/* --------------------------------------------------------------------------------------------- 5. the plan cache */
+
+/* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of the
+ * same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes how fast
+ * results come, and their last bits where it chose oneDNN or narrower vectors (never in a deterministic plan).
+ *
+ * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library and of
+ * oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of the
+ * system's, which an administrator may fill (sysconfdir/wavelstm, /usr/local/etc/wavelstm by default) and which the user's goes
+ * before. A file that is not in order is passed over as a whole. Nothing here is needed to run: caches are for home directories that
+ * many processes share, so they are read without a lock, replaced whole, and written under a lock that is never waited for. */
+
+/* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes.
+ * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable, caching is
+ * off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
+WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
+
+/* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part of
+ * what it knows over that of another one. Makes the directory. The file appears whole or not at all. A plan of effort MEASURE or
+ * PATIENT that searched has tried this itself. Errors: FILE (no directory, not writable, disk full, or another process is writing: try
+ * again), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_save(const char *directory);
+
+/* Writes all that the process knows to one file, for machines of the same kind. Errors: FILE, INVALID_ARGUMENT (NULL),
+ * OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_export(const char *path);
+
+/* Reads such a file over what the process knows; wlstm_plan_cache_save keeps it. On failure nothing changes. Errors: FILE, FORMAT (not
+ * in order, for another machine), INVALID_ARGUMENT (NULL), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
+
+/* Takes one problem ("t10b3i100h20l4", every thread count of it) or everything (NULL) out of what the process knows and out of the
+ * user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
+
+/* ------------------------------------------------------------------------------------------------ 6. the library */
 
 /* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
  * the default. A value that is not understood counts as not set.
  *
- *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made and each value not understood at 1
+ *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not understood and a plan cache that is
+ *                        not in order at 1; what a search measures at 2
  *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward
- *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT; not used in this version */
+ *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT, and of wlstm_forward
+ *     WLSTM_CACHE        the directory of the user's plan cache, or off: no plan cache is read or written; default:
+ *                        XDG_CACHE_HOME/wavelstm if that is an absolute path, else HOME/.cache/wavelstm */
 
 /* "0.1.0" of the library that runs, which may be newer than the header's WLSTM_VERSION_STRING. Static. */
 WLSTM_API const char *wlstm_version(void);
@@ -326,7 +369,7 @@ typedef void (*wlstm_deallocate_function)(void *memory, void *context);
 
 /* Where the library gets memory from here on: allocate returns malloc-like memory (aligned for any type) or NULL. Set it
  * once, before anything else is called; two NULLs restore malloc and free. Both functions are called by every thread that uses
- * the library, at once. oneDNN's and the JSON parser's own small allocations at creation and loading do not pass through it.
+ * the library, at once. oneDNN's, the JSON parser's and the plan cache's own small allocations at creation and loading do not pass through it.
  * Errors: INVALID_ARGUMENT (only one of the two NULL, or memory from the former allocator still in use). Not thread-safe: no
  * other call of the library may run. */
 WLSTM_API wlstm_status wlstm_set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate,

@@ -61,11 +61,29 @@ static int read_number(const char *variable, int lowest, int highest, const char
     return fallback;
 }
 
+/* The user's directory of plan caches. A relative XDG_CACHE_HOME or HOME counts as not set. */
+static const char *find_cache_directory(void) {
+    static char directory[4096];
+    const char *given = getenv("WLSTM_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int length = 0;
+    if (given && *given)
+        length = snprintf(directory, sizeof directory, "%s", given);
+    else if (xdg && *xdg == '/')
+        length = snprintf(directory, sizeof directory, "%s/wavelstm", xdg);
+    else if (home && *home == '/')
+        length = snprintf(directory, sizeof directory, "%s/.cache/wavelstm", home);
+    if (length >= (int)sizeof directory) ignore_value("WLSTM_CACHE", directory, "a path of at most 4095 bytes");
+    return length > 0 && length < (int)sizeof directory ? directory : NULL;
+}
+
 static void read_environment(void) {
     environment.verbose = read_number("WLSTM_VERBOSE", 0, 3, "0 to 3", 0);
     environment.num_threads = read_number("WLSTM_NUM_THREADS", 1, 1 << 16, "1 to 65536", 0);
     environment.backend = (wlstm_backend)read_choice("WLSTM_BACKEND", backends, WLSTM_BACKEND_AUTO);
     environment.effort = (wlstm_effort)read_choice("WLSTM_EFFORT", efforts, WLSTM_EFFORT_DEFAULT);
+    const char *cache = getenv("WLSTM_CACHE");
+    environment.caching = !cache || strcmp(cache, "off") != 0;
+    environment.cache_directory = environment.caching ? find_cache_directory() : NULL;
     environment.isa_cap = (wli_isa)read_choice("WLSTM_ISA", isas, WLI_ISA_AVX512);
 }
 

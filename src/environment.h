@@ -5,6 +5,8 @@
 
 #include "wavelstm.h"
 
+#include <stdbool.h>
+
 typedef enum wli_isa { WLI_ISA_BASELINE, WLI_ISA_AVX2, WLI_ISA_AVX512 } wli_isa;
 
 typedef struct wli_environment {
@@ -13,6 +15,9 @@ typedef struct wli_environment {
     wlstm_backend backend; /* WLSTM_BACKEND; AUTO is not set */
     wlstm_effort effort;   /* WLSTM_EFFORT; DEFAULT is not set */
     wli_isa isa_cap;       /* WLSTM_ISA; AVX512, the highest, is not set */
+    bool caching;          /* WLSTM_CACHE is not "off" */
+    const char
+        *cache_directory; /* the user's plan cache: WLSTM_CACHE, else below XDG_CACHE_HOME or HOME; NULL: nowhere */
 } wli_environment;
 
 /* Thread-safe; the same answer for the life of the process. */

@@ -2,8 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-static _Thread_local char last_error[512];
+static _Thread_local char last_error[WLI_ERROR_BYTES];
 
 wlstm_status wli_fail(wlstm_status status, const char *format, ...) {
     va_list arguments;
@@ -11,6 +12,14 @@ wlstm_status wli_fail(wlstm_status status, const char *format, ...) {
     vsnprintf(last_error, sizeof last_error, format, arguments);
     va_end(arguments);
     return status;
+}
+
+void wli_error_save(char text[WLI_ERROR_BYTES]) {
+    memcpy(text, last_error, WLI_ERROR_BYTES);
+}
+
+void wli_error_restore(const char text[WLI_ERROR_BYTES]) {
+    memcpy(last_error, text, WLI_ERROR_BYTES);
 }
 
 wlstm_status wli_out_of_memory(const char *what, size_t bytes) {

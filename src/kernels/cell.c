@@ -4,21 +4,21 @@
 
 wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,
                                    wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
-                                   int64_t project_rows, int64_t step_rows) {
+                                   int64_t project_rows, int64_t step_rows, bool small_pages) {
     const wli_cell_weights *weights = &model->cells[cell];
     memset(kernels, 0, sizeof *kernels);
     kernels->weights = weights;
     kernels->element = wli_dtype_size(model->dtype);
     kernels->layout = wli_gate_layout_make(weights->hidden_size, native->lanes);
     kernels->c_stride = wli_gate_stride(kernels->layout.padded_hidden, kernels->element);
-    wlstm_status status =
-        wli_gemm_make(&kernels->ih, model, cell, WLI_WEIGHT_IH, project_kind, native, &kernels->layout, project_rows);
+    wlstm_status status = wli_gemm_make(&kernels->ih, model, cell, WLI_WEIGHT_IH, project_kind, native,
+                                        &kernels->layout, project_rows, small_pages);
     if (status == WLSTM_OK)
-        status =
-            wli_gemm_make(&kernels->hh, model, cell, WLI_WEIGHT_HH, step_kind, native, &kernels->layout, step_rows);
+        status = wli_gemm_make(&kernels->hh, model, cell, WLI_WEIGHT_HH, step_kind, native, &kernels->layout, step_rows,
+                               small_pages);
     if (status == WLSTM_OK && weights->weight_hr)
-        status =
-            wli_gemm_make(&kernels->hr, model, cell, WLI_WEIGHT_HR, step_kind, native, &kernels->layout, step_rows);
+        status = wli_gemm_make(&kernels->hr, model, cell, WLI_WEIGHT_HR, step_kind, native, &kernels->layout, step_rows,
+                               small_pages);
     return status;
 }
 

@@ -38,7 +38,7 @@ typedef struct wli_cell_step {
 
 wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,
                                    wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
-                                   int64_t project_rows, int64_t step_rows);
+                                   int64_t project_rows, int64_t step_rows, bool small_pages);
 void wli_cell_kernels_release(wli_cell_kernels *kernels);
 /* All of the cell's units. */
 wli_panel_range wli_cell_range(const wli_cell_kernels *kernels);

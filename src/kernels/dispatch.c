@@ -8,13 +8,19 @@ extern const wli_native wli_native_avx2_f32, wli_native_avx2_f64;
 extern const wli_native wli_native_avx512_f32, wli_native_avx512_f64;
 #endif
 
-const wli_native *wli_native_get(wlstm_dtype dtype) {
+const wli_native *wli_native_at(wlstm_dtype dtype, int index) {
+    const bool f64 = dtype == WLSTM_F64;
 #if defined(__x86_64__)
     const wli_isa cap = wli_environment_get()->isa_cap;
-    if (cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f"))
-        return dtype == WLSTM_F64 ? &wli_native_avx512_f64 : &wli_native_avx512_f32;
-    if (cap >= WLI_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return dtype == WLSTM_F64 ? &wli_native_avx2_f64 : &wli_native_avx2_f32;
+    if (cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f") && index-- == 0)
+        return f64 ? &wli_native_avx512_f64 : &wli_native_avx512_f32;
+    if (cap >= WLI_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && index-- == 0)
+        return f64 ? &wli_native_avx2_f64 : &wli_native_avx2_f32;
 #endif
-    return dtype == WLSTM_F64 ? &wli_native_baseline_f64 : &wli_native_baseline_f32;
+    if (index != 0) return NULL;
+    return f64 ? &wli_native_baseline_f64 : &wli_native_baseline_f32;
+}
+
+const wli_native *wli_native_get(wlstm_dtype dtype) {
+    return wli_native_at(dtype, 0);
 }

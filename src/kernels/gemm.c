@@ -16,6 +16,7 @@ typedef struct pack_request {
     const wli_gate_layout *layout;
     int64_t max_rows;
     wli_pack_args args;
+    bool small_pages;
 } pack_request;
 
 static void pack(const pack_request *request, int64_t panel_columns, void *panels) {
@@ -48,7 +49,8 @@ static wlstm_status fill_panels(const pack_request *request, wli_packed *packed)
     if (!wli_size_product(args->columns, args->depth + 1, (int64_t)element, &packed->bytes))
         return wli_out_of_memory("packed weights", SIZE_MAX);
     packed->bytes += WLI_PANELS_PADDING;
-    if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
+    if (!(packed->panels = (request->small_pages ? wli_alloc_small_pages : wli_alloc)(packed->bytes)))
+        return wli_out_of_memory("packed weights", packed->bytes);
     memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
     pack(request, (int64_t)request->layout->lanes * WLI_PANEL_VECTORS, packed->panels);
     pack_bias(request, (char *)packed->panels + (size_t)(args->columns * args->depth) * element);
@@ -101,11 +103,13 @@ static int64_t round_up_to_power_of_two(int64_t rows) {
 }
 
 wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_matrix which, wli_gemm_kind kind,
-                           const wli_native *native, const wli_gate_layout *layout, int64_t max_rows) {
+                           const wli_native *native, const wli_gate_layout *layout, int64_t max_rows,
+                           bool small_pages) {
     const wli_cell_weights *weights = &model->cells[cell];
     const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
     const int64_t lanes = native->lanes, columns = layout->columns;
-    pack_request request = { model->dtype, kind, weights, which, layout, round_up_to_power_of_two(max_rows), { 0 } };
+    pack_request request = { model->dtype, kind,       weights, which, layout, round_up_to_power_of_two(max_rows),
+                             { 0 },        small_pages };
     if (which == WLI_WEIGHT_HR)
         request.args = (wli_pack_args){ weights->weight_hr, P, H, NULL, (P + lanes - 1) / lanes * lanes, 0, NULL };
     else
@@ -114,9 +118,12 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
                            : (wli_pack_args){ weights->weight_ih, 4 * H, I, layout, columns, 0, NULL };
     char key[64];
     void *packed;
-    snprintf(key, sizeof key, "%s %" PRId64 ", cell %" PRId64 ", matrix %d",
-             kind == WLI_GEMM_NATIVE ? "lanes" : "onednn rows", kind == WLI_GEMM_NATIVE ? lanes : request.max_rows,
-             cell, (int)which);
+    /* A layout's order of columns follows from the lanes, whoever multiplies. */
+    snprintf(key, sizeof key, "%s %" PRId64 ", lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
+             kind == WLI_GEMM_ONEDNN ? "onednn"
+             : small_pages           ? "small pages"
+                                     : "native",
+             kind == WLI_GEMM_ONEDNN ? request.max_rows : 0, lanes, cell, (int)which);
     *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
     gemm->element = wli_dtype_size(model->dtype);
     gemm->stride = wli_gate_stride(gemm->columns, gemm->element);

@@ -46,4 +46,7 @@ typedef struct wli_native {
 /* The table for this machine, under the cap of WLSTM_ISA. */
 const wli_native *wli_native_get(wlstm_dtype dtype);
 
+/* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
+const wli_native *wli_native_at(wlstm_dtype dtype, int index);
+
 #endif

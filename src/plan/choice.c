@@ -1,45 +1,33 @@
 #include "plan/choice.h"
 
-#include "plan/gangs.h"
-#include <unistd.h>
+#include "plan/fingerprint.h"
+#include <math.h>
 
-/* What the model knows of a core, in seconds, bytes and operations: round figures of 2020s x86-64 servers. Only their ratios matter, as the
- * model compares ways to do the same work. */
-static const double flops_f32 = 90e9, l2_bandwidth = 100e9, l3_bandwidth = 60e9, memory_bandwidth = 25e9;
+/* What rates do not say, in seconds: round figures of 2020s x86-64 servers. */
 static const double cell_vector_seconds = 18e-9; /* the cell's arithmetic on one vector of 32 bytes */
 static const double region_seconds = 4e-6, task_seconds = 1.5e-6, barrier_seconds = 0.4e-6;
+static const double onednn_call_seconds = 1.5e-6;
 
 /* A way that gains less than this is not worth other people's cores. */
 static const double smallest_gain = 1.1;
 
-static double cache_bytes(int name, double otherwise) {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-    long bytes = sysconf(name);
-    if (bytes > 0) return (double)bytes;
-#endif
-    (void)name;
-    return otherwise;
-}
+/* One cell under a choice: the steps of `rows` rows, on one of `threads` threads that each own 1/units of its units, `sharers` of
+ * them the same ones. */
+typedef struct work {
+    const wli_setting *setting;
+    const wli_choice *choice;
+    const wli_machine_model *machine;
+    double rows, steps; /* of a part, of a chunk */
+    double units, threads, sharers;
+} work;
 
-/* A model on a machine. */
-typedef struct setting {
-    const wli_model *model;
-    double l2, l3;
-} setting;
-
-static setting make_setting(const wli_model *model) {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-    return (setting){ model, cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512e3), cache_bytes(_SC_LEVEL3_CACHE_SIZE, 16e6) };
-#else
-    return (setting){ model, cache_bytes(0, 512e3), cache_bytes(0, 16e6) };
-#endif
-}
-
-/* Seconds to read `bytes` of weights again and again, when `threads` do so at once, `sharers` of them the same bytes. */
-static double read_seconds(const setting *on, double bytes, int64_t threads, int64_t sharers) {
-    if (bytes < 0.8 * on->l2) return bytes / l2_bandwidth;
-    if (bytes * (double)threads / (double)sharers < 0.8 * on->l3) return bytes / l3_bandwidth;
-    return bytes / memory_bandwidth * (threads > 4 ? (double)threads / 4.0 : 1.0);
+/* Bytes a second of one of the threads, which all go through `bytes` again and again. What fits no L2 is in the L3 once for
+ * all who share it. */
+static double bandwidth(const work *w, double bytes) {
+    if (w->threads <= 1) return wli_rates_bandwidth(&w->machine->one, bytes);
+    const bool fits = bytes < 0.8 * (double)wli_fingerprint_get()->caches[1];
+    const double all = wli_rates_bandwidth(&w->machine->all, bytes * w->threads / (fits ? 1 : w->sharers));
+    return all / (w->machine->all.threads > w->threads ? w->machine->all.threads : w->threads);
 }
 
 /* Arithmetic and reading overlap, not all of it. */
@@ -47,93 +35,153 @@ static double together(double compute, double reads) {
     return compute > reads ? compute + 0.25 * reads : reads + 0.25 * compute;
 }
 
-/* One step of `rows` rows of a cell, projected `steps` at once, on one of `threads` threads that each own 1/units of its units. */
-static double step_seconds(const setting *on, const wli_cell_weights *cell, int64_t rows, int64_t steps, int64_t units,
-                           int64_t parts, int64_t threads) {
-    const double element = (double)wli_dtype_size(on->model->dtype), n = (double)rows;
-    const double H = (double)cell->hidden_size / (double)units, R = (double)cell->state_size;
-    const double I = (double)cell->input_size, P = (double)cell->proj_size;
-    const double flops = flops_f32 * 4 / element, input_bytes = 4 * H * I * element,
-                 bytes = (4 * H * R + P * H) * element;
-    const double project = together(8 * H * I * n / flops, read_seconds(on, input_bytes + bytes, threads, parts) *
-                                                               input_bytes / (input_bytes + bytes) / (double)steps);
-    const double step = together((8 * H * R + 2 * P * H) * n / flops, read_seconds(on, bytes, threads, parts));
-    return project + step + n * H * element / 32 * cell_vector_seconds;
-}
-
-/* A step of all layers and directions. */
-static double stack_seconds(const void *context, int64_t rows, int64_t steps, int64_t units, int64_t parts,
-                            int64_t threads) {
-    const setting *on = context;
-    double seconds = 0;
-    for (int64_t i = 0; i < on->model->num_layers * on->model->num_directions; i++)
-        seconds += step_seconds(on, &on->model->cells[i], rows, steps, units, parts, threads);
+/* Seconds of one step, its part of the projection included. */
+static double step_seconds(const work *w, const wli_cell_weights *cell) {
+    const double element = (double)wli_dtype_size(w->setting->model->dtype), n = w->rows;
+    const double H = (double)cell->hidden_size / w->units, R = (double)cell->state_size, I = (double)cell->input_size;
+    const double P = (double)cell->proj_size;
+    const double lanes = w->choice->native->lanes, widest = wli_native_at(w->setting->model->dtype, 0)->lanes;
+    const double flops = wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
+    const double bytes = (4 * H * R + P * H) * element, input_bytes = 4 * H * I * element;
+    const double step = together((8 * H * R + 2 * P * H) * n / flops, bytes / bandwidth(w, bytes));
+    /* A chunk's projection reads W_ih once. */
+    const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
+    double seconds = project + step + n * H / lanes * cell_vector_seconds;
+    /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
+    const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
+    if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
+        seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
+    if (w->choice->step == WLI_GEMM_ONEDNN) seconds += onednn_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
+    if (w->choice->project == WLI_GEMM_ONEDNN) seconds += onednn_call_seconds / w->steps;
     return seconds;
 }
 
-/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is shared
- * by many. */
-static int64_t choose_gate_rows(const wli_model *model, int64_t seq_len, int64_t part_rows) {
+/* A step of all layers and directions. */
+static double stack_seconds(const work *w) {
+    const wli_model *model = w->setting->model;
+    double seconds = 0;
+    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++)
+        seconds += step_seconds(w, &model->cells[i]);
+    return seconds;
+}
+
+double wli_gang_barrier_seconds(double of_two, int64_t threads) {
+    return threads > 1 ? of_two * (0.5 + 0.25 * (double)threads) : 0;
+}
+
+static int64_t ceil_divide(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+/* Gangs of layers start one after the other, a chunk apart, and wait for each other once a chunk; a gang's threads meet every
+ * step, twice with projection. */
+static double gang_seconds(const work *w, int64_t steps) {
+    const wli_model *model = w->setting->model;
+    const wli_choice *choice = w->choice;
+    const int64_t L = model->num_layers, D = model->num_directions, T = w->setting->seq_len;
+    const double barrier =
+        wli_gang_barrier_seconds(barrier_seconds, (int64_t)w->units) * (model->cells[0].proj_size ? 2 : 1);
+    const double cell = stack_seconds(w) / (double)(L * D) + barrier;
+    const double own = (double)(ceil_divide(L, choice->gang_layers) * ceil_divide(D, choice->gang_directions));
+    const double waits = choice->gang_layers > 1 || D > choice->gang_directions || choice->gang_directions > 1
+                             ? (double)ceil_divide(T, steps) * own * barrier_seconds
+                             : 0;
+    return ((double)T * own + (double)((choice->gang_layers - 1) * steps)) * cell + waits + region_seconds;
+}
+
+double wli_predict(const wli_setting *setting, const wli_choice *choice, const wli_machine_model *machine) {
+    const int64_t rows = ceil_divide(setting->batch, choice->parts), fit = choice->gate_rows / rows;
+    const int64_t steps = fit < choice->chunk_steps ? fit : choice->chunk_steps;
+    const double cells = (double)(setting->model->num_layers * setting->model->num_directions);
+    const double T = (double)setting->seq_len, parts = (double)choice->parts, N = choice->threads;
+    work w = { .setting = setting,
+               .choice = choice,
+               .machine = machine,
+               .rows = (double)rows,
+               .steps = (double)(steps > 1 ? steps : 1),
+               .units = 1,
+               .threads = N,
+               .sharers = parts < N ? parts : N };
+    const double chunks = ceil(T / w.steps);
+    switch (choice->schedule) {
+    case WLI_GANG:
+        w.units = N / (double)(choice->gang_layers * choice->gang_directions * choice->parts);
+        return gang_seconds(&w, (int64_t)w.steps);
+    case WLI_WAVEFRONT: {
+        /* N threads wide, narrower at its ends. */
+        const double fill = (chunks + ceil(N / parts) - 1) / chunks;
+        return T * stack_seconds(&w) * parts / N * fill + chunks * cells * parts * task_seconds + region_seconds;
+    }
+    default:
+        return T * stack_seconds(&w) * parts;
+    }
+}
+
+/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
+ * shared by many. */
+int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const int64_t gate_bytes = 256 << 10, fewest_rows = 48;
     int64_t widest = 1;
     for (int64_t l = 0; l < model->num_layers; l++)
         if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
     int64_t rows = gate_bytes / (4 * widest * (int64_t)wli_dtype_size(model->dtype));
     if (rows < fewest_rows) rows = fewest_rows;
-    rows = rows / part_rows * part_rows; /* whole steps */
-    if (rows < part_rows) rows = part_rows;
-    return rows < seq_len * part_rows ? rows : seq_len * part_rows;
+    return rows < part_rows ? part_rows : rows;
 }
 
-/* Where a way is faster than the best so far, it takes its place. */
-static void consider(wli_choice *best, double *best_seconds, wli_choice way, double seconds) {
-    if (seconds * smallest_gain < *best_seconds) *best = way, *best_seconds = seconds;
+/* What is weighed. */
+typedef struct contest {
+    const wli_setting *setting;
+    const wli_machine_model *machine;
+    wli_candidate best;
+    double seconds;
+    int threads;
+} contest;
+
+/* A legal way takes the best one's place if it is faster, or as fast with fewer threads. */
+static void consider(contest *c, const wli_candidate *way) {
+    if (!wli_candidate_legal(c->setting, way)) return;
+    const wli_choice choice = wli_candidate_resolve(c->setting, way);
+    const double seconds = wli_predict(c->setting, &choice, c->machine);
+    if (seconds < c->seconds || (seconds <= c->seconds && choice.threads < c->threads))
+        c->best = *way, c->seconds = seconds, c->threads = choice.threads;
 }
 
-/* A slice of a narrower cell is not worth a thread: panels of 4 * 16 columns, AVX-512's. */
-static int64_t most_units(const wli_model *model) {
-    int64_t narrowest = model->cells[0].hidden_size;
-    for (int64_t l = 0; l < model->num_layers; l++)
-        if (wli_model_cell(model, l, 0)->hidden_size < narrowest) narrowest = wli_model_cell(model, l, 0)->hidden_size;
-    return narrowest < 16 ? 1 : narrowest / 16;
-}
-
-wli_choice wli_choose(const wli_model *model, int64_t seq_len, int64_t batch, int threads) {
-    const double T = (double)seq_len;
-    const int64_t L = model->num_layers, D = model->num_directions, B = batch;
-    const setting on = make_setting(model);
-    wli_choice best = { .schedule = WLI_SERIAL, .threads = 1, .parts = 1, .chunk_steps = seq_len };
-    double best_seconds = T * stack_seconds(&on, B, seq_len, 1, 1, 1);
-    if (threads > 1) {
-        const wli_gangs gangs = wli_best_gangs(&(wli_gangs_problem){ .seq_len = seq_len,
-                                                                     .batch = B,
-                                                                     .layers = L,
-                                                                     .directions = (int)D,
-                                                                     .threads = threads,
-                                                                     .most_units = most_units(model),
-                                                                     .projects = model->cells[0].proj_size > 0,
-                                                                     .barrier_seconds = barrier_seconds,
-                                                                     .region_seconds = region_seconds,
-                                                                     .stack_seconds = stack_seconds,
-                                                                     .context = &on });
-        consider(&best, &best_seconds,
-                 (wli_choice){ .schedule = WLI_GANG,
-                               .threads = (int)(gangs.layers * gangs.directions * gangs.parts * gangs.units),
-                               .parts = gangs.parts,
-                               .chunk_steps = gangs.chunk_steps,
-                               .gang_layers = gangs.layers,
-                               .gang_directions = gangs.directions },
-                 gangs.seconds);
-        /* Tasks go to whoever is free, which serves where the layers do not divide among the threads. */
-        for (int64_t S = 1; D == 1 && L > 1 && S <= seq_len; S *= 2) {
-            const double chunks = (double)((seq_len + S - 1) / S), lanes = (double)(L < threads ? L : threads);
-            const double fill = (chunks + lanes - 1) / chunks;
-            const double tasks = chunks * (double)L * task_seconds;
-            consider(&best, &best_seconds,
-                     (wli_choice){ .schedule = WLI_WAVEFRONT, .threads = (int)lanes, .parts = 1, .chunk_steps = S },
-                     T * stack_seconds(&on, B, S, 1, 1, (int64_t)lanes) / lanes * fill + tasks + region_seconds);
-        }
+/* The way with each chunk, if chunks are what others wait for. */
+static void consider_chunks(contest *c, wli_candidate way, bool waited_for) {
+    const int count = waited_for ? wli_axes[WLI_AXIS_CHUNK_STEPS].count : 1;
+    for (int i = 0; i < count; i++) {
+        way.index[WLI_AXIS_CHUNK_STEPS] = (uint8_t)i;
+        if (i > 1 && wli_axes[WLI_AXIS_CHUNK_STEPS].numbers[i - 1] >= c->setting->seq_len) break;
+        consider(c, &way);
     }
-    best.gate_rows = choose_gate_rows(model, seq_len, (B + best.parts - 1) / best.parts);
-    return best;
+}
+
+/* All gangs: layers x directions x parts of the batch, the units sharing what is left. */
+static void consider_gangs(contest *c) {
+    wli_candidate way = { { 0 } };
+    way.index[WLI_AXIS_SCHEDULE] = WLI_GANG;
+    for (int l = 0; l < wli_axes[WLI_AXIS_GANG_LAYERS].count; l++)
+        for (int d = 0; d < wli_axes[WLI_AXIS_GANG_DIRECTIONS].count; d++)
+            for (int p = 0; p < wli_axes[WLI_AXIS_PARTS].count; p++) {
+                way.index[WLI_AXIS_GANG_LAYERS] = (uint8_t)l, way.index[WLI_AXIS_GANG_DIRECTIONS] = (uint8_t)d;
+                way.index[WLI_AXIS_PARTS] = (uint8_t)p, way.index[WLI_AXIS_CHUNK_STEPS] = 0;
+                if (wli_candidate_legal(c->setting, &way)) consider_chunks(c, way, l > 0);
+            }
+}
+
+/* oneDNN and narrower vectors are for those who measure, or ask for them. Several threads must gain clearly; tasks, which go to
+ * whoever is free, over gangs too. */
+wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
+    wli_candidate serial = { { 0 } }, tasks = serial;
+    if (setting->backend == WLSTM_BACKEND_ONEDNN)
+        serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_ONEDNN;
+    if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return serial;
+    contest alone = { setting, machine, serial, INFINITY, 0 }, gangs = alone, fronts = alone;
+    consider(&alone, &serial);
+    consider_gangs(&gangs);
+    tasks.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT;
+    consider_chunks(&fronts, tasks, true);
+    const contest *best = gangs.seconds * smallest_gain < alone.seconds ? &gangs : &alone;
+    return fronts.seconds * smallest_gain < best->seconds ? fronts.best : best->best;
 }

@@ -1,17 +1,26 @@
-/* The untuned choice: how the threads share the work and how much of it is taken at once, from the problem's sizes alone. */
+/* The cost model: how long a choice should take, from the problem's sizes and the machine's rates alone; so also the choice
+ * for those who do not measure. */
 #ifndef WLI_CHOICE_H
 #define WLI_CHOICE_H
 
-#include "schedule/sequence.h"
+#include "plan/axes.h"
+#include "plan/rates.h"
 
-typedef struct wli_choice {
-    wli_schedule schedule;
-    int threads;
-    int64_t parts, gate_rows, chunk_steps;
-    int64_t gang_layers, gang_directions; /* GANG: as in wli_sequence_spec */
-} wli_choice;
+/* What the model reckons with: rates of one thread, and of as many as the setting has. */
+typedef struct wli_machine_model {
+    wli_rates one, all;
+} wli_machine_model;
 
-/* For runs of up to (seq_len, batch) on up to `threads` threads. */
-wli_choice wli_choose(const wli_model *model, int64_t seq_len, int64_t batch, int threads);
+/* Seconds of one forward pass. */
+double wli_predict(const wli_setting *setting, const wli_choice *choice, const wli_machine_model *machine);
+
+/* What a barrier costs among so many threads of a gang, if `of_two` among two: all of them take one cache line in turn. */
+double wli_gang_barrier_seconds(double of_two, int64_t threads);
+
+/* The untuned choice; microseconds for the threads of one machine. */
+wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine);
+
+/* The untuned number of rows of G for parts of so many rows, whole steps not yet. */
+int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows);
 
 #endif

@@ -3,7 +3,7 @@
 #include "allocator.h"
 #include "environment.h"
 #include "kernels/reference.h"
-#include "plan/choice.h"
+#include "plan/decision.h"
 #include "plan/problem.h"
 #include "schedule/sequence.h"
 #include "status.h"
@@ -15,7 +15,6 @@
 struct wlstm_plan {
     wli_model *model;
     int64_t max_seq_len, max_batch;
-    int threads;
     wli_choice choice;
     wlstm_backend backend;
     void *reference_workspace; /* REFERENCE only */
@@ -23,7 +22,7 @@ struct wlstm_plan {
     wli_cell_kernels *cells; /* the others */
     wli_sequence *sequence;
     size_t weight_bytes, scratch_bytes;
-    char description[544];
+    char description[768];
 };
 
 static wlstm_status check_options(const wlstm_plan_options *options) {
@@ -64,14 +63,9 @@ static wlstm_status make_reference(wlstm_plan *plan) {
     return WLSTM_OK;
 }
 
-static wlstm_status make_kernels(wlstm_plan *plan) {
+static wlstm_status make_kernels(wlstm_plan *plan, const wli_choice *choice) {
     wli_model *model = plan->model;
     const int64_t num_cells = model->num_layers * model->num_directions;
-    const wli_gemm_kind kind = plan->backend == WLSTM_BACKEND_ONEDNN ? WLI_GEMM_ONEDNN : WLI_GEMM_NATIVE;
-    const wli_native *native = wli_native_get(model->dtype);
-    /* A oneDNN gemm's memory objects serve one thread. */
-    plan->choice = wli_choose(model, plan->max_seq_len, plan->max_batch, kind == WLI_GEMM_ONEDNN ? 1 : plan->threads);
-    const wli_choice *choice = &plan->choice;
     wli_sequence_spec spec = { .model = model,
                                .max_seq_len = plan->max_seq_len,
                                .max_batch = plan->max_batch,
@@ -81,13 +75,16 @@ static wlstm_status make_kernels(wlstm_plan *plan) {
                                .gang_layers = choice->gang_layers,
                                .gang_directions = choice->gang_directions,
                                .gate_rows = choice->gate_rows,
-                               .chunk_steps = choice->chunk_steps };
+                               .chunk_steps = choice->chunk_steps,
+                               .one_way = choice->one_way };
+    plan->choice = *choice;
     if (!(plan->cells = wli_calloc((size_t)num_cells * sizeof *plan->cells)))
         return wli_out_of_memory("cells", (size_t)num_cells * sizeof *plan->cells);
     plan->num_cells = num_cells;
     for (int64_t i = 0; i < num_cells; i++) {
         wlstm_status status =
-            wli_cell_kernels_make(&plan->cells[i], model, i, kind, kind, native, spec.gate_rows, plan->max_batch);
+            wli_cell_kernels_make(&plan->cells[i], model, i, choice->project, choice->step, choice->native,
+                                  spec.gate_rows, plan->max_batch, choice->small_pages);
         if (status != WLSTM_OK) return status;
         plan->weight_bytes += wli_cell_kernels_bytes(&plan->cells[i]);
     }
@@ -97,37 +94,65 @@ static wlstm_status make_kernels(wlstm_plan *plan) {
     return status;
 }
 
-static void describe(wlstm_plan *plan) {
-    const wli_model *model = plan->model;
-    const wli_cell_weights *cell = &model->cells[0];
-    static const char *const schedules[] = { "1 thread", "batch parts and directions", "wavefront", "gangs" };
-    char name[WLI_PROBLEM_NAME_BYTES], backend[64], schedule[160], version[WLI_ONEDNN_VERSION_BYTES];
-    wli_problem problem = { plan->max_seq_len,          plan->max_batch,   cell->input_size,
-                            cell->hidden_size,          model->num_layers, cell->proj_size,
-                            model->num_directions == 2, model->bias,       model->dtype };
-    wli_problem_format(&problem, name);
+/* "native avx2", "onednn 2.6.3" */
+static void name_gemm(const wlstm_plan *plan, wli_gemm_kind kind, char text[64]) {
+    char version[WLI_ONEDNN_VERSION_BYTES];
     wli_onednn_version(version);
-    const wli_native *native = wli_native_get(model->dtype);
-    if (plan->backend == WLSTM_BACKEND_REFERENCE)
-        snprintf(backend, sizeof backend, "reference");
-    else if (plan->backend == WLSTM_BACKEND_ONEDNN)
-        snprintf(backend, sizeof backend, "project and step onednn %s, cell %s", version, native->isa);
+    if (kind == WLI_GEMM_ONEDNN)
+        snprintf(text, 64, "onednn %s", version);
     else
-        snprintf(backend, sizeof backend, "project and step native %s", native->isa);
-    if (plan->choice.threads > 1 && plan->choice.schedule == WLI_GANG) {
-        const int64_t layers = plan->choice.gang_layers, directions = plan->choice.gang_directions;
-        snprintf(schedule, sizeof schedule,
+        snprintf(text, 64, "native %s", plan->choice.native->isa);
+}
+
+static void describe_backend(const wlstm_plan *plan, char text[160]) {
+    const wli_choice *choice = &plan->choice;
+    char project[64], step[64];
+    name_gemm(plan, choice->project, project), name_gemm(plan, choice->step, step);
+    const char *isa = choice->native->isa;
+    if (choice->project != choice->step)
+        snprintf(text, 160, "project %s, step %s, cell %s", project, step, isa);
+    else if (choice->step == WLI_GEMM_ONEDNN)
+        snprintf(text, 160, "project and step %s, cell %s", step, isa);
+    else
+        snprintf(text, 160, "project and step %s", step);
+}
+
+/* Where the choice comes from, as the end of the description. */
+static void describe_origin(const wli_decision *decision, char text[WLI_PROBLEM_NAME_BYTES + 32]) {
+    char name[WLI_PROBLEM_NAME_BYTES];
+    wli_problem_format(&decision->neighbour, name);
+    snprintf(text, WLI_PROBLEM_NAME_BYTES + 32, "%s%s",
+             decision->origin == WLI_FROM_MODEL    ? ""
+             : decision->origin == WLI_FROM_TUNING ? ", tuned"
+                                                   : ", tuned for ",
+             decision->origin == WLI_FROM_NEIGHBOUR ? name : "");
+}
+
+static void describe_schedule(const wli_choice *choice, char text[160]) {
+    const int64_t layers = choice->gang_layers, directions = choice->gang_directions, parts = choice->parts;
+    if (choice->threads <= 1)
+        snprintf(text, 160, "1 thread");
+    else if (choice->schedule == WLI_GANG)
+        snprintf(text, 160,
                  "%d threads as gangs, layers %" PRId64 " x directions %" PRId64 " x parts %" PRId64 " x units %" PRId64
                  ", chunk %" PRId64,
-                 plan->choice.threads, layers, directions, plan->choice.parts,
-                 plan->choice.threads / (layers * directions * plan->choice.parts), plan->choice.chunk_steps);
-    } else if (plan->choice.threads > 1)
-        snprintf(schedule, sizeof schedule, "%d threads as %s, chunk %" PRId64, plan->choice.threads,
-                 schedules[plan->choice.schedule], plan->choice.chunk_steps);
+                 choice->threads, layers, directions, parts, choice->threads / (layers * directions * parts),
+                 choice->chunk_steps);
     else
-        snprintf(schedule, sizeof schedule, "%s", schedules[WLI_SERIAL]);
-    snprintf(plan->description, sizeof plan->description, "%s: %s, %s, weights %.1f MB, scratch %.1f MB", name, backend,
-             schedule, (double)plan->weight_bytes / 1e6, (double)plan->scratch_bytes / 1e6);
+        snprintf(text, 160, "%d threads as wavefront, parts %" PRId64 ", chunk %" PRId64, choice->threads, parts,
+                 choice->chunk_steps);
+}
+
+static void describe(wlstm_plan *plan, const wli_decision *decision) {
+    char name[WLI_PROBLEM_NAME_BYTES], backend[160] = "reference", schedule[160], origin[WLI_PROBLEM_NAME_BYTES + 32];
+    wli_problem problem;
+    wli_problem_of(plan->model, plan->max_seq_len, plan->max_batch, &problem);
+    wli_problem_format(&problem, name);
+    if (plan->backend != WLSTM_BACKEND_REFERENCE) describe_backend(plan, backend);
+    describe_origin(decision, origin);
+    describe_schedule(&plan->choice, schedule);
+    snprintf(plan->description, sizeof plan->description, "%s: %s, %s, weights %.1f MB, scratch %.1f MB%s", name,
+             backend, schedule, (double)plan->weight_bytes / 1e6, (double)plan->scratch_bytes / 1e6, origin);
 }
 
 /* Why a backend cannot serve the model with these options, or NULL. */
@@ -140,43 +165,81 @@ static const char *obstacle(wlstm_backend backend, const wli_model *model, const
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }
 
-/* AUTO takes the native kernels, which measured faster than oneDNN's matmul on every shape tried. The
- * environment speaks for a whole process, so that where its backend cannot serve it does not count. */
+/* AUTO stays where nobody names a backend: the choice says. The environment speaks for a whole process, so that where its backend
+ * cannot serve it does not count. */
 static wlstm_status choose_backend(const wli_model *model, const wlstm_plan_options *options, wlstm_backend *backend) {
     *backend = options->backend;
     const char *reason = obstacle(*backend, model, options);
     if (reason) return wli_fail(WLSTM_ERROR_UNSUPPORTED, "backend: %s", reason);
     if (*backend == WLSTM_BACKEND_AUTO) *backend = wli_environment_get()->backend;
-    if (*backend == WLSTM_BACKEND_AUTO || obstacle(*backend, model, options)) *backend = WLSTM_BACKEND_NATIVE;
+    if (obstacle(*backend, model, options)) *backend = WLSTM_BACKEND_NATIVE;
     return WLSTM_OK;
 }
 
-wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **out) {
-    wlstm_backend backend;
-    *out = NULL;
-    wlstm_status status = check_options(options);
-    if (status == WLSTM_OK) status = choose_backend(model, options, &backend);
-    if (status != WLSTM_OK) return status;
-    wlstm_plan *plan = wli_calloc(sizeof *plan);
+/* A plan without its kernels or its workspace. */
+static wlstm_status make_empty(wli_model *model, const wli_setting *setting, wlstm_plan **out) {
+    wlstm_plan *plan = *out = wli_calloc(sizeof *plan);
     if (!plan) return wli_out_of_memory("plan", sizeof *plan);
     wli_model_retain(model);
     plan->model = model;
-    plan->max_seq_len = options->max_seq_len, plan->max_batch = options->max_batch;
-    plan->threads = options->num_threads                 ? options->num_threads
-                    : wli_environment_get()->num_threads ? wli_environment_get()->num_threads
-                                                         : omp_get_max_threads();
-    /* More than the cores that this process may use would wait for each other. */
-    if (plan->threads > omp_get_num_procs()) plan->threads = omp_get_num_procs();
-    plan->backend = backend;
-    status = backend == WLSTM_BACKEND_REFERENCE ? make_reference(plan) : make_kernels(plan);
-    if (status != WLSTM_OK) {
-        wlstm_plan_free(plan);
-        return status;
-    }
-    describe(plan);
-    wli_verbose(1, plan->description);
-    *out = plan;
+    plan->max_seq_len = setting->seq_len, plan->max_batch = setting->batch;
+    plan->backend = setting->backend;
     return WLSTM_OK;
+}
+
+wlstm_status wli_plan_make_choice(wli_model *model, const wli_setting *setting, const wli_choice *choice,
+                                  wlstm_plan **plan) {
+    wlstm_status status = make_empty(model, setting, plan);
+    if (status == WLSTM_OK) status = make_kernels(*plan, choice);
+    if (status != WLSTM_OK) {
+        wlstm_plan_free(*plan);
+        *plan = NULL;
+    }
+    return status;
+}
+
+/* A choice that somebody measured may fail here and now, as for want of memory: then the model's. */
+static wlstm_status make_decided(wli_model *model, const wli_setting *setting, const wlstm_plan_options *options,
+                                 wlstm_plan **plan) {
+    wlstm_effort effort = options->effort ? options->effort : wli_environment_get()->effort;
+    wli_decision decision = wli_decide(model, setting, effort, options->time_limit);
+    wlstm_status status = wli_plan_make_choice(model, setting, &decision.choice, plan);
+    if (status != WLSTM_OK && decision.origin != WLI_FROM_MODEL) {
+        decision = wli_decide_by_model(setting);
+        status = wli_plan_make_choice(model, setting, &decision.choice, plan);
+    }
+    if (status == WLSTM_OK) describe(*plan, &decision);
+    return status;
+}
+
+static wlstm_status make_by_reference(wli_model *model, const wli_setting *setting, wlstm_plan **plan) {
+    wlstm_status status = make_empty(model, setting, plan);
+    if (status == WLSTM_OK) status = make_reference(*plan);
+    if (status == WLSTM_OK)
+        describe(*plan, &(wli_decision){ .origin = WLI_FROM_MODEL });
+    else {
+        wlstm_plan_free(*plan);
+        *plan = NULL;
+    }
+    return status;
+}
+
+wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan) {
+    wli_setting setting = { .model = model, .seq_len = options->max_seq_len, .batch = options->max_batch };
+    *plan = NULL;
+    wlstm_status status = check_options(options);
+    if (status == WLSTM_OK) status = choose_backend(model, options, &setting.backend);
+    if (status != WLSTM_OK) return status;
+    setting.deterministic = options->deterministic;
+    setting.threads = options->num_threads                 ? options->num_threads
+                      : wli_environment_get()->num_threads ? wli_environment_get()->num_threads
+                                                           : omp_get_max_threads();
+    /* More than the cores that this process may use would wait for each other. */
+    if (setting.threads > omp_get_num_procs()) setting.threads = omp_get_num_procs();
+    status = setting.backend == WLSTM_BACKEND_REFERENCE ? make_by_reference(model, &setting, plan)
+                                                        : make_decided(model, &setting, options, plan);
+    if (status == WLSTM_OK) wli_verbose(1, (*plan)->description);
+    return status;
 }
 
 void wlstm_plan_free(wlstm_plan *plan) {
@@ -209,7 +272,8 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
                                          : wli_reference_forward_f32)(plan->model, call, plan->reference_workspace);
         return WLSTM_OK;
     }
-    if (plan->backend != WLSTM_BACKEND_ONEDNN) return wli_sequence_run(plan->sequence, call);
+    if (plan->choice.project == WLI_GEMM_NATIVE && plan->choice.step == WLI_GEMM_NATIVE)
+        return wli_sequence_run(plan->sequence, call);
     /* Outside a parallel region oneDNN would fork for each small GEMM. */
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);

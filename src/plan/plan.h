@@ -3,6 +3,7 @@
 #define WLI_PLAN_H
 
 #include "call.h"
+#include "plan/axes.h"
 
 /* The largest T*B: what it multiplies stays far from overflow. */
 #define WLI_LARGEST_ROWS (INT64_C(1) << 40)
@@ -12,13 +13,17 @@ wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t m
 
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan);
 
+/* A plan that runs a choice, legal in the setting, which asks nobody and prints nothing. */
+wlstm_status wli_plan_make_choice(wli_model *model, const wli_setting *setting, const wli_choice *choice,
+                                  wlstm_plan **plan);
+
 /* A checked call within the plan's maxima. */
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call);
 
 bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
 
-/* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice the
- * larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
+/* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice
+ * the larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
 
 /* Plans that wlstm_forward and wlstm_cell_forward made and keep, about one for each thread that was inside at once; without a

@@ -77,6 +77,22 @@ wlstm_lstm_config wli_problem_config(const wli_problem *problem) {
     return config;
 }
 
+bool wli_problem_of(const wli_model *model, int64_t seq_len, int64_t batch, wli_problem *problem) {
+    const wli_cell_weights *first = &model->cells[0];
+    *problem = (wli_problem){ seq_len,
+                              batch,
+                              first->input_size,
+                              first->hidden_size,
+                              model->num_layers,
+                              first->proj_size,
+                              model->num_directions == 2,
+                              model->bias,
+                              model->dtype };
+    for (int64_t i = 1; i < model->num_layers * model->num_directions; i++)
+        if (model->cells[i].hidden_size != first->hidden_size) return false;
+    return true;
+}
+
 double wli_problem_flops(const wli_problem *problem) {
     double H = (double)problem->hidden_size, P = (double)problem->proj_size, R = P > 0 ? P : H;
     double D = problem->bidirectional ? 2 : 1, I = (double)problem->input_size;

@@ -6,9 +6,7 @@
 #ifndef WLI_PROBLEM_H
 #define WLI_PROBLEM_H
 
-#include "wavelstm.h"
-
-#include <stdbool.h>
+#include "model.h"
 
 typedef struct wli_problem {
     int64_t seq_len, batch, input_size, hidden_size, num_layers, proj_size;
@@ -25,6 +23,10 @@ void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_B
 
 /* The lstm of the problem's shape, as wlstm_lstm_create makes it. */
 wlstm_lstm_config wli_problem_config(const wli_problem *problem);
+
+/* The problem of running the model on (seq_len, batch); false for a stack of unlike cells, whose first layer's sizes it then
+ * has. */
+bool wli_problem_of(const wli_model *model, int64_t seq_len, int64_t batch, wli_problem *problem);
 
 /* Floating-point operations of one forward pass: 8H(I+R) + 2HP a row, step, layer and direction (a multiply-add is two). */
 double wli_problem_flops(const wli_problem *problem);

@@ -198,7 +198,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
             worker->h_rows[i] = (char *)worker->h_rows[i] + next_step;
         }
         step.h_prev_is_zero = s == 0 && !run->call->h_0;
-        step.backwards = s % 2 == 1;
+        step.backwards = s % 2 == 1 && !run->sequence->spec.one_way;
         status = wli_cell_run_step(cell, &worker->workspace, &step);
         if (status == WLSTM_OK && cell->weights->weight_hr) {
             meet(item); /* an output of the projection needs all units */

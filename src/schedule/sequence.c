@@ -184,13 +184,12 @@ static wlstm_status run_serial(const wli_run *run, wli_worker *worker) {
 
 wli_grid wli_grid_of(const wli_run *run) {
     const wli_sequence_spec *spec = &run->sequence->spec;
-    const bool parts_only = spec->schedule == WLI_PARTS;
-    const int64_t threads = spec->threads, D = run->graph.directions;
-    wli_grid grid = { parts_only ? 1 : smallest(largest(spec->gang_layers, 1), threads), 1, 1, 1 };
-    const int64_t directions = parts_only ? D : smallest(largest(spec->gang_directions, 1), D);
-    grid.directions = smallest(directions, threads / grid.layers);
+    const int64_t threads = spec->threads;
+    wli_grid grid = { smallest(largest(spec->gang_layers, 1), threads), 1, 1, 1 };
+    grid.directions =
+        smallest(smallest(largest(spec->gang_directions, 1), run->graph.directions), threads / grid.layers);
     grid.parts = smallest(spec->parts, threads / (grid.layers * grid.directions));
-    if (!parts_only) grid.units = threads / (grid.layers * grid.directions * grid.parts);
+    grid.units = threads / (grid.layers * grid.directions * grid.parts);
     grid.parts = smallest(run->graph.parts, grid.parts);
     return grid;
 }

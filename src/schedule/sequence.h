@@ -8,12 +8,11 @@
 
 /* How threads share the work:
  *   SERIAL     one thread, chunk by chunk through all layers
- *   PARTS      rows of the batch, and directions, side by side
  *   WAVEFRONT  OpenMP tasks: layer l at chunk k beside layer l+1 at chunk k-1, for each part of the batch; with two directions
  *              both of a layer side by side
  *   GANG       threads in gangs. A gang owns layers, directions and parts of the batch, each of its threads a slice of the units,
  *              for all time; a barrier a step in the gang, and between gangs they wait as a wavefront does */
-typedef enum wli_schedule { WLI_SERIAL, WLI_PARTS, WLI_WAVEFRONT, WLI_GANG } wli_schedule;
+typedef enum wli_schedule { WLI_SERIAL, WLI_WAVEFRONT, WLI_GANG } wli_schedule;
 
 typedef struct wli_sequence_spec {
     const wli_model *model;
@@ -27,6 +26,7 @@ typedef struct wli_sequence_spec {
                                              parts, threads / (gang_layers * gang_directions * parts) share the units */
     int64_t gate_rows;   /* rows of G (steps times rows of a part) projected at once, at least a part's */
     int64_t chunk_steps; /* the most steps of a chunk */
+    bool one_way;        /* no step goes through the weights from the end */
 } wli_sequence_spec;
 
 /* The state and scratch memory of one run at a time. */

@@ -6,7 +6,8 @@
 bool wli_is_single_step(const wli_sequence *sequence, const wli_call *call) {
     const wli_sequence_spec *spec = &sequence->spec;
     return call->seq_len == 1 && spec->threads == 1 && spec->parts == 1 && spec->model->num_layers == 1 &&
-           spec->model->num_directions == 1 && spec->cells[0].ih.kind == WLI_GEMM_NATIVE;
+           spec->model->num_directions == 1 && spec->cells[0].ih.kind == WLI_GEMM_NATIVE &&
+           spec->cells[0].hh.kind == WLI_GEMM_NATIVE;
 }
 
 /* x [B, I], h_0 and out [B, R], c [B, H]: dense rows whatever batch_first says. */

@@ -173,7 +173,7 @@ static void all_schedules_give_the_same_bits(void **state) {
                  (int)model->cells[0].proj_size, model->num_directions);
         for (int64_t i = 0; i < num_cells; i++)
             assert_int_equal(wli_cell_kernels_make(&cells[i], model, i, WLI_GEMM_NATIVE, WLI_GEMM_NATIVE,
-                                                   wli_native_get(model->dtype), T * B, B),
+                                                   wli_native_get(model->dtype), T * B, B, false),
                              WLSTM_OK);
         draw_values(model->dtype, x, LARGEST_T * LARGEST_B * LARGEST_I);
         draw_values(model->dtype, h_0, STATE);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "plan/choice.h"
-#include "plan/gangs.h"
 #include "plan/problem.h"
 #include "replay.h"
 
@@ -54,9 +53,13 @@ static void small_graphs_take_what_they_must(void **state) {
 
 /* Seconds on a slower machine than the choice's: 30 GFLOP/s a core, no slice of weights ever read for free. */
 static double replayed_seconds(const wli_model *model, const wli_problem *problem, int threads) {
-    const wli_choice choice = wli_choose(model, problem->seq_len, problem->batch, threads);
-    const int64_t layers = choice.gang_layers ? choice.gang_layers : 1;
-    const int64_t directions = choice.gang_directions ? choice.gang_directions : 1;
+    const wli_setting setting = {
+        .model = model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
+    };
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
+    const wli_candidate candidate = wli_choose(&setting, &guess);
+    const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+    const int64_t layers = choice.gang_layers, directions = choice.gang_directions;
     wli_grid grid = { 1, 1, 1, 1 };
     if (choice.schedule == WLI_GANG)
         grid = (wli_grid){ layers, directions, choice.parts, choice.threads / (layers * directions * choice.parts) };

@@ -1,6 +1,6 @@
 /* The machine probe's kernels, probe.c compiled once per instruction set. */
-#ifndef BENCH_PROBE_H
-#define BENCH_PROBE_H
+#ifndef MACHINE_PROBE_H
+#define MACHINE_PROBE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,7 +10,7 @@
 struct machine {
     int count;
     const char *isa; /* of the highest FMA peak */
-    machine_rates rates[];
+    wli_rates rates[];
 };
 
 /* Of measuring; touching the memory first, and sets so large that two passes take longer than their share, come on top. */
@@ -95,7 +95,7 @@ static bool raise_rate(double *rate, double amount, const load *work, int thread
     return true;
 }
 
-static void probe_rates(machine_rates *rates, const char **isa, const char *memory, probe_read way, double seconds) {
+static void probe_rates(wli_rates *rates, const char **isa, const char *memory, probe_read way, double seconds) {
     const probe_kernels *usable[3];
     const int count = usable_kernels(usable), threads = rates->threads;
     for (int i = 0; i < count; i++) {
@@ -104,26 +104,26 @@ static void probe_rates(machine_rates *rates, const char **isa, const char *memo
             *isa = usable[i]->isa;
         raise_rate(&rates->flops_f64, threads * usable[i]->flops_a_round_f64, &f64, threads, seconds);
     }
-    for (int s = 0; s < MACHINE_SIZES; s++) {
-        const load work = { usable[count - 1], WLSTM_F32, memory, (size_t)MACHINE_SMALLEST << s, way };
+    for (int s = 0; s < WLI_RATE_SIZES; s++) {
+        const load work = { usable[count - 1], WLSTM_F32, memory, (size_t)WLI_RATE_SMALLEST << s, way };
         raise_rate(&rates->bandwidths[s], (double)work.bytes, &work, threads, seconds);
     }
 }
 
 /* More threads can do at least what fewer can; measured otherwise only where other programs kept the cores busy. */
-static void raise_to(machine_rates *rates, const machine_rates *fewer) {
+static void raise_to(wli_rates *rates, const wli_rates *fewer) {
     if (rates->flops_f32 < fewer->flops_f32 && rates->threads <= omp_get_num_procs())
         fprintf(stderr,
-                "wlstm-bench: note: other programs keep this machine busy; its limit at %d threads is higher than "
+                "note: other programs keep this machine busy; its limit at %d threads is higher than "
                 "measured\n",
                 rates->threads);
     rates->flops_f32 = fmax(rates->flops_f32, fewer->flops_f32);
     rates->flops_f64 = fmax(rates->flops_f64, fewer->flops_f64);
-    for (int s = 0; s < MACHINE_SIZES; s++) rates->bandwidths[s] = fmax(rates->bandwidths[s], fewer->bandwidths[s]);
+    for (int s = 0; s < WLI_RATE_SIZES; s++) rates->bandwidths[s] = fmax(rates->bandwidths[s], fewer->bandwidths[s]);
 }
 
 machine *machine_probe(const int *threads, int count) {
-    const size_t largest = (size_t)MACHINE_SMALLEST << (MACHINE_SIZES - 1), page = 4096;
+    const size_t largest = (size_t)WLI_RATE_SMALLEST << (WLI_RATE_SIZES - 1), page = 4096;
     machine *probed = wli_calloc(sizeof *probed + (size_t)count * sizeof probed->rates[0]);
     char *memory = wli_alloc(largest + page);
     if (!probed || !memory) {
@@ -138,7 +138,7 @@ machine *machine_probe(const int *threads, int count) {
 
     probed->count = count;
     for (int i = 0; i < count; i++) probed->rates[i].threads = threads[i];
-    const double seconds = seconds_for_all / (PROBE_READS * count * (MACHINE_SIZES + 6));
+    const double seconds = seconds_for_all / (PROBE_READS * count * (WLI_RATE_SIZES + 6));
     /* Each way of reading is a round over everything, as what disturbs a run may last longer than one measurement. */
     for (int way = 0; way < PROBE_READS; way++)
         for (int i = 0; i < count; i++) probe_rates(&probed->rates[i], &probed->isa, pages, (probe_read)way, seconds);
@@ -151,23 +151,10 @@ void machine_free(machine *probed) {
     wli_free(probed);
 }
 
-const machine_rates *machine_at(const machine *probed, int threads) {
+const wli_rates *machine_at(const machine *probed, int threads) {
     int i = 0;
     while (i + 1 < probed->count && probed->rates[i].threads != threads) i++;
     return &probed->rates[i];
-}
-
-double machine_flops(const machine_rates *rates, wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? rates->flops_f64 : rates->flops_f32;
-}
-
-double machine_bandwidth(const machine_rates *rates, double bytes) {
-    const double position = log2(bytes / MACHINE_SMALLEST);
-    if (position <= 0) return rates->bandwidths[0];
-    if (position >= MACHINE_SIZES - 1) return rates->bandwidths[MACHINE_SIZES - 1];
-    const int below = (int)position;
-    const double part = position - below;
-    return rates->bandwidths[below] * (1 - part) + rates->bandwidths[below + 1] * part;
 }
 
 void machine_print(const machine *probed, FILE *out) {
@@ -177,8 +164,8 @@ void machine_print(const machine *probed, FILE *out) {
     for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f32 / 1e9);
     fprintf(out, "\n%-22s", "FMA peak f64, GFLOP/s");
     for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f64 / 1e9);
-    for (int s = 0; s < MACHINE_SIZES; s++) {
-        const long kibibytes = ((long)MACHINE_SMALLEST << s) / 1024;
+    for (int s = 0; s < WLI_RATE_SIZES; s++) {
+        const long kibibytes = ((long)WLI_RATE_SMALLEST << s) / 1024;
         fprintf(out, "\nread %4ld %s, GB/s%5s", kibibytes < 1024 ? kibibytes : kibibytes / 1024,
                 kibibytes < 1024 ? "KiB" : "MiB", "");
         for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].bandwidths[s] / 1e9);

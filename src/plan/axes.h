@@ -1,0 +1,76 @@
+/* The space of choices: one table of axes, from which the search, the check of cached choices and all printing come. A
+ * candidate is an index into each axis; what it means for a model, a size and a number of threads is a wli_choice. */
+#ifndef WLI_AXES_H
+#define WLI_AXES_H
+
+#include "schedule/sequence.h"
+
+typedef enum wli_axis_id {
+    WLI_AXIS_SCHEDULE,
+    WLI_AXIS_THREADS,
+    WLI_AXIS_GANG_LAYERS,
+    WLI_AXIS_GANG_DIRECTIONS,
+    WLI_AXIS_PARTS,
+    WLI_AXIS_CHUNK_STEPS,
+    WLI_AXIS_GATE_ROWS,
+    WLI_AXIS_PROJECT,
+    WLI_AXIS_STEP,
+    WLI_AXIS_LANES,
+    WLI_AXIS_SWEEP,
+    WLI_AXIS_PAGES,
+    WLI_AXES
+} wli_axis_id;
+
+typedef struct wli_candidate {
+    uint8_t index[WLI_AXES]; /* 0 is the default of each axis */
+} wli_candidate;
+
+/* What a candidate is for, and what the caller's options leave open. */
+typedef struct wli_setting {
+    const wli_model *model;
+    int64_t seq_len, batch;
+    int threads;
+    wlstm_backend backend; /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
+    bool deterministic;    /* native, with the widest vectors */
+} wli_setting;
+
+/* A candidate in numbers. */
+typedef struct wli_choice {
+    wli_gemm_kind project, step;
+    const wli_native *native;
+    wli_schedule schedule;
+    int threads;
+    int64_t parts, gate_rows, chunk_steps;
+    int64_t gang_layers,
+        gang_directions; /* GANG: as in wli_sequence_spec; what is left of the threads shares the units */
+    bool one_way;        /* every step goes through the weights from the first to the last */
+    bool small_pages;    /* packed weights without huge pages */
+} wli_choice;
+
+typedef struct wli_axis {
+    const char *name;
+    int count;
+    const char *const *words; /* [count] names of the values, or NULL: */
+    const int64_t *numbers;   /* [count] the values; 0: the schedule's or the model's own */
+    /* Whether the candidate's value of this axis can be used, the axes before it being legal. */
+    bool (*legal)(const wli_setting *setting, const wli_candidate *candidate);
+} wli_axis;
+
+extern const wli_axis wli_axes[WLI_AXES];
+
+/* Stands for the table: names, counts and values. */
+uint64_t wli_axes_hash(void);
+
+/* Whether every index is in range and legal; only then the candidate may be resolved. */
+bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate);
+wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate);
+
+/* Whether two choices run the same way, whatever the candidates they come from. */
+bool wli_choice_equal(const wli_setting *setting, const wli_choice *a, const wli_choice *b);
+
+enum { WLI_CANDIDATE_TEXT = 256 };
+
+/* The axes that are not at their default: "schedule wavefront, chunk_steps 8", or "defaults". */
+void wli_candidate_print(const wli_candidate *candidate, char text[WLI_CANDIDATE_TEXT]);
+
+#endif

@@ -1,0 +1,233 @@
+#include "plan/cache.h"
+
+#include "environment.h"
+#include "status.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The user's tier and the system's; what the process tunes goes into the first. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static wli_cache_table user, system_tier;
+static bool have_read, unsaved_rates;
+
+/* A file that is not there is the usual case; any other trouble is worth a line to those who asked for lines. */
+static void read_tier(const char *directory, wli_cache_table *table) {
+    char *path = wli_cache_path(directory), line[WLI_ERROR_BYTES + 64];
+    if (!path) return;
+    const wlstm_status status = wli_cache_read(path, table);
+    if (status != WLSTM_OK) {
+        snprintf(line, sizeof line, "plan cache ignored: %s", wlstm_last_error());
+        wli_verbose(status == WLSTM_ERROR_FILE ? 2 : 1, line);
+    }
+    free(path);
+}
+
+static void read_once(void) {
+    if (have_read) return;
+    have_read = true;
+    const wli_environment *environment = wli_environment_get();
+    char error[WLI_ERROR_BYTES];
+    wli_error_save(error);
+    if (environment->cache_directory) read_tier(environment->cache_directory, &user);
+    if (environment->caching) read_tier(WLI_SYSTEM_CACHE, &system_tier);
+    wli_error_restore(error);
+}
+
+/* With what the files hold in memory. */
+static void enter(void) {
+    pthread_mutex_lock(&lock);
+    read_once();
+}
+
+static void leave(void) {
+    pthread_mutex_unlock(&lock);
+}
+
+wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
+                               bool (*usable)(const wli_cache_entry *entry, const void *context), const void *context,
+                               wli_cache_entry *found) {
+    const wli_cache_table *tiers[] = { &user, &system_tier };
+    double least = -1;
+    enter();
+    for (int tier = 0; tier < 2 && least != 0; tier++)
+        for (size_t i = 0; i < tiers[tier]->count && least != 0; i++) {
+            const wli_cache_entry *entry = &tiers[tier]->entries[i];
+            const double distance = wli_cache_distance(entry, problem, threads);
+            if (distance < 0 || (least >= 0 && distance >= least) || !usable(entry, context)) continue;
+            least = distance;
+            *found = *entry;
+        }
+    leave();
+    return least < 0 ? WLI_CACHE_NONE : least == 0 ? WLI_CACHE_EXACT : WLI_CACHE_NEAR;
+}
+
+void wli_cache_keep(const wli_cache_entry *entry) {
+    wli_cache_entry kept = *entry;
+    kept.unsaved = true;
+    enter();
+    (void)wli_cache_table_put(&user, &kept);
+    leave();
+}
+
+bool wli_cache_rates(int threads, wli_rates *one, wli_rates *all) {
+    bool found = false;
+    enter();
+    const wli_cache_table *tier = user.num_rates ? &user : &system_tier;
+    for (int i = 0; i < tier->num_rates; i++) {
+        if (tier->rates[i].threads == 1) *one = *all = tier->rates[i], found = true;
+    }
+    for (int i = 0; i < tier->num_rates && found; i++)
+        if (tier->rates[i].threads <= threads && tier->rates[i].threads > all->threads) *all = tier->rates[i];
+    leave();
+    return found;
+}
+
+void wli_cache_keep_rates(const wli_rates *rates, int count) {
+    enter();
+    memcpy(user.rates, rates, (size_t)count * sizeof *rates);
+    user.num_rates = count;
+    unsaved_rates = true;
+    leave();
+}
+
+void wli_cache_visit(void (*visit)(const wli_cache_entry *entry, bool system, void *context), void *context) {
+    enter();
+    for (size_t i = 0; i < user.count; i++) visit(&user.entries[i], false, context);
+    for (size_t i = 0; i < system_tier.count; i++) {
+        const wli_cache_entry *entry = &system_tier.entries[i];
+        if (!wli_cache_table_find(&user, &entry->problem, entry->threads)) visit(entry, true, context);
+    }
+    leave();
+}
+
+/* ------------------------------------------------------------------------------------------- the public functions */
+
+/* The directory meant, or NULL with the error set. */
+static const char *directory_or_user(const char *directory) {
+    if (!directory) directory = wli_environment_get()->cache_directory;
+    if (!directory)
+        wli_fail(WLSTM_ERROR_FILE,
+                 "directory: one expected, got NULL and no WLSTM_CACHE, XDG_CACHE_HOME or HOME (or off)");
+    return directory;
+}
+
+/* Copies `from` over `to`: all of its entries or, without memory, some. */
+static bool lay_over(wli_cache_table *to, const wli_cache_table *from, bool unsaved) {
+    bool room = true;
+    for (size_t i = 0; i < from->count && room; i++) {
+        wli_cache_entry entry = from->entries[i];
+        entry.unsaved = unsaved;
+        room = wli_cache_table_put(to, &entry);
+    }
+    if (from->num_rates) memcpy(to->rates, from->rates, sizeof to->rates), to->num_rates = from->num_rates;
+    return room;
+}
+
+static wlstm_status read_over(const char *path, bool unsaved) {
+    wli_cache_table table;
+    wlstm_status status = wli_cache_read(path, &table);
+    if (status != WLSTM_OK) return status;
+    enter();
+    if (!lay_over(&user, &table, unsaved)) status = wli_out_of_memory("plan cache", table.count);
+    if (table.num_rates) unsaved_rates = unsaved;
+    leave();
+    wli_cache_table_clear(&table);
+    return status;
+}
+
+wlstm_status wlstm_plan_cache_load(const char *directory) {
+    directory = directory_or_user(directory);
+    if (!directory) return WLSTM_ERROR_FILE;
+    char *path = wli_cache_path(directory);
+    if (!path) return wli_out_of_memory("path", strlen(directory));
+    wlstm_status status = read_over(path, false);
+    free(path);
+    return status;
+}
+
+/* What is to be saved, taken out in one moment: the file system may be slow, and plans are not to wait for it. */
+static bool collect(bool only_unsaved, bool with_system, wli_cache_table *table) {
+    bool room = true;
+    memset(table, 0, sizeof *table);
+    enter();
+    if (with_system) room = lay_over(table, &system_tier, false);
+    for (size_t i = 0; i < user.count && room; i++)
+        if (user.entries[i].unsaved || !only_unsaved) room = wli_cache_table_put(table, &user.entries[i]);
+    if (user.num_rates && (unsaved_rates || !only_unsaved))
+        memcpy(table->rates, user.rates, sizeof user.rates), table->num_rates = user.num_rates;
+    leave();
+    return room;
+}
+
+static bool same_entry(const wli_cache_entry *a, const wli_cache_entry *b) {
+    return memcmp(&a->candidate, &b->candidate, sizeof a->candidate) == 0 && a->effort == b->effort &&
+           a->tuned_seconds == b->tuned_seconds && a->untuned_seconds == b->untuned_seconds;
+}
+
+/* What was saved is not unsaved any more, unless it was tuned again meanwhile. */
+static void mark_saved(const wli_cache_table *saved) {
+    enter();
+    for (size_t i = 0; i < user.count; i++) {
+        const wli_cache_entry *entry = wli_cache_table_find(saved, &user.entries[i].problem, user.entries[i].threads);
+        if (entry && same_entry(entry, &user.entries[i])) user.entries[i].unsaved = false;
+    }
+    if (saved->num_rates) unsaved_rates = false;
+    leave();
+}
+
+wlstm_status wlstm_plan_cache_save(const char *directory) {
+    const bool own = !directory;
+    wli_cache_table changes;
+    directory = directory_or_user(directory);
+    if (!directory) return WLSTM_ERROR_FILE;
+    wlstm_status status = WLSTM_OK;
+    if (!collect(own, false, &changes))
+        status = wli_out_of_memory("plan cache", changes.count);
+    else if (!own || changes.count || changes.num_rates)
+        status = wli_cache_merge(directory, &changes, NULL, false);
+    if (status == WLSTM_OK && own) mark_saved(&changes);
+    wli_cache_table_clear(&changes);
+    return status;
+}
+
+wlstm_status wlstm_plan_cache_export(const char *path) {
+    if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file name expected, got NULL");
+    wli_cache_table all;
+    wlstm_status status =
+        collect(false, true, &all) ? wli_cache_write(path, &all) : wli_out_of_memory("plan cache", all.count);
+    wli_cache_table_clear(&all);
+    return status;
+}
+
+wlstm_status wlstm_plan_cache_import(const char *path) {
+    if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file name expected, got NULL");
+    return read_over(path, true);
+}
+
+wlstm_status wlstm_plan_cache_forget(const char *problem) {
+    wli_problem parsed;
+    wlstm_status status = problem ? wli_problem_parse(problem, &parsed) : WLSTM_OK;
+    if (status != WLSTM_OK) return status;
+    const wli_problem *forgotten = problem ? &parsed : NULL;
+    enter();
+    wli_cache_table_forget(&user, forgotten);
+    wli_cache_table_forget(&system_tier, forgotten);
+    if (!problem) unsaved_rates = false;
+    leave();
+    const char *directory = wli_environment_get()->cache_directory;
+    if (!directory) return WLSTM_OK;
+    /* Without a file there is nothing to forget, and no directory to make for that. */
+    char *path = wli_cache_path(directory);
+    if (!path) return wli_out_of_memory("path", strlen(directory));
+    wli_cache_table table;
+    char error[WLI_ERROR_BYTES];
+    wli_error_save(error);
+    const bool nothing = wli_cache_read(path, &table) == WLSTM_ERROR_FILE;
+    wli_error_restore(error);
+    wli_cache_table_clear(&table);
+    free(path);
+    static const wli_cache_table none;
+    return nothing ? WLSTM_OK : wli_cache_merge(directory, &none, forgotten, !problem);
+}

@@ -1,0 +1,187 @@
+/* The text of a plan cache, docs/tuning.md's format. */
+#include "plan/cache.h"
+
+#include "io/text.h"
+#include "plan/fingerprint.h"
+#include "status.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FORMAT_VERSION = 1, KEY_BYTES = WLI_PROBLEM_NAME_BYTES + 32 };
+static const char format_name[] = "wavelstm plan cache";
+
+/* ------------------------------------------------------------------------------------------------------ writing */
+
+static json_t *encode_machine(void) {
+    const wli_fingerprint *f = wli_fingerprint_get();
+    return json_pack("{s:s, s:s, s:[I, I, I], s:I, s:s, s:s, s:s}", "cpu", f->cpu, "isa", f->isa, "caches",
+                     (json_int_t)f->caches[0], (json_int_t)f->caches[1], (json_int_t)f->caches[2], "cores",
+                     (json_int_t)f->cores, "library", f->library, "onednn", f->onednn, "choices", f->choices);
+}
+
+static json_t *encode_rates(const wli_rates *rates) {
+    json_t *bandwidths = json_array();
+    for (int s = 0; s < WLI_RATE_SIZES; s++) json_array_append_new(bandwidths, json_real(rates->bandwidths[s]));
+    return json_pack("{s:i, s:f, s:f, s:o}", "threads", rates->threads, "flops_f32", rates->flops_f32, "flops_f64",
+                     rates->flops_f64, "bandwidths", bandwidths);
+}
+
+static json_t *encode_entry(const wli_cache_entry *entry) {
+    json_t *choice = json_object();
+    for (int a = 0; a < WLI_AXES; a++)
+        if (entry->candidate.index[a])
+            json_object_set_new(choice, wli_axes[a].name, json_integer(entry->candidate.index[a]));
+    return json_pack("{s:o, s:s, s:f, s:f}", "choice", choice, "effort",
+                     entry->effort == WLSTM_EFFORT_PATIENT ? "patient" : "measure", "untuned_us",
+                     1e6 * entry->untuned_seconds, "tuned_us", 1e6 * entry->tuned_seconds);
+}
+
+char *wli_cache_encode(const wli_cache_table *table) {
+    json_t *rates = json_array(), *plans = json_object();
+    int failed = 0;
+    for (int i = 0; i < table->num_rates; i++) failed |= json_array_append_new(rates, encode_rates(&table->rates[i]));
+    for (size_t i = 0; i < table->count; i++) {
+        char name[WLI_PROBLEM_NAME_BYTES], key[KEY_BYTES];
+        wli_problem_format(&table->entries[i].problem, name);
+        snprintf(key, sizeof key, "%s/threads:%d", name, table->entries[i].threads);
+        failed |= json_object_set_new(plans, key, encode_entry(&table->entries[i]));
+    }
+    json_t *root = json_pack("{s:s, s:i, s:o, s:o, s:o}", "format", format_name, "version", FORMAT_VERSION, "machine",
+                             encode_machine(), "rates", rates, "plans", plans);
+    char *text = root && !failed ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(root);
+    return text;
+}
+
+/* ------------------------------------------------------------------------------------------------------ reading */
+
+static wlstm_status wrong(const char *path, const char *where, const char *expected) {
+    char shown[96];
+    return wli_fail(WLSTM_ERROR_FORMAT, "%s: %s: %s expected", path,
+                    wli_printable(where, strlen(where), shown, sizeof shown), expected);
+}
+
+static bool text_is(const json_t *object, const char *key, const char *expected) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_string(value) && json_string_length(value) == strlen(expected) &&
+           strcmp(json_string_value(value), expected) == 0;
+}
+
+static bool integer_is(const json_t *value, int64_t expected) {
+    return json_is_integer(value) && json_integer_value(value) == expected;
+}
+
+/* A finite number between the two. */
+static bool read_number(const json_t *value, double lowest, double highest, double *number) {
+    if (!json_is_number(value)) return false;
+    *number = json_number_value(value);
+    return *number >= lowest && *number <= highest;
+}
+
+static bool same_machine(const json_t *machine) {
+    const wli_fingerprint *f = wli_fingerprint_get();
+    const json_t *caches = json_object_get(machine, "caches");
+    bool same = text_is(machine, "cpu", f->cpu) && text_is(machine, "isa", f->isa) &&
+                text_is(machine, "library", f->library) && text_is(machine, "onednn", f->onednn) &&
+                text_is(machine, "choices", f->choices) && integer_is(json_object_get(machine, "cores"), f->cores) &&
+                json_array_size(caches) == 3;
+    for (size_t i = 0; i < 3 && same; i++) same = integer_is(json_array_get(caches, i), f->caches[i]);
+    return same;
+}
+
+static bool decode_rates(const json_t *value, wli_rates *rates) {
+    const double lowest = 1e3, highest = 1e18;
+    const json_t *threads = json_object_get(value, "threads"), *bandwidths = json_object_get(value, "bandwidths");
+    if (!json_is_integer(threads) || json_integer_value(threads) < 1 ||
+        json_integer_value(threads) > WLI_CACHE_THREADS ||
+        !read_number(json_object_get(value, "flops_f32"), lowest, highest, &rates->flops_f32) ||
+        !read_number(json_object_get(value, "flops_f64"), lowest, highest, &rates->flops_f64) ||
+        json_array_size(bandwidths) != WLI_RATE_SIZES)
+        return false;
+    rates->threads = (int)json_integer_value(threads);
+    for (size_t s = 0; s < WLI_RATE_SIZES; s++)
+        if (!read_number(json_array_get(bandwidths, s), lowest, highest, &rates->bandwidths[s])) return false;
+    return true;
+}
+
+/* "t10b3i100h20l4/threads:2" */
+static bool decode_key(const char *key, wli_cache_entry *entry) {
+    static const char separator[] = "/threads:";
+    char name[WLI_PROBLEM_NAME_BYTES];
+    const char *end = strstr(key, separator), *digit = end ? end + strlen(separator) : NULL;
+    int64_t threads = 0;
+    if (!end || (size_t)(end - key) >= sizeof name || *digit < '1' || *digit > '9') return false;
+    for (; *digit >= '0' && *digit <= '9' && threads <= WLI_CACHE_THREADS; digit++)
+        threads = 10 * threads + *digit - '0';
+    if (*digit != '\0' || threads > WLI_CACHE_THREADS) return false;
+    memcpy(name, key, (size_t)(end - key));
+    name[end - key] = '\0';
+    entry->threads = (int)threads;
+    return wli_problem_parse(name, &entry->problem) == WLSTM_OK;
+}
+
+/* An axis that is not named is at its default, 0. */
+static bool decode_choice(json_t *choice, wli_candidate *candidate) {
+    size_t named = 0;
+    for (int a = 0; a < WLI_AXES; a++) {
+        const json_t *index = json_object_get(choice, wli_axes[a].name);
+        if (!index) continue;
+        if (!json_is_integer(index) || json_integer_value(index) < 0 || json_integer_value(index) >= wli_axes[a].count)
+            return false;
+        candidate->index[a] = (uint8_t)json_integer_value(index);
+        named++;
+    }
+    return json_is_object(choice) && json_object_size(choice) == named;
+}
+
+static bool decode_entry(const json_t *value, wli_cache_entry *entry) {
+    const double longest = 1e15; /* microseconds */
+    if (!decode_choice(json_object_get(value, "choice"), &entry->candidate)) return false;
+    if (!text_is(value, "effort", "measure") && !text_is(value, "effort", "patient")) return false;
+    entry->effort = text_is(value, "effort", "patient") ? WLSTM_EFFORT_PATIENT : WLSTM_EFFORT_MEASURE;
+    if (!read_number(json_object_get(value, "untuned_us"), 0, longest, &entry->untuned_seconds) ||
+        !read_number(json_object_get(value, "tuned_us"), 0, longest, &entry->tuned_seconds))
+        return false;
+    entry->untuned_seconds *= 1e-6, entry->tuned_seconds *= 1e-6;
+    return true;
+}
+
+static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table *table) {
+    const json_t *rates = json_object_get(root, "rates");
+    json_t *plans = json_object_get(root, "plans"), *value;
+    const char *key;
+    if (!text_is(root, "format", format_name)) return wrong(path, "format", "\"wavelstm plan cache\"");
+    if (!integer_is(json_object_get(root, "version"), FORMAT_VERSION)) return wrong(path, "version", "1");
+    if (!same_machine(json_object_get(root, "machine")))
+        return wrong(path, "machine", "this machine, this library and this oneDNN");
+    if (!json_is_array(rates) || json_array_size(rates) > WLI_CACHE_RATES)
+        return wrong(path, "rates", "an array of at most 2");
+    for (size_t i = 0; i < json_array_size(rates); i++)
+        if (!decode_rates(json_array_get(rates, i), &table->rates[table->num_rates++]))
+            return wrong(path, "rates", "threads, flops_f32, flops_f64 and 14 bandwidths, positive");
+    if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)
+        return wrong(path, "plans", "an object of at most 4096 entries");
+    json_object_foreach(plans, key, value) {
+        wli_cache_entry entry = { 0 };
+        if (!decode_key(key, &entry)) return wrong(path, key, "PROBLEM/threads:N");
+        if (!decode_entry(value, &entry))
+            return wrong(path, key, "choice with indices in range, effort, untuned_us, tuned_us");
+        /* Keys are canonical and not there twice. */
+        if (!wli_cache_table_append(table, &entry)) return wli_out_of_memory("plan cache", sizeof entry);
+    }
+    return WLSTM_OK;
+}
+
+wlstm_status wli_cache_decode(const char *path, const char *text, size_t bytes, wli_cache_table *table) {
+    memset(table, 0, sizeof *table);
+    json_error_t error;
+    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (!root) return wli_fail(WLSTM_ERROR_FORMAT, "%s: JSON expected at byte %d", path, error.position);
+    wlstm_status status = decode_root(path, root, table);
+    json_decref(root);
+    if (status != WLSTM_OK) wli_cache_table_clear(table);
+    return status;
+}

@@ -1,0 +1,78 @@
+#include "plan/fingerprint.h"
+
+#include "kernels/native.h"
+#include "plan/axes.h"
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+uint64_t wli_hash_text(uint64_t hash, const char *text) {
+    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* The name that the processor gives itself, or its identification register where it has none: printable ASCII. */
+static void name_cpu(char name[64]) {
+    char text[64] = "";
+#if defined(__x86_64__)
+    unsigned int part[4];
+    for (unsigned int i = 0; i < 3; i++) {
+        if (!__get_cpuid(0x80000002 + i, &part[0], &part[1], &part[2], &part[3])) break;
+        memcpy(text + 16 * i, part, 16);
+    }
+#else
+    FILE *stream = fopen("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1", "r");
+    if (stream) {
+        if (!fgets(text, sizeof text, stream)) text[0] = '\0';
+        fclose(stream);
+    }
+#endif
+    size_t length = 0;
+    for (const char *c = text; *c; c++)
+        if (*c >= ' ' && *c <= '~' && (*c != ' ' || length > 0)) name[length++] = *c;
+    while (length > 0 && name[length - 1] == ' ') length--;
+    name[length] = '\0';
+    if (length == 0) strcpy(name, "unknown");
+}
+
+static int64_t system_value(int name, int64_t otherwise) {
+    const long value = name < 0 ? -1 : sysconf(name);
+    return value > 0 ? value : otherwise;
+}
+
+static wli_fingerprint fingerprint;
+static pthread_once_t fingerprint_once = PTHREAD_ONCE_INIT;
+
+static void make_fingerprint(void) {
+    int l1 = -1, l2 = -1, l3 = -1, cores = -1;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    l1 = _SC_LEVEL1_DCACHE_SIZE, l2 = _SC_LEVEL2_CACHE_SIZE, l3 = _SC_LEVEL3_CACHE_SIZE;
+#endif
+#if defined(_SC_NPROCESSORS_CONF)
+    cores = _SC_NPROCESSORS_CONF;
+#endif
+    name_cpu(fingerprint.cpu);
+    fingerprint.isa = wli_native_get(WLSTM_F32)->isa;
+    fingerprint.caches[0] = system_value(l1, 32 << 10);
+    fingerprint.caches[1] = system_value(l2, 512 << 10);
+    fingerprint.caches[2] = system_value(l3, 16 << 20);
+    fingerprint.cores = system_value(cores, 1);
+    fingerprint.library = WLSTM_VERSION_STRING;
+    wli_onednn_version(fingerprint.onednn);
+    snprintf(fingerprint.choices, sizeof fingerprint.choices, "%016" PRIx64, wli_axes_hash());
+    char all[320];
+    snprintf(all, sizeof all, "%s|%s|%" PRId64 "|%" PRId64 "|%" PRId64 "|%" PRId64 "|%s|%s|%s", fingerprint.cpu,
+             fingerprint.isa, fingerprint.caches[0], fingerprint.caches[1], fingerprint.caches[2], fingerprint.cores,
+             fingerprint.library, fingerprint.onednn, fingerprint.choices);
+    snprintf(fingerprint.id, sizeof fingerprint.id, "%016" PRIx64, wli_hash_text(WLI_HASH_START, all));
+}
+
+const wli_fingerprint *wli_fingerprint_get(void) {
+    pthread_once(&fingerprint_once, make_fingerprint);
+    return &fingerprint;
+}

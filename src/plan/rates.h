@@ -1,0 +1,25 @@
+/* What the cost model and the limit know of a machine: multiply-adds a second, and bytes a second by working-set size. */
+#ifndef WLI_RATES_H
+#define WLI_RATES_H
+
+#include "wavelstm.h"
+
+/* Working sets of 32 KiB to 256 MiB, doubling. */
+enum { WLI_RATE_SIZES = 14, WLI_RATE_SMALLEST = 32 << 10 };
+
+typedef struct wli_rates {
+    int threads;
+    double flops_f32, flops_f64; /* a second, all threads together */
+    double bandwidths
+        [WLI_RATE_SIZES]; /* bytes a second, all together, each reading its share of the set again and again */
+} wli_rates;
+
+double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype);
+
+/* Between the sizes by interpolation over log(bytes), outside them the nearest one's. */
+double wli_rates_bandwidth(const wli_rates *rates, double bytes);
+
+/* Round figures of 2020s servers, by the instruction set in use and the sizes of this machine's caches: for who never tuned. */
+wli_rates wli_rates_guess(int threads);
+
+#endif

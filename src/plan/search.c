@@ -1,0 +1,275 @@
+/* the model's choice -> schedules -> each axis up and down -> again, until a round brings nothing -> against the model's once
+ * more  A candidate runs in turns with the best so far, so that what disturbs the machine disturbs both, and takes its place
+ * only by a clear gain. */
+#include "plan/search.h"
+
+#include "allocator.h"
+#include "environment.h"
+#include "plan/decision.h"
+#include "plan/plan.h"
+#include "plan/trial.h"
+#include "status.h"
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+
+static const double clear_gain = 0.97; /* the most that a better candidate takes of the best one's time */
+static const double near_miss = 1.06;  /* worth a second look, with more turns */
+/* What a candidate may take of the best one's time and go on, after so many turns. */
+static const double bearable[] = { 1.5, 1.15, 1.08, 1.04 };
+
+enum { MOST_TRIED = 2000, TURNS = 8, TURNS_OF_SECOND_LOOK = 16, SECOND_LOOKS = 6 };
+
+/* What was looked at already, and how it compared with the best at that time; INFINITY if it was not measured. */
+typedef struct seen_candidate {
+    wli_candidate candidate;
+    wli_choice choice;
+    double ratio;
+} seen_candidate;
+
+typedef struct search {
+    const wli_search_request *request;
+    wli_setting setting; /* of the copy */
+    wli_machine_model machine;
+    wli_trials *trials;
+    seen_candidate *seen; /* [MOST_TRIED] */
+    int num_seen, measured;
+    bool patient, stopped;
+    double deadline;
+    wli_candidate best, untuned;
+    wlstm_plan *best_plan, *untuned_plan;
+} search;
+
+static bool over(search *s) {
+    if (s->request->stop && *s->request->stop) s->stopped = true;
+    return s->stopped || s->num_seen == MOST_TRIED || omp_get_wtime() >= s->deadline;
+}
+
+/* Seconds of the whole problem a second of the timed part of it: what the model says of either. */
+static double scale(const search *s, const wli_candidate *candidate) {
+    wli_setting part = s->setting;
+    part.seq_len = wli_trials_steps(s->trials);
+    const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
+    return wli_predict(&s->setting, &choice, &s->machine) / wli_predict(&part, &choice, &s->machine);
+}
+
+/* The least times of two plans by turns; false when one fails. Ends early where the second is hopeless. */
+static bool take_turns(search *s, wlstm_plan *first, wlstm_plan *second, double ratio, int turns, double least[2]) {
+    const double turn = 1e-3;
+    least[0] = least[1] = INFINITY;
+    for (int i = 0; i < turns; i++) {
+        const double a = wli_trials_time(s->trials, first, turn), b = wli_trials_time(s->trials, second, turn);
+        if (a < 0 || b < 0) return false;
+        least[0] = fmin(least[0], a), least[1] = fmin(least[1], b);
+        const size_t rung =
+            (size_t)i < sizeof bearable / sizeof bearable[0] ? (size_t)i : sizeof bearable / sizeof bearable[0] - 1;
+        if (least[1] * ratio > least[0] * bearable[rung]) break;
+        if (i > 0 && over(s)) break;
+    }
+    return true;
+}
+
+static void report(const wli_candidate *candidate, double seconds, double best_seconds) {
+    char chosen[WLI_CANDIDATE_TEXT], line[WLI_CANDIDATE_TEXT + 96];
+    if (wli_environment_get()->verbose < 2) return;
+    wli_candidate_print(candidate, chosen);
+    snprintf(line, sizeof line, "tuning: %.1f us, best so far %.1f us: %s", 1e6 * seconds, 1e6 * best_seconds, chosen);
+    wli_verbose(2, line);
+}
+
+/* Runs a candidate against the best; whether it took its place. *ratio is how they compared, INFINITY where it does not run. */
+static bool challenge(search *s, const wli_candidate *candidate, int turns, double *ratio) {
+    const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
+    wlstm_plan *plan;
+    *ratio = INFINITY;
+    if (wli_trials_plan(s->trials, &choice, &plan) != WLSTM_OK) return false;
+    s->measured++;
+    double least[2];
+    const double best_scale = scale(s, &s->best), scales = scale(s, candidate) / best_scale;
+    if (take_turns(s, s->best_plan, plan, scales, turns, least)) {
+        *ratio = least[1] * scales / least[0];
+        report(candidate, least[1] * scales * best_scale, least[0] * best_scale);
+    }
+    if (!(*ratio < clear_gain)) {
+        wlstm_plan_free(plan);
+        return false;
+    }
+    if (s->best_plan != s->untuned_plan) wlstm_plan_free(s->best_plan);
+    s->best = *candidate, s->best_plan = plan;
+    return true;
+}
+
+/* Measures a candidate that was not seen yet and is not hopeless; whether it became the best. */
+static bool try(search *s, const wli_candidate *candidate) {
+    const double far_slower = s->patient ? 4 : 1.6;
+    if (over(s) || !wli_candidate_legal(&s->setting, candidate)) return false;
+    const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
+    for (int i = 0; i < s->num_seen; i++)
+        if (wli_choice_equal(&s->setting, &s->seen[i].choice, &choice)) return false;
+    seen_candidate *seen = &s->seen[s->num_seen++];
+    *seen = (seen_candidate){ *candidate, choice, INFINITY };
+    const wli_choice best = wli_candidate_resolve(&s->setting, &s->best);
+    if (wli_predict(&s->setting, &choice, &s->machine) > far_slower * wli_predict(&s->setting, &best, &s->machine))
+        return false;
+    return challenge(s, candidate, TURNS, &seen->ratio);
+}
+
+/* Those that came near, nearest first: one disturbed turn may have decided. */
+static void look_again(search *s) {
+    for (int look = 0; look < SECOND_LOOKS && !over(s); look++) {
+        seen_candidate *nearest = &s->seen[0];
+        for (int i = 1; i < s->num_seen; i++)
+            if (s->seen[i].ratio < nearest->ratio && s->seen[i].ratio >= clear_gain) nearest = &s->seen[i];
+        double ratio;
+        if (!(nearest->ratio < near_miss)) return;
+        nearest->ratio = INFINITY;
+        (void)challenge(s, &nearest->candidate, TURNS_OF_SECOND_LOOK, &ratio);
+    }
+}
+
+static bool try_value(search *s, wli_axis_id axis, int index) {
+    wli_candidate candidate = s->best;
+    candidate.index[axis] = (uint8_t)index;
+    return try(s, &candidate);
+}
+
+/* Another schedule starts from its own defaults, a wavefront with the chunk that the model likes best. */
+static bool try_schedule(search *s, wli_schedule schedule) {
+    wli_candidate candidate = s->best, likely;
+    double least = INFINITY;
+    candidate.index[WLI_AXIS_SCHEDULE] = (uint8_t)schedule;
+    candidate.index[WLI_AXIS_PARTS] = candidate.index[WLI_AXIS_THREADS] = 0;
+    candidate.index[WLI_AXIS_GANG_LAYERS] = candidate.index[WLI_AXIS_GANG_DIRECTIONS] = 0;
+    if (schedule != WLI_SERIAL) candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = 0;
+    likely = candidate;
+    for (int i = 0; schedule == WLI_WAVEFRONT && i < wli_axes[WLI_AXIS_CHUNK_STEPS].count; i++) {
+        candidate.index[WLI_AXIS_CHUNK_STEPS] = (uint8_t)i;
+        if (!wli_candidate_legal(&s->setting, &candidate)) break;
+        const wli_choice choice = wli_candidate_resolve(&s->setting, &candidate);
+        const double seconds = wli_predict(&s->setting, &choice, &s->machine);
+        if (seconds < least) least = seconds, likely = candidate;
+    }
+    return try(s, &likely);
+}
+
+/* What a ladder's value comes to under the best choice. */
+static int64_t value_in_use(const search *s, wli_axis_id axis) {
+    const wli_choice choice = wli_candidate_resolve(&s->setting, &s->best);
+    return axis == WLI_AXIS_PARTS         ? choice.parts
+           : axis == WLI_AXIS_GANG_LAYERS ? choice.gang_layers
+           : axis == WLI_AXIS_CHUNK_STEPS ? choice.chunk_steps
+           : axis == WLI_AXIS_GATE_ROWS   ? choice.gate_rows
+                                          : 1;
+}
+
+/* Up a ladder, or down, from the value in use until two rungs in a row bring nothing. */
+static bool climb(search *s, wli_axis_id axis, int direction) {
+    const wli_axis *ladder = &wli_axes[axis];
+    const int64_t value = value_in_use(s, axis);
+    int rung = 1, failures = 0;
+    bool gained = false;
+    while (rung + 1 < ladder->count && ladder->numbers[rung] < value) rung++;
+    if (direction < 0 && ladder->numbers[rung] >= value) rung--;
+    if (direction > 0 && ladder->numbers[rung] <= value) rung++;
+    for (; rung > 0 && rung < ladder->count && failures < 2 && !over(s); rung += direction) {
+        const int seen = s->num_seen;
+        if (try_value(s, axis, rung))
+            gained = true, failures = 0;
+        else
+            failures += s->num_seen > seen; /* not where it comes to the same as another */
+    }
+    return gained;
+}
+
+static bool descend_axis(search *s, wli_axis_id axis) {
+    bool gained = false;
+    if (wli_axes[axis].numbers && !s->patient) {
+        gained = climb(s, axis, 1);
+        return climb(s, axis, -1) || gained;
+    }
+    for (int i = 0; i < wli_axes[axis].count; i++) gained = try_value(s, axis, i) || gained;
+    return gained;
+}
+
+static void descend(search *s) {
+    bool gained = true;
+    while (gained && !over(s)) {
+        gained = false;
+        for (int schedule = 0; schedule < wli_axes[WLI_AXIS_SCHEDULE].count; schedule++)
+            gained = try_schedule(s, (wli_schedule)schedule) || gained;
+        for (int axis = 1; axis < WLI_AXES; axis++) gained = descend_axis(s, (wli_axis_id)axis) || gained;
+    }
+}
+
+/* Any candidate at all, while there is time. */
+static void wander(search *s) {
+    uint64_t state = 1;
+    for (int draws = 0; draws < 100000 && !over(s); draws++) {
+        wli_candidate candidate;
+        for (int axis = 0; axis < WLI_AXES; axis++) {
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            candidate.index[axis] = (uint8_t)((state >> 33) % (uint64_t)wli_axes[axis].count);
+        }
+        try(s, &candidate);
+    }
+}
+
+/* The best against the untuned once more, in fresh turns: the luckiest of many measurements is not the fastest of many plans. */
+static wlstm_status conclude(search *s, wli_search_result *result) {
+    double least[2];
+    const double untuned_scale = scale(s, &s->untuned), best_scale = scale(s, &s->best);
+    s->deadline = omp_get_wtime() + (s->patient ? 1.0 : 0.3);
+    result->tried = s->measured;
+    result->untuned = result->tuned = s->untuned;
+    if (s->best_plan == s->untuned_plan) {
+        least[0] = least[1] = wli_trials_time(s->trials, s->untuned_plan, 5e-3);
+    } else if (!take_turns(s, s->untuned_plan, s->best_plan, best_scale / untuned_scale, 12, least))
+        least[0] = -1;
+    if (least[0] < 0) return WLSTM_ERROR_BACKEND;
+    result->untuned_seconds = result->tuned_seconds = least[0] * untuned_scale;
+    if (least[1] * best_scale < clear_gain * least[0] * untuned_scale)
+        result->tuned = s->best, result->tuned_seconds = least[1] * best_scale;
+    return WLSTM_OK;
+}
+
+static wlstm_status run(search *s, wli_search_result *result, double limit) {
+    const double begin = omp_get_wtime();
+    /* Untuned is who never tuned: the machine guessed, not probed. */
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(s->setting.threads) };
+    s->untuned = s->best = wli_choose(&s->setting, &guess);
+    const wli_choice untuned = wli_candidate_resolve(&s->setting, &s->untuned);
+    if (!(s->seen = wli_alloc(MOST_TRIED * sizeof *s->seen)))
+        return wli_out_of_memory("search", MOST_TRIED * sizeof *s->seen);
+    s->seen[s->num_seen++] = (seen_candidate){ s->untuned, untuned, INFINITY };
+    wlstm_status status = wli_trials_make((wli_model *)(uintptr_t)s->setting.model, &s->setting, &untuned, limit / 40,
+                                          &s->trials, &s->untuned_plan);
+    if (status != WLSTM_OK) return status;
+    s->best_plan = s->untuned_plan;
+    s->deadline = begin + 0.85 * limit; /* the rest is for the last turns */
+    const wli_candidate calibrated = wli_choose(&s->setting, &s->machine);
+    (void)try(s, &calibrated);
+    descend(s);
+    look_again(s);
+    if (s->patient) wander(s);
+    if (s->stopped) return wli_fail(WLSTM_ERROR_BACKEND, "tuning: was stopped");
+    return conclude(s, result);
+}
+
+wlstm_status wli_search(const wli_search_request *request, wli_search_result *result) {
+    const bool patient = request->effort == WLSTM_EFFORT_PATIENT;
+    const double limit = request->time_limit > 0 ? request->time_limit : patient ? 10 : 2;
+    search s = { .request = request, .setting = request->setting, .patient = patient };
+    /* What the losers packed goes away with the copy. */
+    wli_model *copy = request->model;
+    wli_model_retain(copy);
+    wlstm_status status = wli_model_make_private(&copy);
+    s.setting.model = copy;
+    s.machine = wli_machine_model_get(s.setting.threads);
+    if (status == WLSTM_OK) status = run(&s, result, limit);
+    if (s.best_plan != s.untuned_plan) wlstm_plan_free(s.best_plan);
+    wlstm_plan_free(s.untuned_plan);
+    wli_trials_free(s.trials);
+    wli_free(s.seen);
+    wli_model_release(copy);
+    return status;
+}

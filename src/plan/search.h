@@ -1,0 +1,30 @@
+/* The search for the fastest choice, by measuring. */
+#ifndef WLI_SEARCH_H
+#define WLI_SEARCH_H
+
+#include "plan/axes.h"
+
+#include <signal.h>
+
+typedef struct wli_search_request {
+    wli_model *model; /* is only read; a copy of it is run */
+    wli_setting setting;
+    wlstm_effort effort;               /* MEASURE or PATIENT */
+    double time_limit;                 /* seconds, 0: the effort's own */
+    const volatile sig_atomic_t *stop; /* when it becomes true the search fails; or NULL */
+} wli_search_request;
+
+typedef struct wli_search_result {
+    wli_candidate untuned, tuned;
+    double untuned_seconds,
+        tuned_seconds; /* of one forward pass; of a part of it scaled up, where a whole one takes long */
+    int tried;         /* candidates that were measured */
+} wli_search_result;
+
+/* Coordinate descent over the axes from the choice of a program on a machine that nobody probed or tuned, which wins ties.
+ * Candidates that the model takes to be far slower are left out. PATIENT tries every value of each axis, then candidates at
+ * random until the time is over. Errors: OUT_OF_MEMORY, BACKEND (even the untuned choice gives no right result, or it was
+ * stopped). */
+wlstm_status wli_search(const wli_search_request *request, wli_search_result *result);
+
+#endif

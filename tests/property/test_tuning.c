@@ -1,0 +1,209 @@
+/* Any choice gives the reference's results; what a search chose does, in this process and in the next one, which finds it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "module.h"
+#include "plan/choice.h"
+#include "plan/plan.h"
+#include "plan/search.h"
+#include "problem.h"
+#include "random.h"
+
+enum { PROBLEMS = 40, CANDIDATES = 12 };
+
+static uint64_t stream;
+
+static wli_setting setting_of(const problem *p, int threads) {
+    return (
+        wli_setting){ .model = p->lstm->module.model, .seq_len = p->seq_len, .batch = p->batch, .threads = threads };
+}
+
+/* The index vector of a hostile cache that is in range: whatever of it is legal must compute what the reference computes, and of native
+ * kernels with the widest vectors the same bits. */
+static void any_legal_choice_gives_the_reference_result(void **state) {
+    (void)state;
+    for (int n = 0; n < PROBLEMS; n++) {
+        problem p = problem_draw(&stream);
+        problem_build(&p, &stream);
+        outcome expected, native, o;
+        assert_int_equal(problem_run(&p, WLSTM_BACKEND_REFERENCE, &expected), WLSTM_OK);
+        assert_int_equal(problem_run(&p, WLSTM_BACKEND_NATIVE, &native), WLSTM_OK);
+        const wli_setting setting = setting_of(&p, (int)random_between(&stream, 1, 4));
+        for (int k = 0; k < CANDIDATES; k++) {
+            wli_candidate candidate;
+            do
+                for (int a = 0; a < WLI_AXES; a++)
+                    candidate.index[a] = (uint8_t)random_between(&stream, 0, wli_axes[a].count - 1);
+            while (!wli_candidate_legal(&setting, &candidate));
+            const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+            char text[WLI_CANDIDATE_TEXT];
+            wlstm_plan *plan;
+            wli_candidate_print(&candidate, text);
+            assert_int_equal(wli_plan_make_choice(p.lstm->module.model, &setting, &choice, &plan), WLSTM_OK);
+            assert_int_equal(problem_execute(&p, plan, &o), WLSTM_OK);
+            const bool same_bits = choice.project == WLI_GEMM_NATIVE && choice.step == WLI_GEMM_NATIVE &&
+                                   candidate.index[WLI_AXIS_LANES] == 0;
+            if (same_bits)
+                assert_true(outcomes_agree(&p, text, &o, &native, true));
+            else
+                assert_true(outcomes_agree(&p, text, &o, &expected, false));
+            outcome_free(&o);
+            wlstm_plan_free(plan);
+        }
+        assert_true(outcomes_agree(&p, "native", &native, &expected, false));
+        outcome_free(&expected);
+        outcome_free(&native);
+        problem_free(&p);
+    }
+}
+
+/* One step through a cell whose recurrent gemm alone is oneDNN's: no short way. */
+static void a_single_step_may_mix_backends(void **state) {
+    (void)state;
+    if (strstr(wlstm_build_info(), "no oneDNN")) skip();
+    problem p = problem_draw(&stream);
+    p.config.dtype = WLSTM_F32, p.config.num_layers = 1, p.config.bidirectional = 0, p.seq_len = 1,
+    p.with_states = true;
+    problem_build(&p, &stream);
+    const wli_setting setting = setting_of(&p, 1);
+    outcome expected, o;
+    assert_int_equal(problem_run(&p, WLSTM_BACKEND_REFERENCE, &expected), WLSTM_OK);
+    for (int mix = 0; mix < 4; mix++) {
+        wli_candidate candidate = { { 0 } };
+        wlstm_plan *plan;
+        candidate.index[WLI_AXIS_PROJECT] = (uint8_t)(mix & 1), candidate.index[WLI_AXIS_STEP] = (uint8_t)(mix >> 1);
+        assert_true(wli_candidate_legal(&setting, &candidate));
+        const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+        assert_int_equal(wli_plan_make_choice(p.lstm->module.model, &setting, &choice, &plan), WLSTM_OK);
+        assert_int_equal(problem_execute(&p, plan, &o), WLSTM_OK);
+        assert_true(outcomes_agree(&p, "mixed backends", &o, &expected, false));
+        outcome_free(&o);
+        wlstm_plan_free(plan);
+    }
+    outcome_free(&expected);
+    problem_free(&p);
+}
+
+static void a_search_finds_a_legal_choice_within_its_time(void **state) {
+    (void)state;
+    for (int n = 0; n < 6; n++) {
+        problem p = problem_draw(&stream);
+        problem_build(&p, &stream);
+        const wli_setting setting = setting_of(&p, 2);
+        const wli_search_request request = { p.lstm->module.model, setting,
+                                             n % 2 ? WLSTM_EFFORT_PATIENT : WLSTM_EFFORT_MEASURE, 0.1, NULL };
+        wli_search_result result;
+        assert_int_equal(wli_search(&request, &result), WLSTM_OK);
+        assert_true(wli_candidate_legal(&setting, &result.tuned) && wli_candidate_legal(&setting, &result.untuned));
+        assert_true(result.tuned_seconds > 0 && result.tuned_seconds <= result.untuned_seconds);
+        problem_free(&p);
+    }
+}
+
+static void a_stopped_search_fails(void **state) {
+    (void)state;
+    const volatile sig_atomic_t stop = 1;
+    problem p = problem_draw(&stream);
+    problem_build(&p, &stream);
+    const wli_search_request request = { p.lstm->module.model, setting_of(&p, 2), WLSTM_EFFORT_MEASURE, 10, &stop };
+    wli_search_result result;
+    assert_int_equal(wli_search(&request, &result), WLSTM_ERROR_BACKEND);
+    problem_free(&p);
+}
+
+/* ------------------------------------------------------------------------------------------- processes of their own */
+
+/* Makes a plan of the effort and prints its result as bits, against the reference's; then its description. */
+static int run_plan(const char *effort, int deterministic) {
+    uint64_t fixed = 7;
+    problem p = problem_draw(&fixed);
+    p.config.dtype = WLSTM_F32, p.config.input_size = 33, p.config.hidden_size = 40, p.config.num_layers = 2;
+    p.config.proj_size = 0, p.config.bidirectional = 0, p.seq_len = 20, p.batch = 5;
+    problem_build(&p, &fixed);
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    options.max_seq_len = p.seq_len, options.max_batch = p.batch, options.num_threads = 2, options.time_limit = 0.2;
+    options.effort = strcmp(effort, "measure") == 0 ? WLSTM_EFFORT_MEASURE : WLSTM_EFFORT_ESTIMATE;
+    options.deterministic = deterministic;
+    wlstm_plan *plan;
+    outcome o, expected;
+    if (wlstm_plan_create(p.lstm, &options, &plan) != WLSTM_OK || problem_execute(&p, plan, &o) != WLSTM_OK ||
+        problem_run(&p, WLSTM_BACKEND_REFERENCE, &expected) != WLSTM_OK ||
+        !outcomes_agree(&p, "plan", &o, &expected, false))
+        return 1;
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < problem_out_count(&p); i++) {
+        uint32_t word;
+        memcpy(&word, (float *)o.out + i, sizeof word);
+        bits = bits * UINT64_C(0x100000001b3) + word;
+    }
+    printf("%016" PRIx64 " %s\n", bits, wlstm_plan_describe(plan));
+    return 0;
+}
+
+static const char *program;
+
+static void run_with(const char *variables, const char *arguments, char text[2000]) {
+    char command[900];
+    snprintf(command, sizeof command, "%s '%s' %s 2>&1", variables, program, arguments);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    text[fread(text, 1, 1999, output)] = '\0';
+    if (pclose(output) != 0) fail_msg("%s: %s", command, text);
+}
+
+static bool ends_with(const char *text, const char *end) {
+    const size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+static void the_next_process_runs_what_was_tuned(void **state) {
+    (void)state;
+    char directory[] = "/tmp/wavelstm-test-XXXXXX", variables[300], first[2000], next[2000], command[100];
+    assert_non_null(mkdtemp(directory));
+    snprintf(variables, sizeof variables, "WLSTM_CACHE=%s/cache", directory);
+    run_with(variables, "run estimate 0", first);
+    assert_false(ends_with(first, ", tuned\n"));
+    run_with(variables, "run measure 0", first);
+    assert_true(ends_with(first, ", tuned\n"));
+    for (int effort = 0; effort < 2; effort++) {
+        run_with(variables, effort ? "run measure 0" : "run estimate 0", next);
+        assert_string_equal(first, next);
+    }
+    snprintf(variables, sizeof variables, "WLSTM_VERBOSE=1 WLSTM_CACHE=%s/cache", directory);
+    run_with(variables, "run estimate 0", next);
+    assert_non_null(strstr(next, "wavelstm: t20b5i33h40l2")); /* stderr comes first: stdout is a pipe */
+    assert_non_null(strstr(next, ", tuned\n"));
+    /* deterministic: native kernels, whatever the cache holds */
+    run_with("WLSTM_CACHE=off", "run estimate 1", first);
+    snprintf(variables, sizeof variables, "WLSTM_CACHE=%s/cache", directory);
+    run_with(variables, "run estimate 1", next);
+    assert_memory_equal(first, next, 16);
+    /* off: neither read nor written */
+    run_with("WLSTM_CACHE=off", "run estimate 0", next);
+    assert_false(ends_with(next, ", tuned\n"));
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
+}
+
+int main(int argc, char **argv) {
+    program = argv[0];
+    if (argc == 4 && strcmp(argv[1], "run") == 0) return run_plan(argv[2], argv[3][0] == '1');
+    stream = random_test_stream();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_legal_choice_gives_the_reference_result),
+        cmocka_unit_test(a_single_step_may_mix_backends),
+        cmocka_unit_test(a_search_finds_a_legal_choice_within_its_time),
+        cmocka_unit_test(a_stopped_search_fails),
+        cmocka_unit_test(the_next_process_runs_what_was_tuned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,163 @@
+/* The table of choices, what is legal when, and the cost model over it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "plan/choice.h"
+#include "plan/decision.h"
+#include "random.h"
+
+static uint64_t stream;
+
+/* A model of random kind, for wli_model_release. */
+static wli_model *draw_model(void) {
+    wli_model *model;
+    wli_model_spec spec = { .dtype = random_flag(&stream) ? WLSTM_F32 : WLSTM_F64,
+                            .num_layers = random_between(&stream, 1, 3),
+                            .input_size = random_between(&stream, 1, 600),
+                            .hidden_size = random_between(&stream, 2, 600),
+                            .proj_size = random_between(&stream, 0, 3) ? 0 : 1,
+                            .bias = true,
+                            .bidirectional = random_flag(&stream) };
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    return model;
+}
+
+static wli_setting draw_setting(const wli_model *model) {
+    static const wlstm_backend backends[] = { WLSTM_BACKEND_AUTO, WLSTM_BACKEND_NATIVE, WLSTM_BACKEND_ONEDNN };
+    wli_setting setting = { .model = model,
+                            .seq_len = random_between(&stream, 1, 400),
+                            .batch = random_between(&stream, 1, 300),
+                            .threads = (int)random_between(&stream, 1, 64),
+                            .backend = backends[random_between(&stream, 0, model->dtype == WLSTM_F32 ? 2 : 1)],
+                            .deterministic = random_flag(&stream) };
+    if (strstr(wlstm_build_info(), "no oneDNN") && setting.backend == WLSTM_BACKEND_ONEDNN)
+        setting.backend = WLSTM_BACKEND_AUTO;
+    if (setting.backend == WLSTM_BACKEND_ONEDNN) setting.deterministic = false;
+    return setting;
+}
+
+static wli_candidate draw_candidate(void) {
+    wli_candidate candidate;
+    for (int a = 0; a < WLI_AXES; a++)
+        candidate.index[a] = (uint8_t)random_between(&stream, 0, random_flag(&stream) ? 0 : wli_axes[a].count - 1);
+    return candidate;
+}
+
+static void the_table_is_in_order(void **state) {
+    (void)state;
+    for (int a = 0; a < WLI_AXES; a++) {
+        const wli_axis *axis = &wli_axes[a];
+        assert_true(axis->count >= 2 && axis->count <= 255);
+        assert_true(!axis->words != !axis->numbers);
+        for (int b = 0; b < a; b++) assert_string_not_equal(axis->name, wli_axes[b].name);
+        for (int i = 1; axis->numbers && i < axis->count; i++) assert_true(axis->numbers[i] > axis->numbers[i - 1]);
+        assert_true(!axis->numbers || axis->numbers[0] == 0);
+    }
+    assert_true(wli_axes_hash() != 0);
+}
+
+static void what_is_legal_can_run(void **state) {
+    (void)state;
+    int legal = 0;
+    for (int n = 0; n < 3000; n++) {
+        wli_model *model = draw_model();
+        const wli_setting s = draw_setting(model);
+        const wli_candidate candidate = draw_candidate();
+        if (wli_candidate_legal(&s, &candidate)) {
+            const wli_choice c = wli_candidate_resolve(&s, &candidate);
+            const int64_t part_rows = (s.batch + c.parts - 1) / c.parts;
+            legal++;
+            assert_non_null(c.native);
+            assert_in_range(c.threads, 1, s.threads);
+            assert_in_range(c.parts, 1, s.batch);
+            assert_in_range(c.chunk_steps, 1, s.seq_len);
+            assert_true(c.gate_rows >= part_rows && c.gate_rows <= s.seq_len * part_rows &&
+                        c.gate_rows % part_rows == 0);
+            assert_in_range(c.gang_layers, 1, model->num_layers);
+            assert_in_range(c.gang_directions, 1, model->num_directions);
+            if (c.schedule == WLI_GANG) assert_int_equal(c.threads % (c.gang_layers * c.gang_directions * c.parts), 0);
+            if (c.schedule == WLI_SERIAL) assert_int_equal(c.threads, 1);
+            if (c.project == WLI_GEMM_ONEDNN || c.step == WLI_GEMM_ONEDNN) {
+                assert_int_equal(c.threads, 1);
+                assert_int_equal(model->dtype, WLSTM_F32);
+            }
+            if (s.deterministic || s.backend == WLSTM_BACKEND_NATIVE)
+                assert_true(c.project == WLI_GEMM_NATIVE && c.step == WLI_GEMM_NATIVE);
+            if (s.deterministic) assert_ptr_equal(c.native, wli_native_get(model->dtype));
+            const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(s.threads) };
+            const double seconds = wli_predict(&s, &c, &machine);
+            assert_true(isfinite(seconds) && seconds > 0);
+        }
+        wli_model_release(model);
+    }
+    assert_true(legal > 100);
+}
+
+static void what_is_out_of_range_is_not_legal(void **state) {
+    (void)state;
+    wli_model *model = draw_model();
+    const wli_setting setting = { .model = model, .seq_len = 10, .batch = 8, .threads = 4 };
+    for (int a = 0; a < WLI_AXES; a++)
+        for (int index = wli_axes[a].count; index < 256; index++) {
+            wli_candidate candidate = { { 0 } };
+            candidate.index[a] = (uint8_t)index;
+            assert_false(wli_candidate_legal(&setting, &candidate));
+        }
+    wli_model_release(model);
+}
+
+static void the_untuned_choice_is_legal(void **state) {
+    (void)state;
+    for (int n = 0; n < 1000; n++) {
+        wli_model *model = draw_model();
+        const wli_setting setting = draw_setting(model);
+        const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(setting.threads) };
+        const wli_candidate chosen = wli_choose(&setting, &machine);
+        assert_true(wli_candidate_legal(&setting, &chosen));
+        wli_model_release(model);
+    }
+}
+
+static void candidates_print_their_values(void **state) {
+    (void)state;
+    char text[WLI_CANDIDATE_TEXT];
+    wli_candidate candidate = { { 0 } };
+    wli_candidate_print(&candidate, text);
+    assert_string_equal(text, "defaults");
+    candidate.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT, candidate.index[WLI_AXIS_CHUNK_STEPS] = 4;
+    wli_candidate_print(&candidate, text);
+    assert_string_equal(text, "schedule wavefront, chunk_steps 4");
+    for (int a = 0; a < WLI_AXES; a++) candidate.index[a] = (uint8_t)(wli_axes[a].count - 1);
+    wli_candidate_print(&candidate, text);
+    assert_true(strlen(text) < WLI_CANDIDATE_TEXT - 1);
+    assert_non_null(strstr(text, "pages small"));
+}
+
+static void bandwidth_lies_between_the_sizes(void **state) {
+    (void)state;
+    wli_rates rates = { .threads = 1 };
+    for (int s = 0; s < WLI_RATE_SIZES; s++) rates.bandwidths[s] = 100.0 * (WLI_RATE_SIZES - s);
+    assert_true(wli_rates_bandwidth(&rates, 0) == rates.bandwidths[0]);
+    assert_true(wli_rates_bandwidth(&rates, 1e18) == rates.bandwidths[WLI_RATE_SIZES - 1]);
+    const double between = wli_rates_bandwidth(&rates, 48 << 10);
+    assert_true(between < rates.bandwidths[0] && between > rates.bandwidths[1]);
+}
+
+int main(void) {
+    stream = random_test_stream();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_is_in_order),
+        cmocka_unit_test(what_is_legal_can_run),
+        cmocka_unit_test(what_is_out_of_range_is_not_legal),
+        cmocka_unit_test(the_untuned_choice_is_legal),
+        cmocka_unit_test(candidates_print_their_values),
+        cmocka_unit_test(bandwidth_lies_between_the_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+/* The plan cache in memory and as text: what goes out comes back, what is not in order is refused, the nearest is found. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plan/cache.h"
+#include "plan/fingerprint.h"
+#include "scratch_dir.h"
+
+static wli_cache_entry entry_of(const char *name, int threads, int chunk) {
+    wli_cache_entry entry = {
+        .threads = threads, .effort = WLSTM_EFFORT_MEASURE, .untuned_seconds = 2e-3, .tuned_seconds = 1e-3
+    };
+    assert_int_equal(wli_problem_parse(name, &entry.problem), WLSTM_OK);
+    entry.candidate.index[WLI_AXIS_CHUNK_STEPS] = (uint8_t)chunk;
+    return entry;
+}
+
+static wli_cache_table make_table(void) {
+    wli_cache_table table = { 0 };
+    const wli_cache_entry entries[] = { entry_of("t10b3i100h20l4", 2, 3), entry_of("t10b3i100h20l4", 1, 0),
+                                        entry_of("t7b1i3h9l2p4-bi-nobias-f64", 8, 5) };
+    for (int i = 0; i < 3; i++) assert_true(wli_cache_table_put(&table, &entries[i]));
+    table.num_rates = 1;
+    table.rates[0] = (wli_rates){ .threads = 1, .flops_f32 = 4.5e10, .flops_f64 = 2.25e10 };
+    for (int s = 0; s < WLI_RATE_SIZES; s++) table.rates[0].bandwidths[s] = 1e9 * (s + 1);
+    return table;
+}
+
+static void what_is_written_is_read_back(void **state) {
+    (void)state;
+    wli_cache_table table = make_table(), read;
+    char *text = wli_cache_encode(&table);
+    assert_non_null(text);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    assert_int_equal(read.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const wli_cache_entry *wanted = &table.entries[i];
+        const wli_cache_entry *got = wli_cache_table_find(&read, &wanted->problem, wanted->threads);
+        assert_non_null(got);
+        assert_memory_equal(&got->candidate, &wanted->candidate, sizeof wanted->candidate);
+        assert_true(got->effort == wanted->effort && !got->unsaved);
+        assert_true(got->tuned_seconds > 0.999e-3 && got->tuned_seconds < 1.001e-3);
+    }
+    assert_int_equal(read.num_rates, 1);
+    assert_true(read.rates[0].bandwidths[13] == 14e9);
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+    free(text);
+}
+
+/* The good text with one value replaced at a path of keys ("plans" then the entry's). */
+static void refuse_with(const char *keys[4], json_t *value) {
+    wli_cache_table table = make_table(), read;
+    char *text = wli_cache_encode(&table);
+    json_t *root = json_loads(text, 0, NULL), *object = root;
+    int last = 0;
+    for (; last < 3 && keys[last + 1]; last++) object = json_object_get(object, keys[last]);
+    assert_int_equal(json_object_set_new(object, keys[last], value), 0);
+    free(text);
+    text = json_dumps(root, 0);
+    json_decref(root);
+    const wlstm_status status = wli_cache_decode("text", text, strlen(text), &read);
+    if (status != WLSTM_ERROR_FORMAT || read.count || strncmp(wlstm_last_error(), "text: ", 6) != 0)
+        fail_msg("FORMAT expected, got %d (%s) for %s", (int)status, wlstm_last_error(), text);
+    free(text);
+    wli_cache_table_clear(&table);
+}
+
+static void what_is_not_in_order_is_refused(void **state) {
+    (void)state;
+    static const char good[] = "t10b3i100h20l4/threads:2";
+    refuse_with((const char *[4]){ "format" }, json_string("wavelstm"));
+    refuse_with((const char *[4]){ "version" }, json_integer(2));
+    refuse_with((const char *[4]){ "version" }, json_real(1.0));
+    refuse_with((const char *[4]){ "machine" }, json_null());
+    static const char *const identity[] = { "cpu", "isa", "library", "onednn", "choices" };
+    for (int i = 0; i < 5; i++) {
+        refuse_with((const char *[4]){ "machine", identity[i] }, json_string("another"));
+        refuse_with((const char *[4]){ "machine", identity[i] }, json_integer(1));
+    }
+    refuse_with((const char *[4]){ "machine", "cores" }, json_integer(100000));
+    refuse_with((const char *[4]){ "machine", "caches" }, json_pack("[i, i, i]", 1, 2, 3));
+    refuse_with((const char *[4]){ "rates" }, json_object());
+    refuse_with((const char *[4]){ "rates" }, json_pack("[n]"));
+    refuse_with((const char *[4]){ "rates" }, json_pack("[{s:i, s:f, s:f, s:[f]}]", "threads", 1, "flops_f32", 1e9,
+                                                        "flops_f64", 1e9, "bandwidths", 1e9));
+    refuse_with((const char *[4]){ "plans" }, json_array());
+    static const char *const keys[] = { "",
+                                        "t10b3i100h20l4",
+                                        "t10b3i100h20l4/threads:0",
+                                        "t10b3i100h20l4/threads:01",
+                                        "t10b3i100h20l4/threads:65537",
+                                        "t10b3i100h20l4/threads:99999999999999999999",
+                                        "t10b3i100h20l4/threads:1x",
+                                        "t0b3i100h20l4/threads:1",
+                                        "t99999999999999999999b3i100h20l4/threads:1",
+                                        "/threads:1" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        refuse_with((const char *[4]){ "plans", keys[i] }, json_object());
+    refuse_with((const char *[4]){ "plans", good }, json_array());
+    refuse_with((const char *[4]){ "plans", good, "choice" }, json_null());
+    refuse_with((const char *[4]){ "plans", good, "effort" }, json_string("estimate"));
+    static const char *const times[] = { "untuned_us", "tuned_us" };
+    for (int i = 0; i < 2; i++) {
+        refuse_with((const char *[4]){ "plans", good, times[i] }, json_real(-1));
+        refuse_with((const char *[4]){ "plans", good, times[i] }, json_real(1e300));
+        refuse_with((const char *[4]){ "plans", good, times[i] }, json_string("1"));
+    }
+    for (int a = 0; a < WLI_AXES; a++) {
+        const char *axis = wli_axes[a].name;
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_integer(-1));
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_integer(wli_axes[a].count));
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_integer(256));
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_integer(INT64_MAX));
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_integer(INT64_MIN));
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_real(0));
+        refuse_with((const char *[4]){ "plans", good, "choice", axis }, json_true());
+    }
+    refuse_with((const char *[4]){ "plans", good, "choice", "another" }, json_integer(0));
+}
+
+static void a_full_table_takes_no_more(void **state) {
+    (void)state;
+    wli_cache_table table = { 0 }, read;
+    wli_cache_entry entry = entry_of("t1b1i1h1l1", 1, 0);
+    for (int n = 1; n <= WLI_CACHE_ENTRIES; n++) {
+        entry.problem.seq_len = n;
+        assert_true(wli_cache_table_put(&table, &entry));
+    }
+    assert_true(wli_cache_table_put(&table, &entry)); /* is there */
+    entry.threads = 2;
+    assert_false(wli_cache_table_put(&table, &entry));
+    char *text = wli_cache_encode(&table);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    assert_int_equal(read.count, WLI_CACHE_ENTRIES);
+    free(text);
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+}
+
+static void text_that_is_no_json_is_refused(void **state) {
+    (void)state;
+    wli_cache_table table = make_table(), read;
+    char *text = wli_cache_encode(&table);
+    const size_t length = strlen(text);
+    for (size_t n = 0; n < length; n++) {
+        assert_int_equal(wli_cache_decode("text", text, n, &read), WLSTM_ERROR_FORMAT);
+        assert_int_equal(read.count, 0);
+    }
+    static const char twice[] = "{\"format\": \"wavelstm plan cache\", \"format\": \"wavelstm plan cache\"}";
+    assert_int_equal(wli_cache_decode("text", twice, sizeof twice - 1, &read), WLSTM_ERROR_FORMAT);
+    free(text);
+    wli_cache_table_clear(&table);
+}
+
+static void the_nearest_has_the_same_model_and_threads(void **state) {
+    (void)state;
+    wli_problem wanted;
+    assert_int_equal(wli_problem_parse("t20b4i8h16l1", &wanted), WLSTM_OK);
+    const wli_cache_entry same = entry_of("t20b4i8h16l1", 2, 0), near = entry_of("t20b8i8h16l1", 2, 0),
+                          far = entry_of("t200b4i8h16l1", 2, 0);
+    assert_true(wli_cache_distance(&same, &wanted, 2) == 0);
+    assert_true(wli_cache_distance(&near, &wanted, 2) > 0);
+    assert_true(wli_cache_distance(&near, &wanted, 2) < wli_cache_distance(&far, &wanted, 2));
+    assert_true(wli_cache_distance(&same, &wanted, 1) < 0);
+    static const char *const others[] = { "t20b4i9h16l1",    "t20b4i8h17l1",     "t20b4i8h16l2",       "t20b4i8h16l1p3",
+                                          "t20b4i8h16l1-bi", "t20b4i8h16l1-f64", "t20b4i8h16l1-nobias" };
+    for (int i = 0; i < 7; i++) {
+        const wli_cache_entry other = entry_of(others[i], 2, 0);
+        assert_true(wli_cache_distance(&other, &wanted, 2) < 0);
+    }
+}
+
+static bool any(const wli_cache_entry *entry, const void *context) {
+    (void)entry, (void)context;
+    return true;
+}
+
+static bool not_chunk(const wli_cache_entry *entry, const void *context) {
+    return entry->candidate.index[WLI_AXIS_CHUNK_STEPS] != *(const int *)context;
+}
+
+/* The process's cache, which is off here: nothing is read or written, and memory serves all the same. */
+static void the_process_finds_the_nearest_usable_entry(void **state) {
+    (void)state;
+    const wli_cache_entry near = entry_of("t20b8i8h16l1", 2, 1), far = entry_of("t200b4i8h16l1", 2, 2);
+    const int passed_over = 1;
+    wli_problem wanted;
+    wli_cache_entry found;
+    assert_int_equal(wli_problem_parse("t20b4i8h16l1", &wanted), WLSTM_OK);
+    assert_int_equal(wli_cache_find(&wanted, 2, any, NULL, &found), WLI_CACHE_NONE);
+    wli_cache_keep(&far);
+    wli_cache_keep(&near);
+    assert_int_equal(wli_cache_find(&wanted, 2, any, NULL, &found), WLI_CACHE_NEAR);
+    assert_int_equal(found.problem.batch, 8);
+    assert_int_equal(wli_cache_find(&wanted, 2, not_chunk, &passed_over, &found), WLI_CACHE_NEAR);
+    assert_int_equal(found.problem.seq_len, 200);
+    assert_int_equal(wli_cache_find(&wanted, 1, any, NULL, &found), WLI_CACHE_NONE);
+    assert_int_equal(wli_cache_find(&near.problem, 2, any, NULL, &found), WLI_CACHE_EXACT);
+    assert_int_equal(wlstm_plan_cache_forget("t20b8i8h16l1"), WLSTM_OK);
+    assert_int_equal(wli_cache_find(&near.problem, 2, any, NULL, &found), WLI_CACHE_NEAR);
+    assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
+    assert_int_equal(wli_cache_find(&near.problem, 2, any, NULL, &found), WLI_CACHE_NONE);
+}
+
+static void the_public_functions_go_through_files(void **state) {
+    (void)state;
+    const wli_cache_entry entry = entry_of("t20b8i8h16l1", 2, 1);
+    wli_cache_entry found;
+    char directory[512], deep[600], exported[512];
+    snprintf(directory, sizeof directory, "%s", scratch_path("cache"));
+    snprintf(deep, sizeof deep, "%s/a/b", directory);
+    snprintf(exported, sizeof exported, "%s", scratch_path("exported.json"));
+    assert_int_equal(wlstm_plan_cache_load(directory), WLSTM_ERROR_FILE);
+    assert_int_equal(wlstm_plan_cache_save(NULL), WLSTM_ERROR_FILE); /* off */
+    wli_cache_keep(&entry);
+    assert_int_equal(wlstm_plan_cache_save(deep), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_export(exported), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_load(deep), WLSTM_OK);
+    assert_int_equal(wli_cache_find(&entry.problem, 2, any, NULL, &found), WLI_CACHE_EXACT);
+    assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_import(exported), WLSTM_OK);
+    assert_int_equal(wli_cache_find(&entry.problem, 2, any, NULL, &found), WLI_CACHE_EXACT);
+    assert_true(found.unsaved);
+    assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_export(NULL), WLSTM_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(wlstm_plan_cache_import(NULL), WLSTM_ERROR_INVALID_ARGUMENT);
+    const char *bad = scratch_write("bad.json", "{", 1);
+    assert_int_equal(wlstm_plan_cache_import(bad), WLSTM_ERROR_FORMAT);
+    assert_string_equal(scratch_error(wlstm_last_error(), bad), "JSON expected at byte 1");
+    assert_int_equal(wlstm_plan_cache_forget("t1"), WLSTM_ERROR_INVALID_ARGUMENT);
+    char command[700];
+    snprintf(command, sizeof command, "rm -r '%s'", directory);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(scratch_count(), 2); /* the two files, nothing beside them */
+}
+
+int main(void) {
+    setenv("WLSTM_CACHE", "off", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(what_is_not_in_order_is_refused),
+        cmocka_unit_test(a_full_table_takes_no_more),
+        cmocka_unit_test(text_that_is_no_json_is_refused),
+        cmocka_unit_test(the_nearest_has_the_same_model_and_threads),
+        cmocka_unit_test(the_process_finds_the_nearest_usable_entry),
+        cmocka_unit_test_setup_teardown(the_public_functions_go_through_files, scratch_create, scratch_remove),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,248 @@
+/* wlstm-tune: tunes this machine, once.
+ *
+ * read the arguments -> probe the machine -> for each problem and thread count: search, keep, save -> the table */
+#include "allocator.h"
+#include "environment.h"
+#include "grid.h"
+#include "limit.h"
+#include "machine.h"
+#include "module.h"
+#include "plan/cache.h"
+#include "plan/fingerprint.h"
+#include "plan/search.h"
+#include "progress.h"
+#include "status.h"
+#include "table.h"
+#include "tune_arguments.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Ctrl-C: the problem at hand is given up, what is done is kept. */
+static volatile sig_atomic_t stop;
+
+static void note_signal(int signal) {
+    stop = signal;
+}
+
+static int fail(void) {
+    fprintf(stderr, "wlstm-tune: %s\n", wlstm_last_error());
+    return EXIT_FAILURE;
+}
+
+/* Another process may be writing just now: some tries, and then it is a failure. */
+static wlstm_status save(double patience) {
+    const struct timespec pause = { 0, 50000000 };
+    wlstm_status status = wlstm_plan_cache_save(NULL);
+    for (double waited = 0; status == WLSTM_ERROR_FILE && waited < patience; waited += 0.05) {
+        nanosleep(&pause, NULL);
+        status = wlstm_plan_cache_save(NULL);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------------ tuning */
+
+/* What there is to tune and what came of it. */
+typedef struct session {
+    const tune_arguments *given;
+    wlstm_lstm *model; /* of --model */
+    wli_problem *problems;
+    int num_problems;
+    machine *probed;
+    wli_cache_entry *tuned; /* [num_problems * num_threads] */
+    int num_tuned;
+} session;
+
+static wlstm_status load_model(session *s) {
+    const tune_arguments *given = s->given;
+    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    options.prefix = given->prefix;
+    wlstm_status status = wlstm_lstm_load(given->model, &options, &s->model);
+    if (status != WLSTM_OK) return status;
+    for (int b = 0; b < given->num_batches; b++)
+        for (int t = 0; t < given->num_seq_lens; t++)
+            wli_problem_of(s->model->module.model, given->seq_lens[t], given->batches[b],
+                           &s->problems[s->num_problems++]);
+    return WLSTM_OK;
+}
+
+static wlstm_status collect_problems(session *s) {
+    const tune_arguments *given = s->given;
+    const int grid_size = (int)(sizeof grid / sizeof grid[0]);
+    const int count = given->model          ? given->num_batches * given->num_seq_lens
+                      : given->num_problems ? given->num_problems
+                                            : grid_size;
+    const size_t runs = (size_t)count * (size_t)given->num_threads;
+    s->problems = wli_calloc((size_t)count * sizeof *s->problems);
+    s->tuned = wli_calloc(runs * sizeof *s->tuned);
+    if (!s->problems || !s->tuned) return wli_out_of_memory("problems", runs * sizeof *s->tuned);
+    if (given->model) return load_model(s);
+    wlstm_status status = WLSTM_OK;
+    for (int i = 0; i < count && status == WLSTM_OK; i++)
+        status = wli_problem_parse(given->num_problems ? given->problems[i] : grid[i], &s->problems[s->num_problems++]);
+    return status;
+}
+
+static int ascending(const void *a, const void *b) {
+    const int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+/* At one thread and at each count asked for; the cost model gets the first and the last. */
+static wlstm_status probe(session *s) {
+    int threads[TUNE_LIST + 1] = { 1 }, count = 1;
+    for (int i = 0; i < s->given->num_threads; i++) threads[i + 1] = (int)s->given->threads[i];
+    qsort(threads, (size_t)s->given->num_threads + 1, sizeof threads[0], ascending);
+    for (int i = 1; i <= s->given->num_threads; i++)
+        if (threads[i] != threads[count - 1]) threads[count++] = threads[i];
+    s->probed = machine_probe(threads, count);
+    if (!s->probed) return wli_out_of_memory("the machine probe", 256 << 20);
+    const wli_rates rates[WLI_CACHE_RATES] = { *machine_at(s->probed, 1), *machine_at(s->probed, threads[count - 1]) };
+    wli_cache_keep_rates(rates, count > 1 ? 2 : 1);
+    return WLSTM_OK;
+}
+
+/* Searches one problem at one thread count, and keeps what it finds. */
+static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
+    const wli_setting setting = {
+        .model = lstm->module.model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
+    };
+    const wli_search_request request = { lstm->module.model, setting, s->given->effort, s->given->time_limit, &stop };
+    wli_search_result result;
+    wlstm_status status = wli_search(&request, &result);
+    if (status != WLSTM_OK) return status;
+    const wli_cache_entry entry = { .problem = *problem,
+                                    .threads = threads,
+                                    .candidate = result.tuned,
+                                    .effort = s->given->effort,
+                                    .untuned_seconds = result.untuned_seconds,
+                                    .tuned_seconds = result.tuned_seconds };
+    wli_cache_keep(&entry);
+    s->tuned[s->num_tuned++] = entry;
+    return WLSTM_OK;
+}
+
+static wlstm_status tune_problem(session *s, const wli_problem *problem, progress *bar) {
+    char name[WLI_PROBLEM_NAME_BYTES], what[WLI_PROBLEM_NAME_BYTES + 32], outcome[96];
+    const wlstm_lstm_config config = wli_problem_config(problem);
+    wlstm_lstm *lstm = s->model;
+    wli_problem_format(problem, name);
+    wlstm_status status = lstm ? WLSTM_OK : wlstm_lstm_create(&config, &lstm);
+    for (int i = 0; i < s->given->num_threads && status == WLSTM_OK && !stop; i++) {
+        snprintf(what, sizeof what, "%s threads %" PRId64, name, s->given->threads[i]);
+        progress_show(bar, what);
+        status = tune(s, lstm, problem, (int)s->given->threads[i]);
+        if (status != WLSTM_OK) break;
+        const wli_cache_entry *entry = &s->tuned[s->num_tuned - 1];
+        snprintf(outcome, sizeof outcome, "%.1f us untuned, %.1f us tuned", 1e6 * entry->untuned_seconds,
+                 1e6 * entry->tuned_seconds);
+        progress_done(bar, what, outcome);
+        (void)wlstm_plan_cache_save(NULL); /* also at the end, where it has to succeed */
+    }
+    if (lstm != s->model) wlstm_lstm_free(lstm);
+    return status;
+}
+
+static void print_table(const session *s) {
+    if (s->num_tuned == 0) return;
+    table_head(true);
+    for (int i = 0; i < s->num_tuned; i++) {
+        const wli_cache_entry *entry = &s->tuned[i];
+        const double least = limit_forward_seconds(&entry->problem, machine_at(s->probed, entry->threads));
+        table_row(entry, least / entry->tuned_seconds);
+    }
+    table_means(s->tuned, s->num_tuned);
+}
+
+static int tune_all(session *s) {
+    wlstm_status status = collect_problems(s);
+    if (status == WLSTM_OK) status = probe(s);
+    if (status != WLSTM_OK) return fail();
+    const double limit = s->given->time_limit > 0                   ? s->given->time_limit
+                         : s->given->effort == WLSTM_EFFORT_PATIENT ? 10
+                                                                    : 2;
+    progress bar = progress_start(s->num_problems * s->given->num_threads, limit);
+    for (int i = 0; i < s->num_problems && status == WLSTM_OK && !stop; i++)
+        status = tune_problem(s, &s->problems[i], &bar);
+    progress_end(&bar);
+    if (status != WLSTM_OK && !stop) fail();
+    print_table(s);
+    if (save(5) != WLSTM_OK) return fail();
+    return stop ? 128 + stop : status == WLSTM_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int run_search(const tune_arguments *given) {
+    session s = { .given = given };
+    const struct sigaction action = { .sa_handler = note_signal };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    const int exit_status = tune_all(&s);
+    wlstm_lstm_free(s.model);
+    machine_free(s.probed);
+    wli_free(s.problems);
+    wli_free(s.tuned);
+    return exit_status;
+}
+
+/* -------------------------------------------------------------------------------------------------- the others */
+
+static void show_entry(const wli_cache_entry *entry, bool system, void *context) {
+    (void)system;
+    if ((*(int *)context)++ == 0) table_head(false);
+    table_row(entry, 0);
+}
+
+static int show(void) {
+    const wli_fingerprint *f = wli_fingerprint_get();
+    int count = 0;
+    printf("%s/%s.json\n%s, %" PRId64 " cores, %s, wavelstm %s, oneDNN %s\n\n", wli_environment_get()->cache_directory,
+           f->id, f->cpu, f->cores, f->isa, f->library, f->onednn[0] ? f->onednn : "none");
+    wli_cache_visit(show_entry, &count);
+    if (count == 0) printf("nothing is tuned\n");
+    return EXIT_SUCCESS;
+}
+
+static int forget(const tune_arguments *given) {
+    wlstm_status status = given->num_problems ? WLSTM_OK : wlstm_plan_cache_forget(NULL);
+    for (int i = 0; i < given->num_problems && status == WLSTM_OK; i++)
+        status = wlstm_plan_cache_forget(given->problems[i]);
+    return status == WLSTM_OK ? EXIT_SUCCESS : fail();
+}
+
+static int run(const tune_arguments *given) {
+    if (!wli_environment_get()->cache_directory) {
+        fprintf(stderr, "wlstm-tune: --cache: a directory expected, got none: WLSTM_CACHE is off, or neither it nor "
+                        "XDG_CACHE_HOME nor HOME is set\n");
+        return EXIT_FAILURE;
+    }
+    switch (given->action) {
+    case TUNE_SHOW:
+        return show();
+    case TUNE_FORGET:
+        return forget(given);
+    case TUNE_EXPORT:
+        return wlstm_plan_cache_export(given->file) == WLSTM_OK ? EXIT_SUCCESS : fail();
+    case TUNE_IMPORT:
+        return wlstm_plan_cache_import(given->file) == WLSTM_OK && save(5) == WLSTM_OK ? EXIT_SUCCESS : fail();
+    default:
+        return run_search(given);
+    }
+}
+
+int main(int argc, char **argv) {
+    tune_arguments given;
+    bool finished;
+    int exit_status = tune_parse_arguments(argc, argv, &given, &finished);
+    if (exit_status == 0 && !finished) exit_status = run(&given);
+    if (fflush(stdout) != 0 && exit_status == 0) {
+        fprintf(stderr, "wlstm-tune: standard output: cannot write: %s\n", strerror(errno));
+        exit_status = EXIT_FAILURE;
+    }
+    return exit_status;
+}
