@@ -49,7 +49,8 @@ check_onednn3() {
         python3 -m venv "$venv"
         "$venv/bin/pip" install -q onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0
     fi
-    build onednn3 -Ddnnl_DIR="$PWD/$venv/lib/cmake/dnnl"
+    # What is installed is told where oneDNN is, which CMake does by itself only for folders outside the source tree.
+    build onednn3 -Ddnnl_DIR="$PWD/$venv/lib/cmake/dnnl" -DCMAKE_INSTALL_RPATH="$PWD/$venv/lib"
     suite onednn3
 }
 # wlstm-run against PyTorch itself, on models and inputs made on the spot, and PyTorch's own checks on the Python package,

@@ -12,7 +12,8 @@ work=$(mktemp -d)
 trap 'dpkg -P wavelstm > /dev/null 2>&1 || true; rm -r "$work"' EXIT
 files() { # what is on the system, without what others change at any time: caches, logs, compiled Python
     find /usr /etc /opt /srv /var /boot -xdev \
-        \( -path /var/cache -o -path /var/log -o -path /var/lib/apt -o -path /var/tmp -o -name __pycache__ \) -prune -o -print | sort
+        \( -path /var/cache -o -path /var/log -o -path /var/lib/apt -o -path /var/tmp -o -name __pycache__ \) -prune -o -print |
+        sort
 }
 
 dpkg-deb -I "$deb" | sed -n '/Package:\|Version:\|Depends:\|Installed-Size:/p'

@@ -18,5 +18,7 @@ case $library:$needed in
 shared:1 | static:0) ;;
 *) echo "$program: $library link expected, got $needed libwavelstm.so in its header" >&2; exit 1 ;;
 esac
-LD_LIBRARY_PATH=$libdir:${LD_LIBRARY_PATH:-} "$program" | tee "$program.out"
+# pkg-config says where libraries are to be linked, not where to be found later.
+folders=$(pkg-config --static --libs-only-L wavelstm | sed 's/-L//g; s/ *$//; s/  */:/g')
+LD_LIBRARY_PATH=$folders:$libdir:${LD_LIBRARY_PATH:-} "$program" | tee "$program.out"
 grep -qx "h_n\[0\] = -\{0,1\}0\.[0-9]* by wavelstm $(pkg-config --modversion wavelstm)" "$program.out"

@@ -1,5 +1,6 @@
 # Builds a project that has this tree as a subdirectory, and installs it: of the library nothing must be installed.
-#     cmake -D SOURCE=FOLDER -D WAVELSTM=FOLDER -D WORK=FOLDER -D COMPILER=FILE -D FLAGS=TEXT -D VERSION=TEXT -P subdirectory.cmake
+#     cmake -D SOURCE=FOLDER -D WAVELSTM=FOLDER -D WORK=FOLDER -D COMPILER=FILE -D FLAGS=TEXT -D VERSION=TEXT
+#           -P subdirectory.cmake
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK} -DWAVELSTM=${WAVELSTM} -DWLSTM_ONEDNN=OFF -DCMAKE_BUILD_TYPE=Debug
