@@ -86,8 +86,8 @@ meeting_costs meetings_measure(void) {
 
 void meetings_print(const meeting_costs *costs, FILE *out) {
     fprintf(out,
-            "\nTwo threads, microseconds: parallel region %.2f, barrier of a gang %.2f, wait for another gang %.2f, "
-            "task of "
-            "a wavefront %.2f\n",
-            1e6 * costs->region, 1e6 * costs->barrier, 1e6 * costs->wait, 1e6 * costs->task);
+            "\nTwo threads, nanoseconds: parallel region %.0f, barrier of a gang %.0f, wait for another gang %.0f, "
+            "task of a "
+            "wavefront %.0f\n",
+            1e9 * costs->region, 1e9 * costs->barrier, 1e9 * costs->wait, 1e9 * costs->task);
 }
