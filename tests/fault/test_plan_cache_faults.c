@@ -55,7 +55,10 @@ static int run_plan(wlstm_effort effort, int64_t hidden_size) {
     const bool agree = outcomes_agree(&p, "plan", &o, &expected, false);
     /* Nothing failed that the caller asked for. */
     const bool quiet = wlstm_last_error()[0] == '\0';
+    outcome_free(&o);
+    outcome_free(&expected);
     wlstm_plan_free(plan);
+    problem_free(&p);
     return agree && quiet ? 0 : 1;
 }
 

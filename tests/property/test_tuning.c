@@ -146,6 +146,10 @@ static int run_plan(const char *effort, int deterministic) {
         bits = bits * UINT64_C(0x100000001b3) + word;
     }
     printf("%016" PRIx64 " %s\n", bits, wlstm_plan_describe(plan));
+    outcome_free(&o);
+    outcome_free(&expected);
+    wlstm_plan_free(plan);
+    problem_free(&p);
     return 0;
 }
 
