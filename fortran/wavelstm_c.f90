@@ -274,7 +274,34 @@ module wavelstm_c
             type(c_ptr), value :: plan
         end subroutine
 
-        ! 5. the library
+        ! 5. the plan cache
+        function c_plan_cache_load(directory) bind(c, name="wlstm_plan_cache_load") result(status)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: directory
+            integer(c_int) :: status
+        end function
+        function c_plan_cache_save(directory) bind(c, name="wlstm_plan_cache_save") result(status)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: directory
+            integer(c_int) :: status
+        end function
+        function c_plan_cache_export(path) bind(c, name="wlstm_plan_cache_export") result(status)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: path
+            integer(c_int) :: status
+        end function
+        function c_plan_cache_import(path) bind(c, name="wlstm_plan_cache_import") result(status)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: path
+            integer(c_int) :: status
+        end function
+        function c_plan_cache_forget(problem) bind(c, name="wlstm_plan_cache_forget") result(status)
+            import :: c_int, c_ptr
+            type(c_ptr), value :: problem
+            integer(c_int) :: status
+        end function
+
+        ! 6. the library
         function c_version() bind(c, name="wlstm_version") result(text)
             import :: c_ptr
             type(c_ptr) :: text

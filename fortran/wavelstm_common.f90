@@ -6,6 +6,8 @@ module wavelstm_common
     implicit none
     private
     public :: wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info, wlstm_set_allocator
+    public :: wlstm_plan_cache_load, wlstm_plan_cache_save, wlstm_plan_cache_export, wlstm_plan_cache_import, &
+        wlstm_plan_cache_forget
     public :: array, expect, expect_dtype, finish, from_c, get_info, load_options, refuse, to_c, view_f32, view_f64, view_lengths
 
     ! An array as C takes it; one that is not there has no address.
@@ -74,6 +76,59 @@ contains
         type(c_ptr), intent(in) :: context
         integer, intent(out), optional :: stat
         call finish(c_set_allocator(allocate, deallocate, context), stat)
+    end subroutine
+
+    ! The plan cache, as in C. Without a directory it is the user's; without a problem, every one.
+    subroutine wlstm_plan_cache_load(directory, stat)
+        character(len=*), intent(in), optional :: directory
+        integer, intent(out), optional :: stat
+        character(len=:, kind=c_char), allocatable, target :: text
+        text = to_c(directory)
+        if (present(directory)) then
+            call finish(c_plan_cache_load(c_loc(text)), stat)
+        else
+            call finish(c_plan_cache_load(c_null_ptr), stat)
+        end if
+    end subroutine
+
+    subroutine wlstm_plan_cache_save(directory, stat)
+        character(len=*), intent(in), optional :: directory
+        integer, intent(out), optional :: stat
+        character(len=:, kind=c_char), allocatable, target :: text
+        text = to_c(directory)
+        if (present(directory)) then
+            call finish(c_plan_cache_save(c_loc(text)), stat)
+        else
+            call finish(c_plan_cache_save(c_null_ptr), stat)
+        end if
+    end subroutine
+
+    subroutine wlstm_plan_cache_export(path, stat)
+        character(len=*), intent(in) :: path
+        integer, intent(out), optional :: stat
+        character(len=:, kind=c_char), allocatable, target :: text
+        text = to_c(path)
+        call finish(c_plan_cache_export(c_loc(text)), stat)
+    end subroutine
+
+    subroutine wlstm_plan_cache_import(path, stat)
+        character(len=*), intent(in) :: path
+        integer, intent(out), optional :: stat
+        character(len=:, kind=c_char), allocatable, target :: text
+        text = to_c(path)
+        call finish(c_plan_cache_import(c_loc(text)), stat)
+    end subroutine
+
+    subroutine wlstm_plan_cache_forget(problem, stat)
+        character(len=*), intent(in), optional :: problem
+        integer, intent(out), optional :: stat
+        character(len=:, kind=c_char), allocatable, target :: text
+        text = to_c(problem)
+        if (present(problem)) then
+            call finish(c_plan_cache_forget(c_loc(text)), stat)
+        else
+            call finish(c_plan_cache_forget(c_null_ptr), stat)
+        end if
     end subroutine
 
     ! How every procedure that can fail ends.

@@ -430,6 +430,23 @@ class plan {
     detail::widths widths_;
 };
 
+// wlstm_plan_cache_*: nullptr for the user's directory, or for every problem
+inline void plan_cache_load(const char *directory = nullptr) {
+    detail::check(wlstm_plan_cache_load(directory));
+}
+inline void plan_cache_save(const char *directory = nullptr) {
+    detail::check(wlstm_plan_cache_save(directory));
+}
+inline void plan_cache_export(const char *path) {
+    detail::check(wlstm_plan_cache_export(path));
+}
+inline void plan_cache_import(const char *path) {
+    detail::check(wlstm_plan_cache_import(path));
+}
+inline void plan_cache_forget(const char *problem = nullptr) {
+    detail::check(wlstm_plan_cache_forget(problem));
+}
+
 // wlstm_set_allocator: two nullptr restore malloc and free
 inline void set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate, void *context) {
     detail::check(wlstm_set_allocator(allocate, deallocate, context));
