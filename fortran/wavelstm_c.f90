@@ -1,0 +1,293 @@
+! wavelstm.h for iso_c_binding, name for name (c_ where Fortran has a procedure of C's name): what module
+! wavelstm is built on. Programs use that one.
+! A test compares this file with the header: functions, enum values, the fields of structs.
+module wavelstm_c
+    use, intrinsic :: iso_c_binding, only: c_char, c_double, c_funptr, c_int, c_int64_t, c_null_ptr, c_ptr, c_size_t
+    implicit none
+    public
+
+    enum, bind(c)
+        enumerator :: WLSTM_OK = 0
+        enumerator :: WLSTM_ERROR_INVALID_ARGUMENT = 1
+        enumerator :: WLSTM_ERROR_OUT_OF_MEMORY = 2
+        enumerator :: WLSTM_ERROR_FILE = 3
+        enumerator :: WLSTM_ERROR_FORMAT = 4
+        enumerator :: WLSTM_ERROR_MISSING = 5
+        enumerator :: WLSTM_ERROR_UNSUPPORTED = 6
+        enumerator :: WLSTM_ERROR_BACKEND = 7
+    end enum
+    enum, bind(c)
+        enumerator :: WLSTM_F32 = 0
+        enumerator :: WLSTM_F64 = 1
+        enumerator :: WLSTM_BF16 = 2
+    end enum
+    enum, bind(c)
+        enumerator :: WLSTM_BACKEND_AUTO = 0
+        enumerator :: WLSTM_BACKEND_REFERENCE = 1
+        enumerator :: WLSTM_BACKEND_ONEDNN = 2
+        enumerator :: WLSTM_BACKEND_NATIVE = 3
+    end enum
+    enum, bind(c)
+        enumerator :: WLSTM_EFFORT_DEFAULT = 0
+        enumerator :: WLSTM_EFFORT_ESTIMATE = 1
+        enumerator :: WLSTM_EFFORT_MEASURE = 2
+        enumerator :: WLSTM_EFFORT_PATIENT = 3
+    end enum
+
+    ! With the values of the *_INIT macros; struct_size is set where one is used.
+    type, bind(c) :: wlstm_lstm_config
+        integer(c_size_t) :: struct_size = 0
+        integer(c_int64_t) :: input_size = 0
+        integer(c_int64_t) :: hidden_size = 0
+        integer(c_int64_t) :: num_layers = 1
+        integer(c_int64_t) :: proj_size = 0
+        real(c_double) :: dropout = 0
+        integer(c_int) :: bias = 1
+        integer(c_int) :: batch_first = 0
+        integer(c_int) :: bidirectional = 0
+        integer(c_int) :: dtype = WLSTM_F32
+    end type
+    type, bind(c) :: wlstm_load_options
+        integer(c_size_t) :: struct_size = 0
+        type(c_ptr) :: prefix = c_null_ptr
+        integer(c_int) :: batch_first = 0
+        integer(c_int) :: convert = 0
+        integer(c_int) :: dtype = WLSTM_F32
+    end type
+    type, bind(c) :: wlstm_cell_config
+        integer(c_size_t) :: struct_size = 0
+        integer(c_int64_t) :: input_size = 0
+        integer(c_int64_t) :: hidden_size = 0
+        integer(c_int) :: bias = 1
+        integer(c_int) :: dtype = WLSTM_F32
+    end type
+    type, bind(c) :: wlstm_plan_options
+        integer(c_size_t) :: struct_size = 0
+        integer(c_int64_t) :: max_seq_len = 0
+        integer(c_int64_t) :: max_batch = 0
+        integer(c_int) :: num_threads = 0
+        integer(c_int) :: backend = WLSTM_BACKEND_AUTO
+        integer(c_int) :: effort = WLSTM_EFFORT_DEFAULT
+        real(c_double) :: time_limit = 0
+        integer(c_int) :: deterministic = 0
+    end type
+
+    interface
+        ! 1. errors
+        function c_status_string(status) bind(c, name="wlstm_status_string") result(text)
+            import :: c_int, c_ptr
+            integer(c_int), value :: status
+            type(c_ptr) :: text
+        end function
+        function c_last_error() bind(c, name="wlstm_last_error") result(text)
+            import :: c_ptr
+            type(c_ptr) :: text
+        end function
+
+        ! 2. nn.LSTM
+        function wlstm_lstm_create(config, lstm) bind(c, name="wlstm_lstm_create") result(status)
+            import :: c_int, c_ptr, wlstm_lstm_config
+            type(wlstm_lstm_config), intent(in) :: config
+            type(c_ptr), intent(out) :: lstm
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_load(path, options, lstm) bind(c, name="wlstm_lstm_load") result(status)
+            import :: c_char, c_int, c_ptr, wlstm_load_options
+            character(kind=c_char), intent(in) :: path(*)
+            type(wlstm_load_options), intent(in) :: options
+            type(c_ptr), intent(out) :: lstm
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_create_from_cells(cells, count, lstm) bind(c, name="wlstm_lstm_create_from_cells") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), intent(in) :: cells(*)
+            integer(c_int64_t), value :: count
+            type(c_ptr), intent(out) :: lstm
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_save(lstm, path, prefix) bind(c, name="wlstm_lstm_save") result(status)
+            import :: c_char, c_int, c_ptr
+            type(c_ptr), value :: lstm
+            character(kind=c_char), intent(in) :: path(*), prefix(*)
+            integer(c_int) :: status
+        end function
+        subroutine wlstm_lstm_free(lstm) bind(c, name="wlstm_lstm_free")
+            import :: c_ptr
+            type(c_ptr), value :: lstm
+        end subroutine
+        function wlstm_lstm_get_config(lstm, config) bind(c, name="wlstm_lstm_get_config") result(status)
+            import :: c_int, c_ptr, wlstm_lstm_config
+            type(c_ptr), value :: lstm
+            type(wlstm_lstm_config), intent(inout) :: config
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_reset_parameters(lstm, seed) bind(c, name="wlstm_lstm_reset_parameters") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: lstm
+            integer(c_int64_t), value :: seed
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_num_parameters(lstm) bind(c, name="wlstm_lstm_num_parameters") result(count)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: lstm
+            integer(c_int64_t) :: count
+        end function
+        function wlstm_lstm_parameter_info(lstm, index, name, ndim, shape) &
+                bind(c, name="wlstm_lstm_parameter_info") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: lstm
+            integer(c_int64_t), value :: index
+            type(c_ptr), intent(out) :: name
+            integer(c_int), intent(out) :: ndim
+            integer(c_int64_t), intent(out) :: shape(2)
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_set_parameter(lstm, name, values, count) bind(c, name="wlstm_lstm_set_parameter") result(status)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: lstm
+            character(kind=c_char), intent(in) :: name(*)
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int) :: status
+        end function
+        function wlstm_lstm_get_parameter(lstm, name, values, count) bind(c, name="wlstm_lstm_get_parameter") result(status)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: lstm
+            character(kind=c_char), intent(in) :: name(*)
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int) :: status
+        end function
+        function wlstm_forward(lstm, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) &
+                bind(c, name="wlstm_forward") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: lstm
+            integer(c_int64_t), value :: seq_len, batch
+            type(c_ptr), value :: lengths, x, h_0, c_0, out, h_n, c_n
+            integer(c_int) :: status
+        end function
+
+        ! 3. nn.LSTMCell
+        function wlstm_cell_create(config, cell) bind(c, name="wlstm_cell_create") result(status)
+            import :: c_int, c_ptr, wlstm_cell_config
+            type(wlstm_cell_config), intent(in) :: config
+            type(c_ptr), intent(out) :: cell
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_load(path, options, cell) bind(c, name="wlstm_cell_load") result(status)
+            import :: c_char, c_int, c_ptr, wlstm_load_options
+            character(kind=c_char), intent(in) :: path(*)
+            type(wlstm_load_options), intent(in) :: options
+            type(c_ptr), intent(out) :: cell
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_save(cell, path, prefix) bind(c, name="wlstm_cell_save") result(status)
+            import :: c_char, c_int, c_ptr
+            type(c_ptr), value :: cell
+            character(kind=c_char), intent(in) :: path(*), prefix(*)
+            integer(c_int) :: status
+        end function
+        subroutine wlstm_cell_free(cell) bind(c, name="wlstm_cell_free")
+            import :: c_ptr
+            type(c_ptr), value :: cell
+        end subroutine
+        function wlstm_cell_get_config(cell, config) bind(c, name="wlstm_cell_get_config") result(status)
+            import :: c_int, c_ptr, wlstm_cell_config
+            type(c_ptr), value :: cell
+            type(wlstm_cell_config), intent(inout) :: config
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_reset_parameters(cell, seed) bind(c, name="wlstm_cell_reset_parameters") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: cell
+            integer(c_int64_t), value :: seed
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_num_parameters(cell) bind(c, name="wlstm_cell_num_parameters") result(count)
+            import :: c_int64_t, c_ptr
+            type(c_ptr), value :: cell
+            integer(c_int64_t) :: count
+        end function
+        function wlstm_cell_parameter_info(cell, index, name, ndim, shape) &
+                bind(c, name="wlstm_cell_parameter_info") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: cell
+            integer(c_int64_t), value :: index
+            type(c_ptr), intent(out) :: name
+            integer(c_int), intent(out) :: ndim
+            integer(c_int64_t), intent(out) :: shape(2)
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_set_parameter(cell, name, values, count) bind(c, name="wlstm_cell_set_parameter") result(status)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: cell
+            character(kind=c_char), intent(in) :: name(*)
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_get_parameter(cell, name, values, count) bind(c, name="wlstm_cell_get_parameter") result(status)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: cell
+            character(kind=c_char), intent(in) :: name(*)
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int) :: status
+        end function
+        function wlstm_cell_forward(cell, batch, x, h, c, h_out, c_out) bind(c, name="wlstm_cell_forward") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: cell
+            integer(c_int64_t), value :: batch
+            type(c_ptr), value :: x, h, c, h_out, c_out
+            integer(c_int) :: status
+        end function
+
+        ! 4. plans
+        function wlstm_plan_create(lstm, options, plan) bind(c, name="wlstm_plan_create") result(status)
+            import :: c_int, c_ptr, wlstm_plan_options
+            type(c_ptr), value :: lstm
+            type(wlstm_plan_options), intent(in) :: options
+            type(c_ptr), intent(out) :: plan
+            integer(c_int) :: status
+        end function
+        function wlstm_plan_execute(plan, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) &
+                bind(c, name="wlstm_plan_execute") result(status)
+            import :: c_int, c_int64_t, c_ptr
+            type(c_ptr), value :: plan
+            integer(c_int64_t), value :: seq_len, batch
+            type(c_ptr), value :: lengths, x, h_0, c_0, out, h_n, c_n
+            integer(c_int) :: status
+        end function
+        function wlstm_plan_describe(plan) bind(c, name="wlstm_plan_describe") result(text)
+            import :: c_ptr
+            type(c_ptr), value :: plan
+            type(c_ptr) :: text
+        end function
+        function wlstm_plan_memory(plan, weight_bytes, scratch_bytes) bind(c, name="wlstm_plan_memory") result(status)
+            import :: c_int, c_ptr, c_size_t
+            type(c_ptr), value :: plan
+            integer(c_size_t), intent(out) :: weight_bytes, scratch_bytes
+            integer(c_int) :: status
+        end function
+        subroutine wlstm_plan_free(plan) bind(c, name="wlstm_plan_free")
+            import :: c_ptr
+            type(c_ptr), value :: plan
+        end subroutine
+
+        ! 5. the library
+        function c_version() bind(c, name="wlstm_version") result(text)
+            import :: c_ptr
+            type(c_ptr) :: text
+        end function
+        function c_build_info() bind(c, name="wlstm_build_info") result(text)
+            import :: c_ptr
+            type(c_ptr) :: text
+        end function
+        function c_set_allocator(allocate, deallocate, context) bind(c, name="wlstm_set_allocator") result(status)
+            import :: c_funptr, c_int, c_ptr
+            type(c_funptr), value :: allocate, deallocate
+            type(c_ptr), value :: context
+            integer(c_int) :: status
+        end function
+    end interface
+end module wavelstm_c

@@ -1,0 +1,440 @@
+// wavelstm.h for C++17: handles that free themselves, sized views of arrays, exceptions.
+//
+//     #include <wavelstm.hpp>
+//
+//     wavelstm::lstm lstm = wavelstm::lstm::load("model.safetensors");
+//     std::vector<float> x(10 * 3 * 100), out(10 * 3 * 20);   // [seq_len, batch, input_size], [seq_len, batch, hidden_size]
+//     lstm.forward(10, 3, x, out);
+//
+// Each function does what the C function named in its comment does: wavelstm.h gives shapes, costs and thread-safety. What C
+// reports by a status is thrown as wavelstm::error. The views carry their sizes, which are checked: an array of another size or of
+// another type than the parameters' throws. An empty view stands for C's NULL. Statuses, dtypes, backends and efforts are C's.
+#ifndef WAVELSTM_HPP
+#define WAVELSTM_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "wavelstm.h"
+
+namespace wavelstm {
+
+// A failure: code() is C's status; what() is wlstm_last_error(), in one sentence.
+class error : public std::runtime_error {
+  public:
+    error(wlstm_status code, const std::string &message) : std::runtime_error(message), code_(code) {}
+    wlstm_status code() const noexcept {
+        return code_;
+    }
+
+  private:
+    wlstm_status code_;
+};
+
+// `size` elements from `data` on, not owned: of a std::vector, a std::array, a C array, C++20's std::span, {pointer, size}.
+template <class T> class span {
+  public:
+    constexpr span() noexcept = default;
+    constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    template <std::size_t N> constexpr span(T (&array)[N]) noexcept : data_(array), size_(N) {}
+    template <class Container, class = std::enable_if_t<std::is_convertible_v<
+                                   std::remove_pointer_t<decltype(std::declval<Container &>().data())> (*)[], T (*)[]>>>
+    constexpr span(Container &&container) noexcept : data_(container.data()), size_(container.size()) {}
+    constexpr T *data() const noexcept {
+        return data_;
+    }
+    constexpr std::size_t size() const noexcept {
+        return size_;
+    }
+    constexpr T *begin() const noexcept {
+        return data_;
+    }
+    constexpr T *end() const noexcept {
+        return data_ + size_;
+    }
+    constexpr T &operator[](std::size_t i) const noexcept {
+        return data_[i];
+    }
+
+  private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+// The config structs with PyTorch's defaults (the *_INIT macros).
+struct lstm_config : wlstm_lstm_config {
+    lstm_config() : wlstm_lstm_config WLSTM_LSTM_CONFIG_INIT {}
+};
+struct cell_config : wlstm_cell_config {
+    cell_config() : wlstm_cell_config WLSTM_CELL_CONFIG_INIT {}
+};
+struct load_options : wlstm_load_options {
+    load_options() : wlstm_load_options WLSTM_LOAD_OPTIONS_INIT {}
+};
+struct plan_options : wlstm_plan_options {
+    plan_options() : wlstm_plan_options WLSTM_PLAN_OPTIONS_INIT {}
+};
+
+// h_0 and c_0, empty for zeros; h_n and c_n, empty where they are not wanted, which may be h_0 and c_0.
+template <class Real> struct states {
+    span<const Real> h_0{}, c_0{};
+    span<Real> h_n{}, c_n{};
+};
+
+struct parameter {
+    std::string name;
+    std::vector<std::int64_t> shape;
+};
+
+// wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info
+inline const char *status_string(wlstm_status status) noexcept {
+    return wlstm_status_string(status);
+}
+inline const char *last_error() noexcept {
+    return wlstm_last_error();
+}
+inline const char *version() noexcept {
+    return wlstm_version();
+}
+inline const char *build_info() noexcept {
+    return wlstm_build_info();
+}
+
+namespace detail {
+
+inline void check(wlstm_status status) {
+    if (status != WLSTM_OK) throw error(status, wlstm_last_error());
+}
+
+inline void expect(bool holds, const char *what, const std::string &expected, const std::string &got) {
+    if (!holds)
+        throw error(WLSTM_ERROR_INVALID_ARGUMENT, std::string(what) + ": " + expected + " expected, got " + got);
+}
+
+// An empty span may have no address; C takes NULL for an array that is not there.
+template <class T> T *address(span<T> array) {
+    return array.size() ? array.data() : nullptr;
+}
+
+template <class Real> constexpr wlstm_dtype dtype_of() {
+    static_assert(std::is_same_v<Real, float> || std::is_same_v<Real, double>);
+    return std::is_same_v<Real, float> ? WLSTM_F32 : WLSTM_F64;
+}
+
+inline void check_dtype(wlstm_dtype dtype, wlstm_dtype got) {
+    expect(got == dtype, "dtype", dtype == WLSTM_F32 ? "float" : "double", got == WLSTM_F32 ? "float" : "double");
+}
+
+// What C does for an lstm and for a cell under two names.
+struct lstm_functions {
+    using handle = wlstm_lstm;
+    static constexpr auto free = wlstm_lstm_free;
+    static constexpr auto load = wlstm_lstm_load;
+    static constexpr auto save = wlstm_lstm_save;
+    static constexpr auto reset_parameters = wlstm_lstm_reset_parameters;
+    static constexpr auto num_parameters = wlstm_lstm_num_parameters;
+    static constexpr auto parameter_info = wlstm_lstm_parameter_info;
+    static constexpr auto set_parameter = wlstm_lstm_set_parameter;
+    static constexpr auto get_parameter = wlstm_lstm_get_parameter;
+};
+struct cell_functions {
+    using handle = wlstm_cell;
+    static constexpr auto free = wlstm_cell_free;
+    static constexpr auto load = wlstm_cell_load;
+    static constexpr auto save = wlstm_cell_save;
+    static constexpr auto reset_parameters = wlstm_cell_reset_parameters;
+    static constexpr auto num_parameters = wlstm_cell_num_parameters;
+    static constexpr auto parameter_info = wlstm_cell_parameter_info;
+    static constexpr auto set_parameter = wlstm_cell_set_parameter;
+    static constexpr auto get_parameter = wlstm_cell_get_parameter;
+};
+
+// What lstm and cell have in common: the handle, the file, the parameters. Moved, not copied.
+template <class Functions> class base {
+  public:
+    using handle_type = typename Functions::handle;
+
+    // For the C functions; still owned.
+    handle_type *handle() const noexcept {
+        return handle_.get();
+    }
+
+    // wlstm_*_save, wlstm_*_reset_parameters
+    void save(const std::string &path, const std::string &prefix = {}) const {
+        check(Functions::save(handle(), path.c_str(), prefix.c_str()));
+    }
+    void reset_parameters(std::uint64_t seed) {
+        check(Functions::reset_parameters(handle(), seed));
+    }
+
+    // wlstm_*_num_parameters, wlstm_*_parameter_info: names and shapes in PyTorch's order
+    std::vector<parameter> parameters() const {
+        std::vector<parameter> all;
+        for (std::int64_t i = 0; i < Functions::num_parameters(handle()); i++) {
+            const char *name = nullptr;
+            int ndim = 0;
+            std::int64_t shape[2] = {};
+            check(Functions::parameter_info(handle(), i, &name, &ndim, shape));
+            all.push_back({ name, std::vector<std::int64_t>(shape, shape + ndim) });
+        }
+        return all;
+    }
+
+    // wlstm_*_set_parameter, wlstm_*_get_parameter
+    void set_parameter(const std::string &name, span<const float> values) {
+        set(name, values);
+    }
+    void set_parameter(const std::string &name, span<const double> values) {
+        set(name, values);
+    }
+    void get_parameter(const std::string &name, span<float> values) const {
+        get(name, values);
+    }
+    void get_parameter(const std::string &name, span<double> values) const {
+        get(name, values);
+    }
+
+  protected:
+    // Takes the handle over.
+    explicit base(handle_type *handle) : handle_(handle, Functions::free) {}
+    static handle_type *load_handle(const std::string &path, const wlstm_load_options &options) {
+        handle_type *handle = nullptr;
+        check(Functions::load(path.c_str(), &options, &handle));
+        return handle;
+    }
+    wlstm_dtype dtype_ = WLSTM_F32; // set by the constructors of lstm and cell
+
+  private:
+    template <class Real> void set(const std::string &name, span<const Real> values) {
+        check_dtype(dtype_, dtype_of<Real>());
+        check(Functions::set_parameter(handle(), name.c_str(), values.data(), std::int64_t(values.size())));
+    }
+    template <class Real> void get(const std::string &name, span<Real> values) const {
+        check_dtype(dtype_, dtype_of<Real>());
+        check(Functions::get_parameter(handle(), name.c_str(), values.data(), std::int64_t(values.size())));
+    }
+    std::unique_ptr<handle_type, void (*)(handle_type *)> handle_;
+};
+
+// An array of `width` elements a row; `optional` allows an empty one.
+template <class T>
+void check_size(const char *name, span<T> array, std::int64_t rows, std::int64_t width, bool optional) {
+    if (rows < 0 || (optional && array.size() == 0)) return; // C refuses negative sizes
+    // Compared by division: rows * width may overflow.
+    const auto size = std::uint64_t(array.size()), r = std::uint64_t(rows), w = std::uint64_t(width);
+    expect(r == 0 ? size == 0 : size % r == 0 && size / r == w, name,
+           std::to_string(rows) + " * " + std::to_string(width) + " elements", std::to_string(size));
+}
+
+// The elements that an lstm's arrays have: x and out a step and row, h and c a row.
+struct widths {
+    std::int64_t x = 0, out = 0, h = 0, c = 0;
+    wlstm_dtype dtype = WLSTM_F32;
+
+    widths() = default;
+    template <class Functions> widths(const base<Functions> &owner, const wlstm_lstm_config &config) {
+        dtype = config.dtype;
+        x = config.input_size;
+        out = (config.bidirectional ? 2 : 1) * (config.proj_size ? config.proj_size : config.hidden_size);
+        // The layers of a stack of unlike cells differ, so their own weight_hh [4H, R] are asked.
+        for (const parameter &p : owner.parameters()) {
+            if (p.name.rfind("weight_hh", 0) != 0) continue;
+            h += p.shape[1];
+            c += p.shape[0] / 4;
+        }
+    }
+
+    template <class Real>
+    void check(std::int64_t seq_len, std::int64_t batch, span<const Real> in, span<Real> result, const states<Real> &s,
+               span<const std::int64_t> lengths) const {
+        check_dtype(dtype, dtype_of<Real>());
+        const bool sane = seq_len > 0 && batch > 0 && seq_len <= INT64_MAX / batch;
+        const std::int64_t rows = sane ? seq_len * batch : batch == 0 ? 0 : -1;
+        check_size("x", in, rows, x, false);
+        check_size("out", result, rows, out, false);
+        check_size("h_0", s.h_0, batch, h, true);
+        check_size("c_0", s.c_0, batch, c, true);
+        check_size("h_n", s.h_n, batch, h, true);
+        check_size("c_n", s.c_n, batch, c, true);
+        check_size("lengths", lengths, batch, 1, true);
+    }
+};
+
+} // namespace detail
+
+// nn.LSTMCell
+class cell : public detail::base<detail::cell_functions> {
+  public:
+    // wlstm_cell_create
+    explicit cell(const wlstm_cell_config &config) : cell(create_handle(config)) {}
+    // wlstm_cell_load
+    static cell load(const std::string &path, const wlstm_load_options &options = load_options()) {
+        return cell(load_handle(path, options));
+    }
+    // wlstm_cell_get_config
+    cell_config config() const {
+        cell_config config;
+        detail::check(wlstm_cell_get_config(handle(), &config));
+        return config;
+    }
+
+    // wlstm_cell_forward: h_out, c_out = cell(x, (h, c)); h and c may be empty for zeros
+    void forward(std::int64_t batch, span<const float> x, span<const float> h, span<const float> c, span<float> h_out,
+                 span<float> c_out) const {
+        step(batch, x, h, c, h_out, c_out);
+    }
+    void forward(std::int64_t batch, span<const double> x, span<const double> h, span<const double> c,
+                 span<double> h_out, span<double> c_out) const {
+        step(batch, x, h, c, h_out, c_out);
+    }
+
+  private:
+    explicit cell(wlstm_cell *handle) : base(handle) {
+        const cell_config known = config();
+        dtype_ = known.dtype;
+        input_size_ = known.input_size;
+        hidden_size_ = known.hidden_size;
+    }
+    static wlstm_cell *create_handle(const wlstm_cell_config &config) {
+        wlstm_cell *handle = nullptr;
+        detail::check(wlstm_cell_create(&config, &handle));
+        return handle;
+    }
+    template <class Real>
+    void step(std::int64_t batch, span<const Real> x, span<const Real> h, span<const Real> c, span<Real> h_out,
+              span<Real> c_out) const {
+        detail::check_dtype(dtype_, detail::dtype_of<Real>());
+        detail::check_size("x", x, batch, input_size_, false);
+        detail::check_size("h", h, batch, hidden_size_, true);
+        detail::check_size("c", c, batch, hidden_size_, true);
+        detail::check_size("h_out", h_out, batch, hidden_size_, false);
+        detail::check_size("c_out", c_out, batch, hidden_size_, false);
+        detail::check(wlstm_cell_forward(handle(), batch, x.data(), detail::address(h), detail::address(c),
+                                         h_out.data(), c_out.data()));
+    }
+    std::int64_t input_size_ = 0, hidden_size_ = 0;
+};
+
+// nn.LSTM in eval mode
+class lstm : public detail::base<detail::lstm_functions> {
+  public:
+    // wlstm_lstm_create
+    explicit lstm(const wlstm_lstm_config &config) : lstm(create_handle(config)) {}
+    // wlstm_lstm_load
+    static lstm load(const std::string &path, const wlstm_load_options &options = load_options()) {
+        return lstm(load_handle(path, options));
+    }
+    // wlstm_lstm_create_from_cells: bottom-up
+    static lstm from_cells(span<const cell *const> cells) {
+        std::vector<const wlstm_cell *> handles;
+        for (const cell *one : cells) handles.push_back(one ? one->handle() : nullptr);
+        wlstm_lstm *handle = nullptr;
+        detail::check(wlstm_lstm_create_from_cells(handles.data(), std::int64_t(handles.size()), &handle));
+        return lstm(handle);
+    }
+    // wlstm_lstm_get_config
+    lstm_config config() const {
+        lstm_config config;
+        detail::check(wlstm_lstm_get_config(handle(), &config));
+        return config;
+    }
+
+    // wlstm_forward: out, (h_n, c_n) = lstm(x, (h_0, c_0)); no states are zeros, no lengths are full ones
+    void forward(std::int64_t seq_len, std::int64_t batch, span<const float> x, span<float> out,
+                 const states<float> &s = {}, span<const std::int64_t> lengths = {}) const {
+        run(seq_len, batch, x, out, s, lengths);
+    }
+    void forward(std::int64_t seq_len, std::int64_t batch, span<const double> x, span<double> out,
+                 const states<double> &s = {}, span<const std::int64_t> lengths = {}) const {
+        run(seq_len, batch, x, out, s, lengths);
+    }
+
+  private:
+    friend class plan;
+    explicit lstm(wlstm_lstm *handle) : base(handle), widths_(*this, config()) {
+        dtype_ = widths_.dtype;
+    }
+    static wlstm_lstm *create_handle(const wlstm_lstm_config &config) {
+        wlstm_lstm *handle = nullptr;
+        detail::check(wlstm_lstm_create(&config, &handle));
+        return handle;
+    }
+    template <class Real>
+    void run(std::int64_t seq_len, std::int64_t batch, span<const Real> x, span<Real> out, const states<Real> &s,
+             span<const std::int64_t> lengths) const {
+        widths_.check(seq_len, batch, x, out, s, lengths);
+        detail::check(wlstm_forward(handle(), seq_len, batch, detail::address(lengths), x.data(),
+                                    detail::address(s.h_0), detail::address(s.c_0), out.data(), detail::address(s.h_n),
+                                    detail::address(s.c_n)));
+    }
+    detail::widths widths_;
+};
+
+// The chosen way to run one lstm, which it may outlive. Used by one thread at a time.
+class plan {
+  public:
+    // wlstm_plan_create: max_seq_len and max_batch must be set
+    plan(const lstm &owner, const wlstm_plan_options &options)
+        : handle_(create_handle(owner.handle(), options), wlstm_plan_free), widths_(owner.widths_) {}
+
+    // wlstm_plan_execute: lstm::forward by this plan
+    void execute(std::int64_t seq_len, std::int64_t batch, span<const float> x, span<float> out,
+                 const states<float> &s = {}, span<const std::int64_t> lengths = {}) {
+        run(seq_len, batch, x, out, s, lengths);
+    }
+    void execute(std::int64_t seq_len, std::int64_t batch, span<const double> x, span<double> out,
+                 const states<double> &s = {}, span<const std::int64_t> lengths = {}) {
+        run(seq_len, batch, x, out, s, lengths);
+    }
+
+    // wlstm_plan_describe: one line for people, as long as the plan lives
+    const char *describe() const noexcept {
+        return wlstm_plan_describe(handle());
+    }
+    // wlstm_plan_memory
+    struct memory_bytes {
+        std::size_t weights, scratch;
+    };
+    memory_bytes memory() const {
+        memory_bytes bytes{};
+        detail::check(wlstm_plan_memory(handle(), &bytes.weights, &bytes.scratch));
+        return bytes;
+    }
+    // For the C functions; still owned.
+    wlstm_plan *handle() const noexcept {
+        return handle_.get();
+    }
+
+  private:
+    static wlstm_plan *create_handle(wlstm_lstm *lstm, const wlstm_plan_options &options) {
+        wlstm_plan *handle = nullptr;
+        detail::check(wlstm_plan_create(lstm, &options, &handle));
+        return handle;
+    }
+    template <class Real>
+    void run(std::int64_t seq_len, std::int64_t batch, span<const Real> x, span<Real> out, const states<Real> &s,
+             span<const std::int64_t> lengths) {
+        widths_.check(seq_len, batch, x, out, s, lengths);
+        detail::check(wlstm_plan_execute(handle(), seq_len, batch, detail::address(lengths), x.data(),
+                                         detail::address(s.h_0), detail::address(s.c_0), out.data(),
+                                         detail::address(s.h_n), detail::address(s.c_n)));
+    }
+    std::unique_ptr<wlstm_plan, void (*)(wlstm_plan *)> handle_;
+    detail::widths widths_;
+};
+
+// wlstm_set_allocator: two nullptr restore malloc and free
+inline void set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate, void *context) {
+    detail::check(wlstm_set_allocator(allocate, deallocate, context));
+}
+
+} // namespace wavelstm
+
+#endif

@@ -1,0 +1,193 @@
+// wavelstm.hpp: each function reaches its C function with the right arguments, wrong arrays throw, and all is freed.
+//     test_cpp SCRATCH-FOLDER
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <wavelstm.hpp>
+#if __cplusplus >= 202002L
+#include <span>
+static_assert(std::is_convertible_v<std::span<const float>, wavelstm::span<const float>>);
+#endif
+
+using wavelstm::cell, wavelstm::lstm, wavelstm::plan, wavelstm::span;
+
+static_assert(std::is_convertible_v<std::vector<float> &, span<const float>>);
+static_assert(std::is_convertible_v<const std::array<float, 3> &, span<const float>>);
+static_assert(std::is_convertible_v<float (&)[3], span<float>>);
+static_assert(!std::is_convertible_v<const std::vector<float> &, span<float>>);
+static_assert(!std::is_convertible_v<std::vector<double> &, span<float>>);
+static_assert(std::is_move_constructible_v<lstm> && !std::is_copy_constructible_v<lstm>);
+static_assert(std::is_move_assignable_v<plan> && !std::is_copy_assignable_v<plan>);
+
+#define REQUIRE(condition) require(condition, #condition, __LINE__)
+static void require(bool holds, const char *condition, int line) {
+    if (holds) return;
+    std::fprintf(stderr, "test_cpp.cc:%d: %s\n", line, condition);
+    std::exit(1);
+}
+
+// The failure that `act` throws must have this status and this text.
+static void require_throws(wlstm_status code, const std::string &text, const std::function<void()> &act) {
+    try {
+        act();
+    } catch (const wavelstm::error &failure) {
+        if (failure.code() == code && std::string(failure.what()).find(text) != std::string::npos) return;
+        std::fprintf(stderr, "%s expected, got %s\n", text.c_str(), failure.what());
+        std::exit(1);
+    }
+    std::fprintf(stderr, "%s expected, nothing was thrown\n", text.c_str());
+    std::exit(1);
+}
+
+template <class Real> static std::vector<Real> waves(std::size_t size) {
+    std::vector<Real> values(size);
+    for (std::size_t i = 0; i < size; i++) values[i] = std::sin(Real(i));
+    return values;
+}
+
+template <class Real> static bool near(const std::vector<Real> &a, const std::vector<Real> &b) {
+    for (std::size_t i = 0; i < a.size(); i++)
+        if (!(std::abs(a[i] - b[i]) <= Real(1e-6))) return false;
+    return a.size() == b.size() && !a.empty();
+}
+
+enum { T = 4, B = 3, I = 5, H = 7 };
+
+static wavelstm::lstm_config sizes(wlstm_dtype dtype) {
+    wavelstm::lstm_config config;
+    config.input_size = I;
+    config.hidden_size = H;
+    config.num_layers = 2;
+    config.bidirectional = 1;
+    config.proj_size = 3;
+    config.dtype = dtype;
+    return config;
+}
+
+// Two halves of the sequence, by a plan, are the whole, by the lstm; the parameters travel by name and by file.
+template <class Real> static void test_lstm(wlstm_dtype dtype, const std::string &folder) {
+    wavelstm::lstm_config config = sizes(dtype);
+    config.bidirectional = 0;
+    lstm first(config);
+    first.reset_parameters(42);
+    REQUIRE(first.config().proj_size == 3 && first.config().num_layers == 2 && first.config().dtype == dtype);
+    const auto parameters = first.parameters();
+    REQUIRE(parameters.size() == 10 && parameters[0].name == "weight_ih_l0" && parameters[2].name == "bias_ih_l0");
+    REQUIRE((parameters[0].shape == std::vector<std::int64_t>{ 4 * H, I } && parameters[2].shape.size() == 1));
+
+    lstm second(config);
+    for (const auto &p : parameters) {
+        std::vector<Real> values(std::size_t(p.shape[0] * (p.shape.size() == 2 ? p.shape[1] : 1)));
+        first.get_parameter(p.name, values);
+        second.set_parameter(p.name, values);
+    }
+    const std::string path = folder + "/lstm.safetensors";
+    second.save(path, "encoder.");
+    wavelstm::load_options load;
+    load.prefix = "encoder.";
+    lstm third = lstm::load(path, load);
+    std::remove(path.c_str());
+
+    const auto x = waves<Real>(T * B * I);
+    std::vector<Real> out(T * B * 3), halves(out.size()), h_n(2 * B * 3), c_n(2 * B * H), h(h_n.size()), c(c_n.size());
+    first.forward(T, B, x, out, { {}, {}, h_n, c_n });
+
+    wavelstm::plan_options options;
+    options.max_seq_len = T;
+    options.max_batch = B;
+    plan way(third, options);
+    third = lstm(config); // the plan keeps what it needs
+    const std::size_t half_x = x.size() / 2, half_out = out.size() / 2;
+    way.execute(T / 2, B, { x.data(), half_x }, span<Real>{ halves.data(), half_out }, { h, c, h, c });
+    way.execute(T / 2, B, { x.data() + half_x, half_x }, span<Real>{ halves.data() + half_out, half_out },
+                { h, c, h, c });
+    REQUIRE(near(out, halves) && near(h_n, h) && near(c_n, c));
+    REQUIRE(std::string(way.describe()).rfind("t4b3i5h7l2p3", 0) == 0);
+    REQUIRE(way.memory().weights > 0 && way.memory().scratch > 0);
+
+    // A short row is as if it were alone; a batch of none is none.
+    const std::vector<std::int64_t> lengths{ T, 2, 1 };
+    first.forward(T, B, x, halves, {}, lengths);
+    REQUIRE(std::abs(halves[0] - out[0]) <= Real(1e-6) && std::abs(halves[(1 * B + 2) * 3]) <= 0);
+    first.forward(T, 0, span<const Real>(), span<Real>());
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "lengths: 3 * 1 elements expected, got 2", [&] {
+        first.forward(T, B, x, out, {}, { lengths.data(), 2 });
+    });
+}
+
+static void test_errors() {
+    const lstm owner(sizes(WLSTM_F32));
+    const auto x = waves<float>(T * B * I);
+    std::vector<float> out(T * B * 6), h(4 * B * 3), c(4 * B * H);
+    owner.forward(T, B, x, out, { {}, {}, h, c });
+    const auto wrong = [&](const char *text, const std::function<void()> &act) {
+        require_throws(WLSTM_ERROR_INVALID_ARGUMENT, text, act);
+    };
+    wrong("x: 12 * 5 elements expected, got 59", [&] { owner.forward(T, B, { x.data(), 59 }, out); });
+    wrong("out: 12 * 6 elements expected, got 36", [&] { owner.forward(T, B, x, { out.data(), 36 }); });
+    wrong("h_n: 3 * 12 elements expected, got 84", [&] { owner.forward(T, B, x, out, { {}, {}, c, {} }); });
+    wrong("c_0: 3 * 28 elements expected, got 36", [&] { owner.forward(T, B, x, out, { {}, h, {}, {} }); });
+    wrong("seq_len: at least 1 expected, got 0", [&] { owner.forward(0, B, x, out); });
+    wrong("batch: at least 0 expected, got -1", [&] { owner.forward(T, -1, x, out); });
+    std::vector<double> x64(x.begin(), x.end()), out64(out.size());
+    wrong("dtype: float expected, got double", [&] { owner.forward(T, B, x64, out64); });
+    wrong("dtype: float expected, got double", [&] { owner.get_parameter("bias_ih_l0", out64); });
+    wrong("input_size: at least 1 expected, got 0", [] { lstm{ wavelstm::lstm_config() }; });
+    require_throws(WLSTM_ERROR_MISSING, "bias_l0", [&] { owner.get_parameter("bias_l0", out); });
+    require_throws(WLSTM_ERROR_FILE, "/nowhere", [] { lstm::load("/nowhere/model.safetensors"); });
+    REQUIRE(std::string(wavelstm::last_error()).find("/nowhere") != std::string::npos);
+    REQUIRE(std::string(wavelstm::status_string(WLSTM_ERROR_FILE)) == wlstm_status_string(WLSTM_ERROR_FILE));
+}
+
+// Unlike cells in a loop, one of them from its file, and as one lstm.
+static void test_cells(const std::string &folder) {
+    wavelstm::cell_config config;
+    config.input_size = I;
+    config.hidden_size = H;
+    const cell lower(config);
+    config.input_size = H;
+    config.hidden_size = 2;
+    cell made(config);
+    made.reset_parameters(7);
+    const std::string path = folder + "/cell.safetensors";
+    made.save(path);
+    const cell upper = cell::load(path);
+    std::remove(path.c_str());
+    REQUIRE(upper.config().hidden_size == 2 && upper.parameters()[1].name == "weight_hh");
+
+    const auto x = waves<float>(T * B * I);
+    std::vector<float> h(B * (H + 2)), c(h.size()), h_n(h.size()), c_n(h.size()), out(T * B * 2), loop_out;
+    const span<float> h1(h.data(), B * H), c1(c.data(), B * H), h2(h.data() + B * H, B * 2),
+        c2(c.data() + B * H, B * 2);
+    for (std::size_t t = 0; t < T; t++) {
+        lower.forward(B, { x.data() + t * B * I, B * I }, h1, c1, h1, c1);
+        upper.forward(B, h1, h2, c2, h2, c2);
+        loop_out.insert(loop_out.end(), h2.begin(), h2.end());
+    }
+    const std::array<const cell *, 2> cells{ &lower, &upper };
+    const lstm stack = lstm::from_cells(cells);
+    stack.forward(T, B, x, out, { {}, {}, h_n, c_n });
+    REQUIRE(near(out, loop_out) && near(h, h_n) && near(c, c_n));
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "h_out: 3 * 7 elements expected, got 6", [&] {
+        lower.forward(B, { x.data(), B * I }, {}, {}, h2, c1);
+    });
+}
+
+int main(int argc, char **argv) {
+    REQUIRE(argc == 2);
+    test_lstm<float>(WLSTM_F32, argv[1]);
+    test_lstm<double>(WLSTM_F64, argv[1]);
+    test_errors();
+    test_cells(argv[1]);
+    REQUIRE(std::string(wavelstm::version()) == WLSTM_VERSION_STRING);
+    REQUIRE(std::string(wavelstm::build_info()).find(WLSTM_VERSION_STRING) != std::string::npos);
+    // Refused while any of the library's memory is in use.
+    wavelstm::set_allocator([](std::size_t bytes, void *) { return std::malloc(bytes); },
+                            [](void *memory, void *) { std::free(memory); }, nullptr);
+    std::puts("test_cpp: passed");
+}

@@ -1,0 +1,211 @@
+! Module wavelstm: each procedure reaches its C function with the right arguments, wrong arrays are refused, and all is freed.
+!     test_fortran SCRATCH-FOLDER   or   test_fortran stop|copy: what must end the program
+program test_fortran
+    use, intrinsic :: iso_c_binding, only: c_null_funptr, c_null_ptr
+    use, intrinsic :: iso_fortran_env, only: error_unit, int64, real32, real64
+    use wavelstm
+    implicit none
+    integer, parameter :: nt = 4, nb = 3, ni = 5, nh = 7, np = 3, nl = 2
+    character(len=512) :: argument
+    integer :: stat
+
+    call get_command_argument(1, argument)
+    if (argument == "stop" .or. argument == "copy") call must_stop()
+    call test_lstm_f32()
+    call test_lstm_f64()
+    call test_sections()
+    call test_cells()
+    call test_errors()
+    call require(wlstm_version() == "0.1.0" .or. index(wlstm_build_info(), wlstm_version()) > 0, "version")
+    call require(wlstm_status_string(WLSTM_ERROR_FILE) /= wlstm_status_string(WLSTM_OK), "status_string")
+    ! Refused while any of the library's memory is in use: the finalizers have freed it.
+    call wlstm_set_allocator(c_null_funptr, c_null_funptr, c_null_ptr, stat)
+    call require(stat == WLSTM_OK, "all memory freed: " // wlstm_last_error())
+    print '(a)', "test_fortran: passed"
+
+contains
+
+    subroutine require(holds, what)
+        logical, intent(in) :: holds
+        character(len=*), intent(in) :: what
+        if (holds) return
+        write(error_unit, '(2a)') "test_fortran: ", what
+        error stop 1
+    end subroutine
+
+    ! The status and the end of the message of what was just refused.
+    subroutine require_refused(status, expected, message)
+        integer, intent(in) :: status, expected
+        character(len=*), intent(in) :: message
+        call require(status == expected .and. index(wlstm_last_error(), message) > 0, &
+                     message // " expected, got " // wlstm_last_error())
+    end subroutine
+
+    ! Without stat, a failure stops; so does a copy, which would be freed twice.
+    subroutine must_stop()
+        type(wlstm_lstm) :: one, other
+        if (argument == "stop") call one%create(input_size=0, hidden_size=4)
+        call one%create(input_size=1, hidden_size=4)
+        other = one
+    end subroutine
+
+    ! Two halves of the sequence by a plan are the whole by the lstm; the parameters travel by file.
+    subroutine test_lstm_f32()
+        type(wlstm_lstm) :: first, second
+        type(wlstm_plan) :: plan
+        real(real32) :: x(ni, nb, nt), out(np, nb, nt), halves(np, nb, nt)
+        real(real32) :: h(np, nb, nl), c(nh, nb, nl), h_n(np, nb, nl), c_n(nh, nb, nl)
+        integer :: k, input_size, num_layers, proj_size, dtype
+        integer(int64) :: weights, scratch
+        logical :: bias
+        character(len=:), allocatable :: path
+        path = trim(argument) // "/fortran.safetensors"
+        x = reshape([(sin(real(k)), k = 1, size(x))], shape(x))
+        call first%create(ni, nh, num_layers=nl, proj_size=np, dropout=0.5_real64, bias=.false.)
+        call first%reset_parameters(42_int64)
+        call first%get_config(input_size=input_size, num_layers=num_layers, proj_size=proj_size, bias=bias, dtype=dtype)
+        call require(all([input_size, num_layers, proj_size, dtype] == [ni, nl, np, WLSTM_F32]) .and. .not. bias, "get_config")
+        call first%save(path, prefix="encoder.")
+        call second%load(path, prefix="encoder.")
+        call execute_command_line("rm " // path)
+
+        h_n = 0
+        c_n = 0
+        call first%forward(x, out, h_n, c_n)
+        call plan%create(second, max_seq_len=nt, max_batch=nb, num_threads=1, backend=WLSTM_BACKEND_NATIVE, &
+                         effort=WLSTM_EFFORT_ESTIMATE, time_limit=1.0_real64, deterministic=.true.)
+        call second%free() ! the plan keeps what it needs
+        h = 0
+        c = 0
+        call plan%execute(x(:, :, :nt / 2), halves(:, :, :nt / 2), h, c)
+        call plan%execute(x(:, :, nt / 2 + 1:), halves(:, :, nt / 2 + 1:), h, c)
+        call require(maxval(abs(out - halves)) < 1e-6 .and. maxval(abs(out)) > 0, "halves")
+        call require(maxval(abs(h - h_n)) < 1e-6 .and. maxval(abs(c - c_n)) < 1e-6, "states")
+        call require(all(abs(h_n(:, :, nl) - out(:, :, nt)) <= 0), "h_n is the last layer's last out")
+        call require(index(plan%describe(), "t4b3i5h7l2p3-nobias: ") == 1, plan%describe())
+        call plan%memory(weights, scratch)
+        call require(weights > 0 .and. scratch > 0, "memory")
+    end subroutine
+
+    ! batch_first and bidirectional, ragged; the parameters travel by name.
+    subroutine test_lstm_f64()
+        type(wlstm_lstm) :: first, second
+        real(real64) :: x(ni, nt, nb), out(2 * nh, nt, nb), again(2 * nh, nt, nb), row(2 * nh, 2, 1)
+        real(real64), allocatable :: values(:)
+        integer(int64), parameter :: lengths(nb) = [4_int64, 2_int64, 1_int64]
+        integer, allocatable :: sizes(:)
+        character(len=:), allocatable :: name
+        integer :: k
+        x = reshape([(sin(real(k, real64)), k = 1, size(x))], shape(x))
+        call first%create(ni, nh, bidirectional=.true., batch_first=.true., dtype=WLSTM_F64)
+        call second%create(ni, nh, bidirectional=.true., batch_first=.true., dtype=WLSTM_F64)
+        call second%reset_parameters(1_int64)
+        call require(first%num_parameters() == 8, "num_parameters")
+        do k = 1, 8
+            call first%parameter_info(k, name, sizes)
+            allocate(values(product(sizes)))
+            call first%get_parameter(name, values)
+            call second%set_parameter(name, values)
+            deallocate(values)
+        end do
+        call require(name == "bias_hh_l0_reverse" .and. all(sizes == [4 * nh]), "parameter_info: " // name)
+        call first%parameter_info(1, name, sizes)
+        call require(name == "weight_ih_l0" .and. all(sizes == [ni, 4 * nh]), "parameter_info: " // name)
+
+        call first%forward(x, out, lengths=lengths)
+        call second%forward(x, again, lengths=lengths)
+        call require(all(abs(out - again) < 1e-14_real64), "parameters copied")
+        call require(all(abs(out(:, 3:, 2)) <= 0) .and. all(abs(out(:, 2, 2)) > 0), "zero past a row's end")
+        call first%forward(x(:, :2, 2:2), row)
+        call require(maxval(abs(row(:, :, 1) - out(:, :2, 2))) < 1e-14_real64, "a row as if alone")
+    end subroutine
+
+    ! Of strided sections the compiler makes copies, both ways.
+    subroutine test_sections()
+        type(wlstm_lstm) :: lstm
+        real(real32) :: x(ni, nb, nt), out(nh, nb, nt), wide_x(ni, 2 * nb, nt), wide_out(2 * nh, nb, nt)
+        integer :: k
+        wide_x = reshape([(sin(real(k)), k = 1, size(wide_x))], shape(wide_x))
+        wide_out = 9
+        x = wide_x(:, ::2, :)
+        call lstm%create(ni, nh)
+        call lstm%forward(x, out)
+        call lstm%forward(wide_x(:, ::2, :), wide_out(:nh, :, :))
+        call require(all(abs(wide_out(:nh, :, :) - out) <= 0) .and. all(abs(wide_out(nh + 1:, :, :) - 9) <= 0), "sections")
+    end subroutine
+
+    ! Unlike cells in a loop, one of them from its file, and as one lstm, whose h and c are the layers' blocks in a row.
+    subroutine test_cells()
+        type(wlstm_cell) :: cells(2), made
+        type(wlstm_lstm) :: stack
+        real(real32) :: x(ni, nb, nt), out(2, nb, nt), loop_out(2, nb, nt), h1(nh, nb), c1(nh, nb), h2(2, nb), c2(2, nb)
+        real(real32) :: h(nb * (nh + 2)), c(nb * (nh + 2))
+        integer :: k, hidden_size
+        character(len=:), allocatable :: path
+        path = trim(argument) // "/fortran_cell.safetensors"
+        x = reshape([(sin(real(k)), k = 1, size(x))], shape(x))
+        call cells(1)%create(ni, nh)
+        call made%create(nh, 2)
+        call made%reset_parameters(7_int64)
+        call made%save(path)
+        call cells(2)%load(path)
+        call execute_command_line("rm " // path)
+        call cells(2)%get_config(hidden_size=hidden_size)
+        call require(hidden_size == 2 .and. cells(2)%num_parameters() == 4, "cell's get_config")
+
+        h1 = 0
+        c1 = 0
+        h2 = 0
+        c2 = 0
+        do k = 1, nt
+            call cells(1)%forward(x(:, :, k), h1, c1)
+            call cells(2)%forward(h1, h2, c2)
+            loop_out(:, :, k) = h2
+        end do
+        call stack%create_from_cells(cells)
+        h = 0
+        c = 0
+        call stack%forward(x, out, h, c)
+        call require(maxval(abs(out - loop_out)) < 1e-6, "a stack of cells")
+        call require(maxval(abs(h - [h1, h2])) < 1e-6 .and. maxval(abs(c - [c1, c2])) < 1e-6, "a stack's states")
+    end subroutine
+
+    subroutine test_errors()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_cell) :: cell
+        type(wlstm_plan) :: plan
+        real(real32) :: x(ni, nb, nt), out(nh, nb, nt), h(nh, nb, nl)
+        real(real64) :: x64(ni, nb, nt), out64(nh, nb, nt)
+        x = 0
+        x64 = 0
+        call lstm%forward(x, out, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "lstm")
+        call lstm%create(ni, nh, dtype=WLSTM_BF16, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "WLSTM_BF16")
+        call lstm%load("/nowhere/model.safetensors", stat=stat)
+        call require_refused(stat, WLSTM_ERROR_FILE, "/nowhere/model.safetensors")
+        call lstm%create(ni, nh, num_layers=nl, stat=stat)
+        call require(stat == WLSTM_OK, "stat of a success")
+        call lstm%forward(x(2:, :, :), out, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "x: dimension 1: 5 expected, got 4")
+        call lstm%forward(x, out(:, :, 2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 3: 4 expected, got 3")
+        call lstm%forward(x, out, h(:, :, 1), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "h: size: 42 expected, got 21")
+        call lstm%forward(x, out, lengths=[1_int64, 2_int64], stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "lengths: size: 3 expected, got 2")
+        call lstm%forward(x, out, lengths=[1_int64, 2_int64, 5_int64], stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "lengths[2]: 1 to 4 expected, got 5")
+        call lstm%forward(x64, out64, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "x: real32 expected, got real64")
+        call lstm%get_parameter("bias_l0", x, stat)
+        call require_refused(stat, WLSTM_ERROR_MISSING, "bias_l0")
+        call lstm%set_parameter("bias_ih_l0", x64, stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "values: real32 expected, got real64")
+        call plan%create(lstm, max_seq_len=nt, max_batch=0, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "max_batch")
+        call cell%create(ni, nh)
+        call cell%forward(x(:, :, 1), h(:, :2, 1), h(:, :, 2), stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "h: size: 21 expected, got 14")
+    end subroutine
+end program
