@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
-sh scripts/deps.sh clang clang-format libomp-dev
+sh scripts/deps.sh clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin
 
 # build FOLDER CMAKE-FLAGS...
 build() {
@@ -22,12 +22,12 @@ suite() {
     ctest --test-dir "$folder" -j "$jobs" --output-on-failure "$@"
 }
 
-check_format() { git ls-files '*.c' '*.h' '*.cc' | xargs clang-format --dry-run -Werror; }
+check_format() { git ls-files '*.c' '*.h' '*.cc' '*.hpp' | xargs clang-format --dry-run -Werror; }
 check_gcc() { build gcc -DCMAKE_C_COMPILER=gcc; }
 check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang; }
 check_sanitizers() {
     flags='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g'
-    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags"
+    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags"
     # libgomp keeps its threads' memory to the end.
     LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp suite sanitizers
 }

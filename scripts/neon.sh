@@ -13,7 +13,7 @@ mkdir -p build-check
 PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
     cmake -S . -B "$build" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64 \
-    -DWLSTM_WERROR=ON -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF
+    -DWLSTM_WERROR=ON -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF
 cmake --build "$build" -j "$(nproc)"
 # Without the tests that start a second program, which an emulated one cannot.
 ctest --test-dir "$build" -j "$(nproc)" --output-on-failure -L 'unit|golden|property' -E test_plan "$@"
