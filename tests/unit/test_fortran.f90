@@ -16,7 +16,7 @@ program test_fortran
     call test_sections()
     call test_cells()
     call test_errors()
-    call require(wlstm_version() == "0.1.0" .or. index(wlstm_build_info(), wlstm_version()) > 0, "version")
+    call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
     call require(wlstm_status_string(WLSTM_ERROR_FILE) /= wlstm_status_string(WLSTM_OK), "status_string")
     ! Refused while any of the library's memory is in use: the finalizers have freed it.
     call wlstm_set_allocator(c_null_funptr, c_null_funptr, c_null_ptr, stat)
@@ -37,8 +37,8 @@ contains
     subroutine require_refused(status, expected, message)
         integer, intent(in) :: status, expected
         character(len=*), intent(in) :: message
-        call require(status == expected .and. index(wlstm_last_error(), message) > 0, &
-                     message // " expected, got " // wlstm_last_error())
+        call require(status == expected, message // ": another status")
+        call require(index(wlstm_last_error(), message) > 0, message // " expected, got " // wlstm_last_error())
     end subroutine
 
     ! Without stat, a failure stops; so does a copy, which would be freed twice.
@@ -151,7 +151,8 @@ contains
         call cells(2)%load(path)
         call execute_command_line("rm " // path)
         call cells(2)%get_config(hidden_size=hidden_size)
-        call require(hidden_size == 2 .and. cells(2)%num_parameters() == 4, "cell's get_config")
+        call require(hidden_size == 2, "cell's get_config")
+        call require(cells(2)%num_parameters() == 4, "cell's num_parameters")
 
         h1 = 0
         c1 = 0
