@@ -1,9 +1,12 @@
 #!/bin/sh
-# Installs what is missing, builds into build/ and runs the whole test suite. Arguments go to ctest. Fortran and MPI are for the
-# tests of the Fortran module and an example; without them CMake leaves those out.
+# Installs what is missing, builds into build/ and runs the whole test suite. Arguments go to ctest. Fortran and MPI, which
+# the Fortran module and two examples need, are installed as root only: where they are not there, CMake leaves those out.
 set -eu
 cd "$(dirname "$0")/.."
-sh scripts/deps.sh gfortran libopenmpi-dev openmpi-bin
+extras=
+[ "$(id -u)" -ne 0 ] || extras='gfortran libopenmpi-dev openmpi-bin'
+# shellcheck disable=SC2086
+sh scripts/deps.sh $extras
 cmake -S . -B build -DCMAKE_BUILD_TYPE=Release ${WLSTM_CMAKE_FLAGS:-}
 cmake --build build -j "$(nproc)"
 ctest --test-dir build -j "$(nproc)" --output-on-failure "$@"

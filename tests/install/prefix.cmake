@@ -6,7 +6,7 @@ run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX}-born --config ${CONFI
 file(RENAME ${PREFIX}-born ${PREFIX})
 
 file(GLOB_RECURSE installed RELATIVE ${PREFIX} ${PREFIX}/*)
-foreach(name include/wavelstm.h lib/libwavelstm.so lib/libwavelstm.a pkgconfig/wavelstm.pc cmake/wavelstm/wavelstm-config.cmake
+foreach(name include/wavelstm.h include/wavelstm.hpp lib/libwavelstm.so lib/libwavelstm.a pkgconfig/wavelstm.pc cmake/wavelstm/wavelstm-config.cmake
              man3/wavelstm.3 doc/wavelstm/LICENSE doc/wavelstm/architecture.md)
   string(REPLACE "lib/" "lib[^/]*/([^/]*/)?" pattern ${name})
   if(NOT "${installed}" MATCHES "(^|[;/])${pattern}(;|$)")
