@@ -33,8 +33,9 @@ program fortran_example
     end do
     same = is_pytorchs("a day at a time:", h, c) .and. same
     print '(a)', plan%describe()
-    call plan%free() ! variables of a main program are not finalized
+    call plan%free() ! what a main program holds is not freed at its end
     call lstm%free()
+    deallocate(x, out, step_out, h, c)
     if (.not. same) error stop "different from PyTorch"
 
 contains
@@ -42,6 +43,7 @@ contains
     ! x(features, 1, days): how far each day is from what is usual for the date, in standard deviations, as in train.py.
     function weather() result(x)
         real(real32), allocatable :: x(:,:,:)
+        real(real32) :: read_days(features, 1, 1000)
         real(real64) :: fitted(6, features), precipitation, value(features), phase, usual(features)
         character(len=80) :: line
         integer :: unit, status, day
@@ -50,7 +52,6 @@ contains
         read(unit, *)
         read(unit, *) fitted ! five harmonics and a standard deviation a feature
         close(unit)
-        allocate(x(features, 1, 0))
         open(newunit=unit, file=trim(folder) // "/seattle-weather.csv", status="old", action="read")
         read(unit, *)
         do
@@ -62,9 +63,10 @@ contains
             usual = matmul([1.0_real64, cos(phase), sin(phase), cos(2 * phase), sin(2 * phase)], fitted(:5, :))
             day = day + 1
             if (day <= first_day) cycle
-            x = reshape([x, real((value - usual) / fitted(6, :), real32)], [features, 1, size(x, 3) + 1])
+            read_days(:, 1, day - first_day) = real((value - usual) / fitted(6, :), real32)
         end do
         close(unit)
+        x = read_days(:, :, :day - first_day)
     end function
 
     ! Within what torch.testing.assert_close allows float32.

@@ -211,9 +211,9 @@ contains
     end function
 
     function view_lengths(a) result(v)
-        integer(int64), intent(in), contiguous, target, optional :: a(:)
+        integer(int64), intent(in), contiguous, target :: a(:)
         type(array) :: v
-        if (present(a)) v = array(c_loc(a), size(a, kind=int64))
+        v = array(c_loc(a), size(a, kind=int64))
     end function
 
     ! Name and shape of a parameter of an lstm or a cell, the shape in Fortran's order.

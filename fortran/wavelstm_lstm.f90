@@ -295,8 +295,10 @@ contains
         real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
         integer(int64), intent(in), contiguous, target, optional :: lengths(:)
         integer, intent(out), optional :: stat
+        type(array) :: rows
+        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
         call run(wlstm_forward, self%handle, self%widths, view_f32(x), shape(x, int64), view_f32(out), shape(out, int64), &
-                 view_f32(h), view_f32(c), view_lengths(lengths), stat)
+                 view_f32(h), view_f32(c), rows, stat)
     end subroutine
 
     subroutine lstm_forward_f64(self, x, out, h, c, lengths, stat)
@@ -306,8 +308,10 @@ contains
         real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
         integer(int64), intent(in), contiguous, target, optional :: lengths(:)
         integer, intent(out), optional :: stat
+        type(array) :: rows
+        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
         call run(wlstm_forward, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
-                 view_f64(h), view_f64(c), view_lengths(lengths), stat)
+                 view_f64(h), view_f64(c), rows, stat)
     end subroutine
 
     ! wlstm_forward or wlstm_plan_execute, on arrays that fit.
@@ -404,8 +408,10 @@ contains
         real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
         integer(int64), intent(in), contiguous, target, optional :: lengths(:)
         integer, intent(out), optional :: stat
+        type(array) :: rows
+        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
         call run(wlstm_plan_execute, self%handle, self%widths, view_f32(x), shape(x, int64), view_f32(out), shape(out, int64), &
-                 view_f32(h), view_f32(c), view_lengths(lengths), stat)
+                 view_f32(h), view_f32(c), rows, stat)
     end subroutine
 
     subroutine plan_execute_f64(self, x, out, h, c, lengths, stat)
@@ -415,7 +421,9 @@ contains
         real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
         integer(int64), intent(in), contiguous, target, optional :: lengths(:)
         integer, intent(out), optional :: stat
+        type(array) :: rows
+        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
         call run(wlstm_plan_execute, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
-                 view_f64(h), view_f64(c), view_lengths(lengths), stat)
+                 view_f64(h), view_f64(c), rows, stat)
     end subroutine
 end module wavelstm_lstm

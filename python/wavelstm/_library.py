@@ -114,6 +114,7 @@ FUNCTIONS = {
     "wlstm_plan_describe": (c_char_p, (c_void_p,)),
     "wlstm_plan_memory": (c_int, (c_void_p, POINTER(c_size_t), POINTER(c_size_t))),
     "wlstm_plan_free": (None, (c_void_p,)),
+    **{f"wlstm_plan_cache_{verb}": (c_int, (c_char_p,)) for verb in ("load", "save", "export", "import", "forget")},
     "wlstm_version": (c_char_p, ()),
     "wlstm_build_info": (c_char_p, ()),
     "wlstm_set_allocator": (c_int, (AllocateFunction, DeallocateFunction, c_void_p)),
