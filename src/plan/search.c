@@ -35,7 +35,7 @@ typedef struct search {
     seen_candidate *seen; /* [MOST_TRIED] */
     int num_seen, measured;
     bool patient, stopped;
-    double deadline;
+    double deadline, patience; /* patience: seconds for the turns of two plans, when two are done */
     wli_candidate best, untuned;
     wlstm_plan *best_plan, *untuned_plan;
 } search;
@@ -55,7 +55,7 @@ static double scale(const search *s, const wli_candidate *candidate) {
 
 /* The least times of two plans by turns; false when one fails. Ends early where the second is hopeless. */
 static bool take_turns(search *s, wlstm_plan *first, wlstm_plan *second, double ratio, int turns, double least[2]) {
-    const double turn = 1e-3;
+    const double turn = 1e-3, begin = omp_get_wtime(), patience = turns > TURNS ? 2 * s->patience : s->patience;
     least[0] = least[1] = INFINITY;
     for (int i = 0; i < turns; i++) {
         const double a = wli_trials_time(s->trials, first, turn), b = wli_trials_time(s->trials, second, turn);
@@ -64,7 +64,7 @@ static bool take_turns(search *s, wlstm_plan *first, wlstm_plan *second, double 
         const size_t rung =
             (size_t)i < sizeof bearable / sizeof bearable[0] ? (size_t)i : sizeof bearable / sizeof bearable[0] - 1;
         if (least[1] * ratio > least[0] * bearable[rung]) break;
-        if (i > 0 && over(s)) break;
+        if (i > 0 && (over(s) || omp_get_wtime() - begin > patience)) break;
     }
     return true;
 }
@@ -140,6 +140,7 @@ static bool try_schedule(search *s, wli_schedule schedule) {
     candidate.index[WLI_AXIS_SCHEDULE] = (uint8_t)schedule;
     candidate.index[WLI_AXIS_PARTS] = candidate.index[WLI_AXIS_THREADS] = 0;
     candidate.index[WLI_AXIS_GANG_LAYERS] = candidate.index[WLI_AXIS_GANG_DIRECTIONS] = 0;
+    candidate.index[WLI_AXIS_CHUNK_STEPS] = candidate.index[WLI_AXIS_GATE_ROWS] = 0;
     if (schedule != WLI_SERIAL) candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = 0;
     likely = candidate;
     for (int i = 0; schedule == WLI_WAVEFRONT && i < wli_axes[WLI_AXIS_CHUNK_STEPS].count; i++) {
@@ -245,6 +246,7 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
                                           &s->trials, &s->untuned_plan);
     if (status != WLSTM_OK) return status;
     s->best_plan = s->untuned_plan;
+    s->patience = limit / 12;
     s->deadline = begin + 0.85 * limit; /* the rest is for the last turns */
     const wli_candidate calibrated = wli_choose(&s->setting, &s->machine);
     (void)try(s, &calibrated);
