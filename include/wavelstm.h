@@ -264,8 +264,7 @@ typedef struct wlstm_plan_options {
     size_t struct_size;  /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len; /* the largest T it will execute, at least 1 */
     int64_t max_batch;   /* the largest B it will execute, at least 1 */
-    int num_threads;     /* 0: WLSTM_NUM_THREADS, else OpenMP's default; a plan may use fewer, its description says, and
-                               never more than there are cores for the process (its affinity when the plan is made) */
+    int num_threads; /* 0: WLSTM_NUM_THREADS, else OpenMP's default; at most the cores that the process may use count */
     wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
     wlstm_effort effort;   /* how much time choosing may take */
     double time_limit;     /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
