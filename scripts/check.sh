@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
-sh scripts/deps.sh clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin
+sh scripts/deps.sh git clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin python3-numpy
 
 # build FOLDER CMAKE-FLAGS...
 build() {
@@ -22,7 +22,10 @@ suite() {
     ctest --test-dir "$folder" -j "$jobs" --output-on-failure "$@"
 }
 
-check_format() { git ls-files '*.c' '*.h' '*.cc' '*.hpp' | xargs clang-format --dry-run -Werror; }
+check_format() {
+    files=$(git ls-files '*.c' '*.h' '*.cc' '*.hpp')
+    [ -n "$files" ] && echo "$files" | xargs clang-format --dry-run -Werror
+}
 check_gcc() { build gcc -DCMAKE_C_COMPILER=gcc; }
 check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang; }
 check_sanitizers() {
@@ -34,8 +37,11 @@ check_sanitizers() {
 # With Archer, which tells ThreadSanitizer what OpenMP's constructs order; on the baseline's vectors, as it does not see accesses of
 # more than 16 bytes. fault/race is a race that must be found.
 check_tsan() {
-    build tsan -DCMAKE_C_COMPILER=clang -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-        -DCMAKE_C_FLAGS='-fsanitize=thread -O1 -g'
+    sh scripts/deps.sh llvm libclang-rt-14-dev
+    flags='-fsanitize=thread -O1 -g'
+    build tsan -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF \
+        -DWLSTM_BUILD_FORTRAN=OFF
     archer=$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so
     [ -e "$archer" ] || archer=$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -n 1)
     options="ignore_noninstrumented_modules=1 suppressions=$PWD/tests/tsan.supp die_after_fork=0"

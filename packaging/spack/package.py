@@ -36,5 +36,6 @@ class Wavelstm(CMakePackage):
             self.define_from_variant("WLSTM_ONEDNN", "onednn"),
             self.define_from_variant("WLSTM_BUILD_BENCH", "bench"),
             self.define("WLSTM_BUILD_EXAMPLES", False),
+            self.define("WLSTM_BUILD_FORTRAN", False),
             self.define("WLSTM_BUILD_TESTS", self.run_tests),
         ]
