@@ -317,7 +317,8 @@ WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
  * before. A file that is not in order is passed over as a whole. Nothing here is needed to run: caches are for home directories that
  * many processes share, so they are read without a lock, replaced whole, and written under a lock that is never waited for. */
 
-/* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes.
+/* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
+ * but for OUT_OF_MEMORY, where some of it may be there.
  * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable, caching is
  * off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
 WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);

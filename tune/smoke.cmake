@@ -39,7 +39,7 @@ endfunction()
 
 run(0 --help)
 run(0 --version)
-foreach(wrong t10b3i100h20 --threads=0 --threads=1, --threads= --time-limit=0 --time-limit=x --time-limit=nan --effort=estimate
+foreach(wrong t10b3i100h20 --threads=0 --threads=1, --threads=65536 --threads= --time-limit=0 --time-limit=x --time-limit=nan --effort=estimate
         --no-such --model=x --batch=1 --prefix=x --cache= "--list;--forget" "--list;t2b1i2h2l1" "--export;a;--import;b")
   run(2 ${wrong})
 endforeach()

@@ -146,8 +146,17 @@ static int check_arguments(tune_arguments *given) {
         return wrong_usage("--batch, --seq, --prefix", "--model with them", "");
     if (given->num_threads == 0) {
         const int set = wli_environment_get()->num_threads;
-        given->threads[given->num_threads++] = set ? set : omp_get_max_threads();
+        const int wanted = set ? set : omp_get_max_threads();
+        given->threads[given->num_threads++] = wanted < omp_get_num_procs() ? wanted : omp_get_num_procs();
     }
+    /* A plan takes no more threads than there are cores: nobody would look up what was tuned for more. */
+    for (int i = 0; i < given->num_threads; i++)
+        if (given->threads[i] > omp_get_num_procs()) {
+            char cores[64], got[32];
+            snprintf(cores, sizeof cores, "at most the %d cores of this process", omp_get_num_procs());
+            snprintf(got, sizeof got, "%lld", (long long)given->threads[i]);
+            return wrong_usage("--threads", cores, got);
+        }
     return check_problems(given);
 }
 

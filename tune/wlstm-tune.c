@@ -9,6 +9,7 @@
 #include "module.h"
 #include "plan/cache.h"
 #include "plan/fingerprint.h"
+#include "plan/plan.h"
 #include "plan/search.h"
 #include "progress.h"
 #include "status.h"
@@ -67,8 +68,10 @@ static wlstm_status load_model(session *s) {
     if (status != WLSTM_OK) return status;
     for (int b = 0; b < given->num_batches; b++)
         for (int t = 0; t < given->num_seq_lens; t++)
-            wli_problem_of(s->model->module.model, given->seq_lens[t], given->batches[b],
-                           &s->problems[s->num_problems++]);
+            if (!wli_problem_of(s->model->module.model, given->seq_lens[t], given->batches[b],
+                                &s->problems[s->num_problems++]))
+                return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: layers of one size expected, got a stack of unlike cells",
+                                given->model);
     return WLSTM_OK;
 }
 
@@ -110,6 +113,8 @@ static wlstm_status probe(session *s) {
 
 /* Searches one problem at one thread count, and keeps what it finds. */
 static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
+    if (problem->seq_len > WLI_LARGEST_ROWS / problem->batch)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "seq_len * batch: at most 2^40 expected");
     const wli_setting setting = {
         .model = lstm->module.model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
     };

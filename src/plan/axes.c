@@ -177,6 +177,7 @@ static void resolve_gangs(const wli_setting *setting, const wli_candidate *candi
     if (candidate->index[WLI_AXIS_PARTS] == 0) choice->parts = smaller(left, setting->batch);
     const int64_t units = smaller(left / choice->parts, most_units(setting->model));
     choice->threads = (int)(choice->gang_layers * choice->gang_directions * choice->parts * units);
+    if (choice->threads == 1) choice->schedule = WLI_SERIAL;
 }
 
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate) {

@@ -121,12 +121,13 @@ static int take_lock(const char *directory, wlstm_status *status) {
     return descriptor;
 }
 
-/* Whatever is wrong with the file that is there, it is replaced: nothing in it could be used. */
+/* What is not in order is replaced: nothing in it could be used. */
 static wlstm_status merge_locked(const char *path, const wli_cache_table *changes, const wli_problem *forgotten,
                                  bool forget_all) {
     wli_cache_table table;
-    if (wli_cache_read(path, &table) == WLSTM_OK && (forget_all || forgotten))
-        wli_cache_table_forget(&table, forget_all ? NULL : forgotten);
+    const wlstm_status found = wli_cache_read(path, &table);
+    if (found == WLSTM_ERROR_OUT_OF_MEMORY) return found;
+    if (found == WLSTM_OK && (forget_all || forgotten)) wli_cache_table_forget(&table, forget_all ? NULL : forgotten);
     bool room = true;
     for (size_t i = 0; i < changes->count && room; i++) room = wli_cache_table_put(&table, &changes->entries[i]);
     for (int i = 0; i < changes->num_rates; i++) table.rates[i] = changes->rates[i];

@@ -24,7 +24,13 @@ static json_t *encode_machine(void) {
 
 static json_t *encode_rates(const wli_rates *rates) {
     json_t *bandwidths = json_array();
-    for (int s = 0; s < WLI_RATE_SIZES; s++) json_array_append_new(bandwidths, json_real(rates->bandwidths[s]));
+    int failed = 0;
+    for (int s = 0; s < WLI_RATE_SIZES; s++)
+        failed |= json_array_append_new(bandwidths, json_real(rates->bandwidths[s]));
+    if (failed) {
+        json_decref(bandwidths);
+        return NULL;
+    }
     return json_pack("{s:i, s:f, s:f, s:o}", "threads", rates->threads, "flops_f32", rates->flops_f32, "flops_f64",
                      rates->flops_f64, "bandwidths", bandwidths);
 }

@@ -91,7 +91,8 @@ static double gang_seconds(const work *w, int64_t steps) {
 
 double wli_predict(const wli_setting *setting, const wli_choice *choice, const wli_machine_model *machine) {
     const int64_t rows = ceil_divide(setting->batch, choice->parts), fit = choice->gate_rows / rows;
-    const int64_t steps = fit < choice->chunk_steps ? fit : choice->chunk_steps;
+    const int64_t most = fit < choice->chunk_steps ? fit : choice->chunk_steps;
+    const int64_t steps = most < setting->seq_len ? most : setting->seq_len; /* the search times part of a sequence */
     const double cells = (double)(setting->model->num_layers * setting->model->num_directions);
     const double T = (double)setting->seq_len, parts = (double)choice->parts, N = choice->threads;
     work w = { .setting = setting,

@@ -4,13 +4,13 @@
 #include "plan/cache.h"
 #include "plan/search.h"
 #include "status.h"
-#include <omp.h>
 #include <pthread.h>
 
 wli_machine_model wli_machine_model_get(int threads) {
     wli_machine_model machine;
     if (!wli_cache_rates(threads, &machine.one, &machine.all))
         machine = (wli_machine_model){ wli_rates_guess(1), wli_rates_guess(threads) };
+    if (machine.all.threads < threads) machine.all = wli_rates_guess(threads);
     return machine;
 }
 
@@ -90,7 +90,7 @@ wli_decision wli_decide(wli_model *model, const wli_setting *setting, wlstm_effo
     /* A stack of unlike cells has no name in the problem grammar, so nothing is kept for it. */
     const bool named = wli_problem_of(model, setting->seq_len, setting->batch, &problem);
     const lookup wanted = { setting, &problem, &machine, wli_predict(setting, &decision.choice, &machine) };
-    if (effort >= WLSTM_EFFORT_MEASURE && !omp_in_parallel()) {
+    if (effort >= WLSTM_EFFORT_MEASURE && !wli_runs_alone()) {
         if (caching && named && look_up(&wanted, true, effort, &decision)) return decision;
         pthread_mutex_lock(&searching);
         const bool found = (caching && named && look_up(&wanted, true, effort, &decision)) ||

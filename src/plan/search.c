@@ -179,6 +179,7 @@ static bool climb(search *s, wli_axis_id axis, int direction) {
         else
             failures += s->num_seen > seen; /* not where it comes to the same as another */
     }
+    if (direction < 0) gained = try_value(s, axis, 0) || gained; /* the axis's default */
     return gained;
 }
 

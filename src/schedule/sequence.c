@@ -194,12 +194,15 @@ wli_grid wli_grid_of(const wli_run *run) {
     return grid;
 }
 
+bool wli_runs_alone(void) {
+    return omp_in_parallel() || atomic_load_explicit(&forked, memory_order_relaxed);
+}
+
 /* By the spec's schedule. */
 static wlstm_status run_schedule(const wli_run *run, void *context) {
     const wli_sequence_spec *spec = &run->sequence->spec;
     (void)context;
-    if (spec->threads == 1 || spec->schedule == WLI_SERIAL || omp_in_parallel() ||
-        atomic_load_explicit(&forked, memory_order_relaxed))
+    if (spec->threads == 1 || spec->schedule == WLI_SERIAL || wli_runs_alone())
         return run_serial(run, &run->sequence->workers[0]);
     if (spec->schedule == WLI_WAVEFRONT)
         wli_run_wavefront(run, spec->threads);

@@ -36,6 +36,9 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **seq
 void wli_sequence_destroy(wli_sequence *sequence);
 size_t wli_sequence_bytes(const wli_sequence *sequence);
 
+/* Whether a run would be on the calling thread alone, whatever the spec. */
+bool wli_runs_alone(void);
+
 /* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing of ours. Inside somebody's
  * parallel region, and in the child of a process that had threads when it forked, it runs on the calling thread alone: the result is
  * the same. */

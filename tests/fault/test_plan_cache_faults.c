@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <omp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,7 @@ static int child(const char *mode, const char *argument) {
     if (strcmp(mode, "full") == 0) { /* no file may grow: what a full disk is like */
         const struct rlimit none = { 0, 0 };
         signal(SIGXFSZ, SIG_IGN);
+        (void)omp_get_num_procs(); /* some OpenMP runtimes begin by making a file of their own */
         if (setrlimit(RLIMIT_FSIZE, &none) != 0) return 1;
         return run_plan(WLSTM_EFFORT_MEASURE, atoi(argument));
     }

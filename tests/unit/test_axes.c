@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "plan/cache.h"
 #include "plan/choice.h"
 #include "plan/decision.h"
 #include "random.h"
@@ -139,6 +140,34 @@ static void candidates_print_their_values(void **state) {
     assert_non_null(strstr(text, "pages small"));
 }
 
+/* The search times part of a long sequence: what is longer than that part does not count there. */
+static void chunks_are_no_longer_than_the_sequence(void **state) {
+    (void)state;
+    wli_model *model;
+    const wli_model_spec spec = { .num_layers = 2, .input_size = 30, .hidden_size = 40 };
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    const wli_setting setting = { .model = model, .seq_len = 100, .batch = 1, .threads = 2 };
+    const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+    wli_candidate candidate = { { 0 } };
+    candidate.index[WLI_AXIS_SCHEDULE] = WLI_GANG, candidate.index[WLI_AXIS_GANG_LAYERS] = 1;
+    assert_true(wli_candidate_legal(&setting, &candidate));
+    wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+    choice.gate_rows = choice.chunk_steps = 100;
+    const double seconds = wli_predict(&setting, &choice, &machine);
+    choice.gate_rows = choice.chunk_steps = 4096;
+    assert_true(wli_predict(&setting, &choice, &machine) == seconds);
+    wli_model_release(model);
+}
+
+/* One thread's probed rates are not those of several. */
+static void rates_of_fewer_threads_do_not_count(void **state) {
+    (void)state;
+    const wli_rates one = wli_rates_guess(1);
+    wli_cache_keep_rates(&one, 1);
+    assert_int_equal(wli_machine_model_get(1).all.threads, 1);
+    assert_int_equal(wli_machine_model_get(2).all.threads, 2);
+}
+
 static void bandwidth_lies_between_the_sizes(void **state) {
     (void)state;
     wli_rates rates = { .threads = 1 };
@@ -158,6 +187,8 @@ int main(void) {
         cmocka_unit_test(the_untuned_choice_is_legal),
         cmocka_unit_test(candidates_print_their_values),
         cmocka_unit_test(bandwidth_lies_between_the_sizes),
+        cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
+        cmocka_unit_test(rates_of_fewer_threads_do_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
