@@ -22,7 +22,7 @@ static void run_gang_member(const wli_run *run, wli_grid grid, int64_t gangs, in
             if (wli_grid_owner(&grid, gangs, &needed[i]) != gang)
                 wli_counter_wait(&sequence->done[wli_graph_lane(graph, &needed[i])], needed[i].chunk + 1);
         (void)wli_node_run(run, &worker, &node, &share);
-        /* The gang has met after the last step, so one may speak for all. */
+        /* The gang has met at the item's end, so one may speak for all. */
         if (share.member == 0)
             atomic_store_explicit(&sequence->done[wli_graph_lane(graph, &node)].value, node.chunk + 1,
                                   memory_order_release);

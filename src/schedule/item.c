@@ -208,6 +208,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
         meet(item);
     }
     if (status == WLSTM_OK) store_states(run, item, &output);
+    meet(item); /* who is told that the item is done may write over what the states were copied from */
     return status;
 }
 

@@ -32,7 +32,7 @@ int main(void) {
     if (status == WLSTM_OK) status = wli_model_reset(&model, 0);
     for (int64_t l = 0; l < L && status == WLSTM_OK; l++)
         status = wli_cell_kernels_make(&cells[l], model, l, WLI_GEMM_NATIVE, WLI_GEMM_NATIVE, wli_native_get(WLSTM_F32),
-                                       T, 1);
+                                       T, 1, false);
     spec.model = model;
     if (status == WLSTM_OK) status = wli_sequence_make(&spec, &sequence);
     if (status == WLSTM_OK) status = wli_sequence_run_by(sequence, &call, run_without_waiting, NULL);
