@@ -182,6 +182,7 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
         wrong = 0;
         switch (option) {
         case 't':
+            if (given->simulate) return wrong_usage("--threads", "none beside --simulate-threads", optarg);
             wrong = parse_threads("--threads", optarg, given);
             break;
         case 'f':
@@ -197,6 +198,7 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
             given->machine = true;
             break;
         case 's':
+            if (given->num_threads) return wrong_usage("--simulate-threads", "one of them, no --threads", optarg);
             given->simulate = true;
             wrong = parse_threads("--simulate-threads", optarg, given);
             break;
@@ -241,7 +243,9 @@ int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *f
     if (wrong == 0) wrong = parse_options(own_argc, own_argv, given, finished);
     if (wrong == 0 && !*finished) {
         choose_defaults(given);
-        if (given->machine && optind < own_argc)
+        if (given->machine && given->simulate)
+            wrong = wrong_usage("--simulate-threads", "none beside --machine", "both");
+        else if (given->machine && optind < own_argc)
             wrong = wrong_usage("--machine", "no PROBLEM", own_argv[optind]);
         else if (!given->machine)
             wrong = parse_problems(own_argc - optind, own_argv + optind, given);

@@ -1,4 +1,5 @@
-/* A plan's graph of items run on virtual threads: the same graph and the same order as the library's, with costs instead of work. */
+/* A plan's graph of items run on virtual threads: the same graph and the same order as the library's, with costs instead of
+ * work. */
 #ifndef BENCH_REPLAY_H
 #define BENCH_REPLAY_H
 

@@ -1,9 +1,10 @@
-/* For each problem and thread count: the plan that the library would choose; each gang's items run here, on one core, which takes a
- * gang's share of the units (what it reads again and again is then in the caches that a core of its own would have); the graph is
- * replayed with these times. What one core cannot show is added from the probes:
+/* For each problem and thread count: the plan that the library would choose; each gang's items run here, on one core, which
+ * takes a gang's share of the units (what it reads again and again is then in the caches that a core of its own would have); the
+ * graph is replayed with these times. What one core cannot show is added from the probes:
  *
  *   meetings   a barrier of more than two threads as plan/choice.c has it, the rest as measured with two threads
- *   bandwidth  items that read weights from beyond the L2 share it: the virtual machine is pairs of cores as this one's, each pair
+ *   bandwidth  items that read weights from beyond the L2 share it: the virtual machine is pairs of cores as this one's, each
+ * pair
  *              with an L3 of its own and the probe's bandwidth of two threads; memory serves up to eight pairs at that rate and
  *              no more beyond
  *
@@ -73,28 +74,18 @@ static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
     return status;
 }
 
-/* The untuned choice for so many threads. */
-static wli_choice choose(const simulation *s, int threads) {
-    const wli_setting setting = {
-        .model = s->model, .seq_len = s->problem.seq_len, .batch = s->problem.batch, .threads = threads
-    };
-    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
-    const wli_candidate candidate = wli_choose(&setting, &guess);
-    return wli_candidate_resolve(&setting, &candidate);
+static wli_setting setting_of(const simulation *s, int threads) {
+    return (
+        wli_setting){ .model = s->model, .seq_len = s->problem.seq_len, .batch = s->problem.batch, .threads = threads };
 }
 
-static wli_sequence_spec spec_of(const simulation *s, const wli_choice *choice) {
-    return (wli_sequence_spec){ .model = s->model,
-                                .cells = s->cells,
-                                .max_seq_len = s->problem.seq_len,
-                                .max_batch = s->problem.batch,
-                                .schedule = choice->schedule,
-                                .threads = choice->threads,
-                                .parts = choice->parts,
-                                .gang_layers = choice->gang_layers,
-                                .gang_directions = choice->gang_directions,
-                                .gate_rows = choice->gate_rows,
-                                .chunk_steps = choice->chunk_steps };
+/* The untuned choice for so many threads, and what runs it. */
+static wli_sequence_spec choose(const simulation *s, int threads) {
+    const wli_setting setting = setting_of(s, threads);
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
+    const wli_candidate candidate = wli_choose(&setting, &guess);
+    const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+    return wli_choice_spec(&setting, &choice, s->cells);
 }
 
 static wli_call call_of(const simulation *s) {
@@ -103,8 +94,7 @@ static wli_call call_of(const simulation *s) {
 
 /* Seconds of one call by the plan for `threads` threads, on this machine. */
 static wlstm_status time_plan(const simulation *s, int threads, double *seconds) {
-    const wli_choice choice = choose(s, threads);
-    const wli_sequence_spec spec = spec_of(s, &choice);
+    const wli_sequence_spec spec = choose(s, threads);
     const wli_call call = call_of(s);
     wli_sequence *sequence;
     wlstm_status status = wli_sequence_make(&spec, &sequence);
@@ -197,8 +187,7 @@ static double contention(const simulation *s, const measurement *m, int64_t lane
 /* ------------------------------------------------------------------------------------------------- one prediction */
 
 static wlstm_status predict(const simulation *s, int threads, double one, FILE *out, double *speed_up) {
-    const wli_choice choice = choose(s, threads);
-    const wli_sequence_spec spec = spec_of(s, &choice);
+    const wli_sequence_spec spec = choose(s, threads);
     const wli_call call = call_of(s);
     measurement m = { 0 };
     wli_sequence *sequence;
@@ -225,7 +214,7 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
         const char *limit = sync > bandwidth && sync > idle ? "sync" : bandwidth > idle ? "bandwidth" : "critical path";
         if (fmax(sync, fmax(bandwidth, idle)) < 0.05) limit = threads > m.plan.threads ? "no more to share" : "work";
         char plan[64];
-        if (choice.schedule == WLI_WAVEFRONT)
+        if (spec.schedule == WLI_WAVEFRONT)
             snprintf(plan, sizeof plan, "wavefront, chunk %d", (int)m.plan.graph.chunk_steps);
         else
             snprintf(plan, sizeof plan, "%d x %d x %d x %d, chunk %d", (int)grid->layers, (int)grid->directions,

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* A line for each problem and thread count on `out`; for two threads, where the machine has them, the measured speed-up beside the
- * predicted one. The status of what failed, if anything did. */
+/* A line for each problem and thread count on `out`; for two threads, where the machine has them, the measured speed-up beside
+ * the predicted one. The status of what failed, if anything did. */
 wlstm_status simulate(const wli_problem *problems, int count, const int *threads, int num_threads, FILE *out);
 
 #endif

@@ -276,11 +276,12 @@ typedef struct wlstm_plan_options {
 /* A plan for one lstm: packed weights (shared with the lstm's other plans), primitives, schedule, scratch. It keeps what
  * it needs of the lstm, which may be freed first. The caller frees the plan. max_seq_len * max_batch is at most 2^40.
  * Cost: one pass over the weights for the first plan of a kind, microseconds more for the next; with effort MEASURE or PATIENT a
- * search on all the plan's threads, one at a time in a process, and while it lasts a copy of the parameters and several packings of
- * them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the packed weights, and
- * scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of L > 1 keeps whole
- * sequences between its layers: up to 2 * max_seq_len * max_batch * 2R elements (REFERENCE: some for every stack).
- * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe. */
+ * search on all the plan's threads, one at a time in a process, and while it lasts a copy of the parameters and several packings
+ * of them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the
+ * packed weights, and scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of
+ * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch * 2R elements (REFERENCE: some for every
+ * stack). Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe.
+ * */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
 /* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it
@@ -292,8 +293,8 @@ WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);
 
-/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned"; the end is
- * missing where a cost model chose, and names the problem where a like one was tuned. Lives as long
+/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned"; the end
+ * is missing where a cost model chose, and names the problem where a like one was tuned. Lives as long
  * as the plan; "" for NULL. Thread-safe. */
 WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
 
@@ -307,38 +308,40 @@ WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
 
 /* --------------------------------------------------------------------------------------------- 5. the plan cache */
 
-/* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of the
- * same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes how fast
- * results come, and their last bits where it chose oneDNN or narrower vectors (never in a deterministic plan).
+/* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of
+ * the same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes
+ * how fast results come, and their last bits where it chose oneDNN or narrower vectors (never in a deterministic plan).
  *
- * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library and of
- * oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of the
- * system's, which an administrator may fill (sysconfdir/wavelstm, /usr/local/etc/wavelstm by default) and which the user's goes
- * before. A file that is not in order is passed over as a whole. Nothing here is needed to run: caches are for home directories that
- * many processes share, so they are read without a lock, replaced whole, and written under a lock that is never waited for. */
+ * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library
+ * and of oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of
+ * the system's, which an administrator may fill (sysconfdir/wavelstm, /usr/local/etc/wavelstm by default) and which the user's
+ * goes before. A file that is not in order is passed over as a whole. Nothing here is needed to run: caches are for home
+ * directories that many processes share, so they are read without a lock, replaced whole, and written under a lock that is never
+ * waited for. */
 
 /* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
  * but for OUT_OF_MEMORY, where some of it may be there.
- * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable, caching is
- * off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
+ * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
+ * caching is off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
 WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
 
-/* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part of
- * what it knows over that of another one. Makes the directory. The file appears whole or not at all. A plan of effort MEASURE or
- * PATIENT that searched has tried this itself. Errors: FILE (no directory, not writable, disk full, or another process is writing: try
- * again), OUT_OF_MEMORY. */
+/* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part
+ * of what it knows over that of another one. Makes the directory. The file appears whole or not at all. A plan of effort MEASURE
+ * or PATIENT that searched has tried this itself. Errors: FILE (no directory, not writable, disk full, or another process is
+ * writing: try again), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_save(const char *directory);
 
 /* Writes all that the process knows to one file, for machines of the same kind. Errors: FILE, INVALID_ARGUMENT (NULL),
  * OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_export(const char *path);
 
-/* Reads such a file over what the process knows; wlstm_plan_cache_save keeps it. On failure nothing changes. Errors: FILE, FORMAT (not
- * in order, for another machine), INVALID_ARGUMENT (NULL), OUT_OF_MEMORY. */
+/* Reads such a file over what the process knows; wlstm_plan_cache_save keeps it. On failure nothing changes, but for
+ * OUT_OF_MEMORY, where some of it may be there. Errors: FILE, FORMAT (not in order, for another machine), INVALID_ARGUMENT (NULL),
+ * OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
 
-/* Takes one problem ("t10b3i100h20l4", every thread count of it) or everything (NULL) out of what the process knows and out of the
- * user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
+/* Takes one problem ("t10b3i100h20l4", every thread count of it) or everything (NULL) out of what the process knows and out of
+ * the user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
 
 /* ------------------------------------------------------------------------------------------------ 6. the library */
@@ -346,8 +349,8 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
 /* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
  * the default. A value that is not understood counts as not set.
  *
- *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not understood and a plan cache that is
- *                        not in order at 1; what a search measures at 2
+ *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not
+ *                        understood and a plan cache that is not in order at 1; what a search measures at 2
  *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
@@ -369,9 +372,9 @@ typedef void (*wlstm_deallocate_function)(void *memory, void *context);
 
 /* Where the library gets memory from here on: allocate returns malloc-like memory (aligned for any type) or NULL. Set it
  * once, before anything else is called; two NULLs restore malloc and free. Both functions are called by every thread that uses
- * the library, at once. oneDNN's, the JSON parser's and the plan cache's own small allocations at creation and loading do not pass through it.
- * Errors: INVALID_ARGUMENT (only one of the two NULL, or memory from the former allocator still in use). Not thread-safe: no
- * other call of the library may run. */
+ * the library, at once. oneDNN's, the JSON parser's and the plan cache's own small allocations at creation and loading do not
+ * pass through it. Errors: INVALID_ARGUMENT (only one of the two NULL, or memory from the former allocator still in use). Not
+ * thread-safe: no other call of the library may run. */
 WLSTM_API wlstm_status wlstm_set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate,
                                            void *context);
 

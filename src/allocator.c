@@ -24,7 +24,8 @@ static wlstm_deallocate_function user_deallocate = default_deallocate;
 static void *user_context;
 static atomic_long live_blocks;
 
-/* A block at least this large starts on a huge page of its own: weights past the L2 lose a third of their speed to TLB misses otherwise. */
+/* A block at least this large starts on a huge page of its own: weights past the L2 lose a third of their speed to TLB misses
+ * otherwise. */
 static const size_t huge_page = (size_t)2 << 20;
 
 wlstm_status wlstm_set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate,

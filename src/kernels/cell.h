@@ -57,7 +57,8 @@ wli_panel_range wli_cell_projection_range(const wli_cell_kernels *kernels);
 wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                const wli_cell_step *step);
 
-/* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet before this. */
+/* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet before
+ * this. */
 wlstm_status wli_cell_project_hidden(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                      const wli_cell_step *step);
 

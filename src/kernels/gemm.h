@@ -33,8 +33,8 @@ typedef struct wli_gathered {
     const void **rows; /* [rows] */
 } wli_gathered;
 
-/* Packs matrix `which` of cell `cell` (an index into model->cells) for up to max_rows rows, native ones in small pages if asked. The columns of weight_ih and weight_hh
- * are in the layout's order, those of weight_hr PyTorch's, padded to whole vectors. */
+/* Packs matrix `which` of cell `cell` (an index into model->cells) for up to max_rows rows, native ones in small pages if asked.
+ * The columns of weight_ih and weight_hh are in the layout's order, those of weight_hr PyTorch's, padded to whole vectors. */
 wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_matrix which, wli_gemm_kind kind,
                            const wli_native *native, const wli_gate_layout *layout, int64_t max_rows, bool small_pages);
 

@@ -15,12 +15,12 @@
 #endif
 #define TAIL_ROWS 6
 
-/* With few registers, up to HALVED_ROWS rows that are no multiple of MAX_ROWS take a panel two vectors at a time, up to TAIL_ROWS a
- * tile: a lone one or two rows would run at three quarters of the speed. */
+/* With few registers, up to HALVED_ROWS rows that are no multiple of MAX_ROWS take a panel two vectors at a time, up to
+ * TAIL_ROWS a tile: a lone one or two rows would run at three quarters of the speed. */
 #define HALVED_ROWS 23
 
-/* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough that
- * the sums' way from and to G is seldom. */
+/* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
+ * that the sums' way from and to G is seldom. */
 enum { DEPTH_BLOCK = 32768 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
 /* How far ahead weights that are used once are prefetched: the latency of memory at the pace of one row. */
@@ -129,8 +129,9 @@ static int64_t block_end(const panel *p, int64_t rows, int64_t from) {
     return p->depth - from > block ? from + block : p->depth;
 }
 
-/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Weights that a lone tile uses once are prefetched
- * shortly before. Where several passes read a block, each fetches its share of the next one, at a pace that memory can keep. */
+/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Weights that a lone tile uses once are
+ * prefetched shortly before. Where several passes read a block, each fetches its share of the next one, at a pace that memory
+ * can keep. */
 static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int first, int64_t index) {
     const int64_t width = p->vectors * LANES, tiles = (rows + p->most_rows - 1) / p->most_rows;
     const int64_t passes = tiles * (p->vectors / p->tile_vectors);
@@ -205,8 +206,8 @@ static void step_block(const panel *p, const panel *input, const wli_step_args *
     }
 }
 
-/* Units whose gates are complete in G: i, f, g, o of `units` units begin at `column`, gate_distance apart; lanes past them are not
- * used. */
+/* Units whose gates are complete in G: i, f, g, o of `units` units begin at `column`, gate_distance apart; lanes past them are
+ * not used. */
 typedef struct finished {
     int64_t column, gate_distance, unit, units;
 } finished;

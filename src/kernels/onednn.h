@@ -29,8 +29,8 @@ size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm);
 wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **runner);
 void wli_onednn_runner_destroy(wli_onednn_runner *runner);
 
-/* a [rows, depth] dense, c [rows, columns] ldc apart, rows at most max_rows. Runs on the calling thread alone if OpenMP gives it one
- * thread or a region is active. Allocates nothing of ours. */
+/* a [rows, depth] dense, c [rows, columns] ldc apart, rows at most max_rows. Runs on the calling thread alone if OpenMP gives it
+ * one thread or a region is active. Allocates nothing of ours. */
 wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c);
 
 enum { WLI_ONEDNN_VERSION_BYTES = 24 };

@@ -13,8 +13,8 @@ static const char *const backends[] = { "native", "onednn" };
 static const char *const lanes[] = { "widest", "half", "quarter" };
 static const char *const sweeps[] = { "back and forth", "one way" };
 static const char *const pages[] = { "huge", "small" };
-/* Ladders; 0: one gang for all layers, and for both directions; as many parts as gangs have threads, otherwise one; all steps, the
- * model's number of rows, all threads. */
+/* Ladders; 0: one gang for all layers, and for both directions; as many parts as gangs have threads, otherwise one; all steps,
+ * the model's number of rows, all threads. */
 static const int64_t gang_layers[] = { 0, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128 };
 static const int64_t gang_directions[] = { 0, 2 };
 static const int64_t parts[] = { 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256 };
@@ -204,6 +204,21 @@ wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate
     const int64_t rows = given_rows ? given_rows : wli_choose_gate_rows(setting->model, part_rows);
     choice.gate_rows = part_rows * (rows < part_rows ? 1 : smaller(rows / part_rows, T));
     return choice;
+}
+
+wli_sequence_spec wli_choice_spec(const wli_setting *setting, const wli_choice *choice, const wli_cell_kernels *cells) {
+    return (wli_sequence_spec){ .model = setting->model,
+                                .cells = cells,
+                                .max_seq_len = setting->seq_len,
+                                .max_batch = setting->batch,
+                                .schedule = choice->schedule,
+                                .threads = choice->threads,
+                                .parts = choice->parts,
+                                .gang_layers = choice->gang_layers,
+                                .gang_directions = choice->gang_directions,
+                                .gate_rows = choice->gate_rows,
+                                .chunk_steps = choice->chunk_steps,
+                                .one_way = choice->one_way };
 }
 
 /* The most steps of a chunk, whichever of the two limits it. */

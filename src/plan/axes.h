@@ -65,6 +65,9 @@ uint64_t wli_axes_hash(void);
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate);
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate);
 
+/* What runs the choice, for cells packed as it says. */
+wli_sequence_spec wli_choice_spec(const wli_setting *setting, const wli_choice *choice, const wli_cell_kernels *cells);
+
 /* Whether two choices run the same way, whatever the candidates they come from. */
 bool wli_choice_equal(const wli_setting *setting, const wli_choice *a, const wli_choice *b);
 

@@ -3,8 +3,8 @@
  *     cache_table.c  the choices in memory       cache_json.c  their text        cache_files.c  the text in a directory
  *     cache.c        the process's own, and the public functions
  *
- * A file holds indices into the table of axes and nothing else that acts, so that a hostile one can at worst be slow; what is out of
- * range makes the whole file invalid, what is not legal for a problem is passed over. */
+ * A file holds indices into the table of axes and nothing else that acts, so that a hostile one can at worst be slow; what is
+ * out of range makes the whole file invalid, what is not legal for a problem is passed over. */
 #ifndef WLI_CACHE_H
 #define WLI_CACHE_H
 

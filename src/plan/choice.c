@@ -167,7 +167,7 @@ static void consider_gangs(contest *c) {
             for (int p = 0; p < wli_axes[WLI_AXIS_PARTS].count; p++) {
                 way.index[WLI_AXIS_GANG_LAYERS] = (uint8_t)l, way.index[WLI_AXIS_GANG_DIRECTIONS] = (uint8_t)d;
                 way.index[WLI_AXIS_PARTS] = (uint8_t)p, way.index[WLI_AXIS_CHUNK_STEPS] = 0;
-                if (wli_candidate_legal(c->setting, &way)) consider_chunks(c, way, l > 0);
+                consider_chunks(c, way, l > 0);
             }
 }
 

@@ -63,20 +63,9 @@ static wlstm_status make_reference(wlstm_plan *plan) {
     return WLSTM_OK;
 }
 
-static wlstm_status make_kernels(wlstm_plan *plan, const wli_choice *choice) {
+static wlstm_status make_kernels(wlstm_plan *plan, const wli_setting *setting, const wli_choice *choice) {
     wli_model *model = plan->model;
     const int64_t num_cells = model->num_layers * model->num_directions;
-    wli_sequence_spec spec = { .model = model,
-                               .max_seq_len = plan->max_seq_len,
-                               .max_batch = plan->max_batch,
-                               .schedule = choice->schedule,
-                               .threads = choice->threads,
-                               .parts = choice->parts,
-                               .gang_layers = choice->gang_layers,
-                               .gang_directions = choice->gang_directions,
-                               .gate_rows = choice->gate_rows,
-                               .chunk_steps = choice->chunk_steps,
-                               .one_way = choice->one_way };
     plan->choice = *choice;
     if (!(plan->cells = wli_calloc((size_t)num_cells * sizeof *plan->cells)))
         return wli_out_of_memory("cells", (size_t)num_cells * sizeof *plan->cells);
@@ -84,11 +73,11 @@ static wlstm_status make_kernels(wlstm_plan *plan, const wli_choice *choice) {
     for (int64_t i = 0; i < num_cells; i++) {
         wlstm_status status =
             wli_cell_kernels_make(&plan->cells[i], model, i, choice->project, choice->step, choice->native,
-                                  spec.gate_rows, plan->max_batch, choice->small_pages);
+                                  choice->gate_rows, plan->max_batch, choice->small_pages);
         if (status != WLSTM_OK) return status;
         plan->weight_bytes += wli_cell_kernels_bytes(&plan->cells[i]);
     }
-    spec.cells = plan->cells;
+    const wli_sequence_spec spec = wli_choice_spec(setting, choice, plan->cells);
     wlstm_status status = wli_sequence_make(&spec, &plan->sequence);
     if (status == WLSTM_OK) plan->scratch_bytes = wli_sequence_bytes(plan->sequence);
     return status;
@@ -190,7 +179,7 @@ static wlstm_status make_empty(wli_model *model, const wli_setting *setting, wls
 wlstm_status wli_plan_make_choice(wli_model *model, const wli_setting *setting, const wli_choice *choice,
                                   wlstm_plan **plan) {
     wlstm_status status = make_empty(model, setting, plan);
-    if (status == WLSTM_OK) status = make_kernels(*plan, choice);
+    if (status == WLSTM_OK) status = make_kernels(*plan, setting, choice);
     if (status != WLSTM_OK) {
         wlstm_plan_free(*plan);
         *plan = NULL;

@@ -1,5 +1,5 @@
 /* the model's choice -> schedules -> each axis up and down -> again, until a round brings nothing -> against the model's once
- * more  A candidate runs in turns with the best so far, so that what disturbs the machine disturbs both, and takes its place
+ * more. A candidate runs in turns with the best so far, so that what disturbs the machine disturbs both, and takes its place
  * only by a clear gain. */
 #include "plan/search.h"
 

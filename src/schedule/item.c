@@ -1,4 +1,5 @@
-/* One item of work: the rows of the tensors that a (layer, direction, chunk, part of the batch, share of the units) reads and writes. */
+/* One item of work: the rows of the tensors that a (layer, direction, chunk, part of the batch, share of the units) reads and
+ * writes. */
 #include "schedule/state.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The batch rows of a call in the order they are worked on: longest first, so that the rows of a part that still run are always its
- * first ones and finished rows cost nothing. */
+/* The batch rows of a call in the order they are worked on: longest first, so that the rows of a part that still run are always
+ * its first ones and finished rows cost nothing. */
 #ifndef WLI_ROWS_H
 #define WLI_ROWS_H
 
@@ -14,8 +14,8 @@ typedef struct wli_rows {
 /* Fills order and lengths, which hold the batch, for a call; equal lengths keep the caller's order. */
 void wli_rows_sort(wli_rows *rows, const wli_call *call);
 
-/* Sorted rows are dealt to `parts` parts as cards are, row r to part r % parts; where their lengths differ, every second round goes
- * backwards, so that all parts have nearly the same number of steps. */
+/* Sorted rows are dealt to `parts` parts as cards are, row r to part r % parts; where their lengths differ, every second round
+ * goes backwards, so that all parts have nearly the same number of steps. */
 void wli_rows_deal(wli_rows *rows, int64_t parts);
 
 /* How many rows of a part are longer than `step`, no more than the `active` of an earlier step; wli_rows_of_part is the first. */

@@ -40,8 +40,8 @@ size_t wli_sequence_bytes(const wli_sequence *sequence);
 bool wli_runs_alone(void);
 
 /* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing of ours. Inside somebody's
- * parallel region, and in the child of a process that had threads when it forked, it runs on the calling thread alone: the result is
- * the same. */
+ * parallel region, and in the child of a process that had threads when it forked, it runs on the calling thread alone: the
+ * result is the same. */
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call);
 
 #endif

@@ -52,7 +52,8 @@ typedef struct wli_share {
     wli_barrier *barrier; /* NULL: nobody else is there */
 } wli_share;
 
-/* A piece of work: steps [first_step, end_step) of one layer and direction, for one part of the batch and a share of the units. */
+/* A piece of work: steps [first_step, end_step) of one layer and direction, for one part of the batch and a share of the units.
+ * */
 typedef struct wli_item {
     int64_t layer;
     int direction;

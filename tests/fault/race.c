@@ -1,4 +1,5 @@
-/* A deliberate race, for the check that ThreadSanitizer finds one: two threads run the nodes of a stack in turn, and nobody waits. */
+/* A deliberate race, for the check that ThreadSanitizer finds one: two threads run the nodes of a stack in turn, and nobody
+ * waits. */
 #include <omp.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* Whatever is wrong with the plan cache, the forward pass succeeds: each fault is set up in a directory and met by a process of its own,
- * which says at most one line about it, and none unless asked. */
+/* Whatever is wrong with the plan cache, the forward pass succeeds: each fault is set up in a directory and met by a process of
+ * its own, which says at most one line about it, and none unless asked. */
 #define _DEFAULT_SOURCE /* flock */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <omp.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +94,8 @@ static int child(const char *mode, const char *argument) {
 
 /* ------------------------------------------------------------------------------------------------------ the parent */
 
-/* Runs a child with these variables (NULL: WLSTM_CACHE is the directory); it must succeed, silently, and with WLSTM_VERBOSE=1 in `lines` lines beside the plans'. */
+/* Runs a child with these variables (NULL: WLSTM_CACHE is the directory); it must succeed, silently, and with WLSTM_VERBOSE=1 in
+ * `lines` lines beside the plans'. */
 static void run_child(const char *variables, const char *mode, int lines) {
     for (int verbose = 0; verbose < 2; verbose++) {
         char command[600], own[100], text[4000];
@@ -305,6 +308,42 @@ static void two_tuners_at_once(void **state) {
     wli_cache_table_clear(&table);
 }
 
+static void *use_the_cache(void *stop) {
+    const wli_cache_entry entry = {
+        .problem = { .seq_len = 1, .batch = 1, .input_size = 1, .hidden_size = 1, .num_layers = 1 }, .threads = 1
+    };
+    wli_rates one, all;
+    while (!atomic_load((atomic_bool *)stop)) {
+        wli_cache_keep(&entry);
+        (void)wli_cache_rates(2, &one, &all);
+    }
+    return NULL;
+}
+
+/* A child has its parent's locks as they were: it must find the cache's open. */
+static void forked_beside_a_user(void **state) {
+    (void)state;
+    atomic_bool stop = false;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, use_the_cache, &stop), 0);
+    int finished = 0;
+    for (int n = 0; n < 300; n++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            wli_rates one, all;
+            alarm(5);
+            (void)wli_cache_rates(1, &one, &all);
+            _exit(0);
+        }
+        int status = -1;
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) break;
+        finished++;
+    }
+    atomic_store(&stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(finished, 300);
+}
+
 static void killed_while_writing(void **state) {
     (void)state;
     enum { ROUNDS = 25 };
@@ -336,7 +375,8 @@ static void killed_while_writing(void **state) {
     assert_int_equal(access(fresh, F_OK), 0);
 }
 
-/* Every axis at its extremes, alone and all at once, for problems that they fit and others: a right result, or the file is passed over. */
+/* Every axis at its extremes, alone and all at once, for problems that they fit and others: a right result, or the file is
+ * passed over. */
 static void a_hostile_cache(void **state) {
     (void)state;
     static const char *const problems[] = { "t9b6i21h23l2", "t1b1i21h23l2", "t100000000b1000000i21h23l2" };
@@ -370,6 +410,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(directories_of_the_environment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(somebody_holds_the_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_tuners_at_once, set_up, tear_down),
+        cmocka_unit_test(forked_beside_a_user),
         cmocka_unit_test_setup_teardown(killed_while_writing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hostile_cache, set_up, tear_down),
     };

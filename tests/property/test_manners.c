@@ -1,6 +1,6 @@
 /* A library among others: wherever and however often at once it is called, whatever OpenMP's settings say, and in the child of a
- * fork, it gives the same bits as one thread alone, does not hang, and leaves the settings as they were. Each test runs under every
- * environment of `environments` in a process of its own, as OpenMP reads its variables once. */
+ * fork, it gives the same bits as one thread alone, does not hang, and leaves the settings as they were. Each test runs under
+ * every environment of `environments` in a process of its own, as OpenMP reads its variables once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

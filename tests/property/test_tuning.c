@@ -27,8 +27,8 @@ static wli_setting setting_of(const problem *p, int threads) {
         wli_setting){ .model = p->lstm->module.model, .seq_len = p->seq_len, .batch = p->batch, .threads = threads };
 }
 
-/* The index vector of a hostile cache that is in range: whatever of it is legal must compute what the reference computes, and of native
- * kernels with the widest vectors the same bits. */
+/* The index vector of a hostile cache that is in range: whatever of it is legal must compute what the reference computes, and of
+ * native kernels with the widest vectors the same bits. */
 static void any_legal_choice_gives_the_reference_result(void **state) {
     (void)state;
     for (int n = 0; n < PROBLEMS; n++) {

@@ -1,6 +1,6 @@
 /* gemm and step of every native table this machine runs against plain loops in double, over many shapes; a row's bits do not
- * depend on the rows beside it, nor on the direction and the parts of the sweep; nothing is written where it should not be. Memory starts out as NaN, so that what is read
- * without having been written shows. */
+ * depend on the rows beside it, nor on the direction and the parts of the sweep; nothing is written where it should not be.
+ * Memory starts out as NaN, so that what is read without having been written shows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

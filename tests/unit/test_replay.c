@@ -1,5 +1,6 @@
-/* wlstm-bench's virtual threads, with made-up costs: small graphs whose times are known, and the library's choice for many threads,
- * which must be no slower than its choice for fewer, on a machine whose rates are not those that the choice believes in. */
+/* wlstm-bench's virtual threads, with made-up costs: small graphs whose times are known, and the library's choice for many
+ * threads, which must be no slower than its choice for fewer, on a machine whose rates are not those that the choice believes
+ * in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
