@@ -20,22 +20,28 @@
 #define HALVED_ROWS 23
 
 /* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
- * that the sums' way from and to G is seldom. */
-enum { DEPTH_BLOCK = 32768 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
+ * that the sums' way from and to G is seldom and the prefetched streams are long. */
+enum { DEPTH_BLOCK = 65536 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
-/* How far ahead weights that are used once are prefetched: the latency of memory at the pace of one row. */
-enum { PREFETCH_DISTANCE = 2112 };
-_Static_assert(PREFETCH_DISTANCE + 64 * WLI_PANEL_VECTORS <= WLI_PANELS_PADDING,
-               "prefetches stay within the panels' memory");
+/* A panel's part that stays in the L1 from one pass to the next. */
+enum { L1_BLOCK = DEPTH_BLOCK / 2 };
+
+/* Weights of more bytes come from memory at every step: no more than this is sure to stay in a cache. */
+enum { CACHED_BYTES = 8 << 20 };
+
+/* How far ahead of its own weights a pass prefetches, in bytes: from the L2, and where nothing else fetches them from further. */
+enum { NEAR_AHEAD = 384, LONE_AHEAD = 2112 };
+_Static_assert(LONE_AHEAD + 64 * WLI_PANEL_VECTORS <= WLI_PANELS_PADDING, "prefetches stay within the panels' memory");
 
 /* One pass of a tile over a block of a panel: its vectors of each k at weights, weights_step apart, the second panel of a pair
- * panel_stride further on; what is at `next` is prefetched on the way. */
+ * panel_stride further on. What is at `next` is prefetched on the way. With next_stream that is done as two streams, as a core's
+ * prefetcher follows each and one alone does not draw all that memory gives, and the pass's own weights are prefetched as well. */
 typedef struct tile_pass {
     int64_t depth;
     const real *weights;
     const char *next;
     int64_t weights_step, panel_stride;
-    int64_t next_step; /* bytes that `next` moves on with k */
+    int64_t next_step, next_stream; /* bytes that `next` moves on with k; from it to the second stream, or 0 */
 } tile_pass;
 
 /* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
@@ -94,7 +100,7 @@ typedef struct panel {
     int64_t depth, column, next_width;
     int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
     int64_t most_rows;         /* of a tile */
-    bool pair;
+    bool pair, cached;         /* the whole weight may still be in a cache since the last step */
 } panel;
 
 /* The n-th panel of the sweep over panels [first, end) of a [columns, depth] weight. */
@@ -118,20 +124,25 @@ static panel panel_at(const void *panels, int64_t depth, int64_t columns, const 
                     .vectors = vectors,
                     .tile_vectors = halved ? 2 : vectors,
                     .most_rows = halved || vectors <= 2 ? TAIL_ROWS : MAX_ROWS,
-                    .pair = pair };
+                    .pair = pair,
+                    .cached = columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES };
 }
 
-/* The weights of a panel are read once a row tile: with several tiles they are taken in blocks of nearly equal depth. */
+/* Whether one tile's single pass takes all of a panel. */
+static bool passed_once(const panel *p, int64_t rows) {
+    return rows <= p->most_rows && p->tile_vectors == p->vectors;
+}
+
+/* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
 static int64_t block_end(const panel *p, int64_t rows, int64_t from) {
     const int64_t blocks = (p->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
-    if (rows <= p->most_rows || blocks <= 1) return p->depth;
+    if (p->pair || (p->cached && passed_once(p, rows)) || blocks <= 1) return p->depth;
     const int64_t block = (p->depth + blocks - 1) / blocks;
     return p->depth - from > block ? from + block : p->depth;
 }
 
-/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Weights that a lone tile uses once are
- * prefetched shortly before. Where several passes read a block, each fetches its share of the next one, at a pace that memory
- * can keep. */
+/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Each of the passes that read a block fetches its
+ * share of the next one, at a pace that memory can keep; a lone pass over cached weights looks after its own. */
 static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int first, int64_t index) {
     const int64_t width = p->vectors * LANES, tiles = (rows + p->most_rows - 1) / p->most_rows;
     const int64_t passes = tiles * (p->vectors / p->tile_vectors);
@@ -139,14 +150,16 @@ static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t t
                        .weights = p->weights + from * width + first * LANES,
                        .weights_step = width,
                        .panel_stride = p->depth * width };
-    if (passes == 1) {
-        pass.next = (const char *)pass.weights + PREFETCH_DISTANCE;
+    if (p->cached && passed_once(p, rows)) {
+        pass.next = (const char *)pass.weights + LONE_AHEAD;
         pass.next_step = width * (int64_t)sizeof(real);
     } else {
-        const bool last_block = to == p->depth;
-        pass.next_step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / passes;
+        const bool last_block = to == p->depth, streamed = !p->cached || pass.depth > L1_BLOCK;
+        const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / passes;
         pass.next = (const char *)(last_block ? p->next : p->weights + to * width) +
-                    (first / p->tile_vectors * tiles + index) * pass.next_step * pass.depth;
+                    (first / p->tile_vectors * tiles + index) * step * pass.depth;
+        pass.next_step = streamed ? step / 2 : step;
+        pass.next_stream = streamed ? step / 2 * pass.depth : 0;
     }
     return pass;
 }

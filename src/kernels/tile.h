@@ -8,12 +8,13 @@
 
 #define TILE_WIDTH (TILE_PANELS * TILE_VECTORS)
 
-/* a: TILE_ROWS pointers to [pass->depth]. */
-WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a, vec acc[TILE_ROWS * TILE_WIDTH]) {
+/* a: TILE_ROWS pointers to [pass->depth]; `streamed` is a constant once inlined. */
+WLI_INLINE void TILE_NAME(multiply_pass)(const bool streamed, const tile_pass *pass, const real *const *a,
+                                         vec acc[TILE_ROWS * TILE_WIDTH]) {
     const real *row[TILE_ROWS], *weights = pass->weights;
     const char *next = pass->next;
-    const int64_t next_step = pass->next_step;
     const int64_t depth = pass->depth, weights_step = pass->weights_step;
+    const int64_t next_step = pass->next_step, next_stream = pass->next_stream;
     UNROLL for (int r = 0; r < TILE_ROWS; r++) row[r] = a[r];
     for (int64_t k = 0; k < depth; k++) {
 #if TILE_WIDTH < TILE_ROWS
@@ -22,8 +23,13 @@ WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a,
         vec x[TILE_ROWS];
 #endif
         if (TILE_PANELS == 1) {
+            const char *own = streamed ? (const char *)weights + NEAR_AHEAD : next;
             UNROLL for (int line = 0; line < TILE_VECTORS * WLI_VECTOR_BYTES; line += 64)
+                __builtin_prefetch(own + line);
+            UNROLL for (int line = 0; streamed && line < TILE_VECTORS * WLI_VECTOR_BYTES / 2; line += 64) {
                 __builtin_prefetch(next + line);
+                __builtin_prefetch(next + next_stream + line);
+            }
             next += next_step;
         }
         /* The shorter side of the tile is held in registers, the longer one streams. */
@@ -42,6 +48,13 @@ WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a,
 #endif
         weights += weights_step;
     }
+}
+
+WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a, vec acc[TILE_ROWS * TILE_WIDTH]) {
+    if (TILE_PANELS == 1 && pass->next_stream)
+        TILE_NAME(multiply_pass)(true, pass, a, acc);
+    else
+        TILE_NAME(multiply_pass)(false, pass, a, acc);
 }
 
 /* C tile [TILE_ROWS, ldc] = (bias or C) + A W^T. */

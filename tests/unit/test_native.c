@@ -229,7 +229,7 @@ static void gemm_equals_the_loop(wlstm_dtype dtype, const wli_native *native, in
 
 static void gemms(void **state) {
     (void)state;
-    static const int64_t depths[] = { 0, 1, 2, 7, 20, 100, 129, 300 };
+    static const int64_t depths[] = { 0, 1, 2, 7, 20, 100, 129, 300, 1100 };
     for (int n = 0; n < 2 * num_tables; n++)
         for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
             const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
@@ -239,6 +239,12 @@ static void gemms(void **state) {
                                      vectors * native->lanes - random_between(&stream, 0, native->lanes - 1),
                                      vectors % 2 == (int)d % 2);
         }
+}
+
+/* Weights that no cache keeps are swept in another way. */
+static void large_gemm(void **state) {
+    (void)state;
+    for (int t = 0; t < num_tables; t++) gemm_equals_the_loop(WLSTM_F32, tables[WLSTM_F32][t], 1100, 2001, t % 2);
 }
 
 /* ------------------------------------------------------------------------------------ step */
@@ -374,11 +380,13 @@ static void steps(void **state) {
             step_equals_the_equations(dtype, native, hidden_size, 20, false);
             for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++)
                 step_equals_the_equations(dtype, native, hidden_size, depths[d], true);
+            if (hidden_size == 100) step_equals_the_equations(dtype, native, hidden_size, 1100, true);
         }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(gemms), cmocka_unit_test(steps) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(gemms), cmocka_unit_test(large_gemm),
+                                        cmocka_unit_test(steps) };
     stream = random_test_stream();
     find_tables();
     for (int t = 0; t < num_tables; t++)
