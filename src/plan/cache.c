@@ -35,21 +35,20 @@ static void read_once(void) {
     wli_error_restore(error);
 }
 
-/* A fork waits for whoever is inside, so that the child finds the lock open and the tables whole. */
+/* A fork waits for whoever is inside, so that the child finds the lock open and the tables whole. Watched from the start: a fork
+ * beside the first use would miss handlers that this use is just setting. */
 static void hold(void) {
     pthread_mutex_lock(&lock);
 }
 static void let_go(void) {
     pthread_mutex_unlock(&lock);
 }
-static void watch_forks(void) {
+__attribute__((constructor)) static void watch_forks(void) {
     (void)pthread_atfork(hold, let_go, let_go);
 }
 
 /* With what the files hold in memory. */
 static void enter(void) {
-    static pthread_once_t watching = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&watching, watch_forks);
     pthread_mutex_lock(&lock);
     read_once();
 }

@@ -80,8 +80,42 @@ static int save_for_ever(void) {
     }
 }
 
+static void *use_the_cache(void *stop) {
+    const wli_cache_entry entry = {
+        .problem = { .seq_len = 1, .batch = 1, .input_size = 1, .hidden_size = 1, .num_layers = 1 }, .threads = 1
+    };
+    wli_rates one, all;
+    while (!atomic_load((atomic_bool *)stop)) {
+        wli_cache_keep(&entry);
+        (void)wli_cache_rates(2, &one, &all);
+    }
+    return NULL;
+}
+
+/* A child has its parent's locks as they were, and must find the cache's open: 0 if all do. */
+static int fork_beside_a_user(int forks) {
+    atomic_bool stop = false;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, use_the_cache, &stop) != 0) return 1;
+    int finished = 0;
+    for (; finished < forks; finished++) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            wli_rates one, all;
+            alarm(5);
+            (void)wli_cache_rates(1, &one, &all);
+            _exit(0);
+        }
+        int status = -1;
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) break;
+    }
+    atomic_store(&stop, true);
+    return pthread_join(thread, NULL) == 0 && finished == forks ? 0 : 1;
+}
+
 static int child(const char *mode, const char *argument) {
     if (strcmp(mode, "save") == 0) return save_for_ever();
+    if (strcmp(mode, "fork") == 0) return fork_beside_a_user(atoi(argument));
     if (strcmp(mode, "full") == 0) { /* no file may grow: what a full disk is like */
         const struct rlimit none = { 0, 0 };
         signal(SIGXFSZ, SIG_IGN);
@@ -308,40 +342,15 @@ static void two_tuners_at_once(void **state) {
     wli_cache_table_clear(&table);
 }
 
-static void *use_the_cache(void *stop) {
-    const wli_cache_entry entry = {
-        .problem = { .seq_len = 1, .batch = 1, .input_size = 1, .hidden_size = 1, .num_layers = 1 }, .threads = 1
-    };
-    wli_rates one, all;
-    while (!atomic_load((atomic_bool *)stop)) {
-        wli_cache_keep(&entry);
-        (void)wli_cache_rates(2, &one, &all);
-    }
-    return NULL;
-}
-
-/* A child has its parent's locks as they were: it must find the cache's open. */
+/* The processes start to use the cache just when they fork. */
 static void forked_beside_a_user(void **state) {
     (void)state;
-    atomic_bool stop = false;
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, use_the_cache, &stop), 0);
-    int finished = 0;
-    for (int n = 0; n < 300; n++) {
-        const pid_t child = fork();
-        if (child == 0) {
-            wli_rates one, all;
-            alarm(5);
-            (void)wli_cache_rates(1, &one, &all);
-            _exit(0);
-        }
-        int status = -1;
-        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) break;
-        finished++;
+    for (int n = 0; n < 400; n++) {
+        const pid_t pid = start("fork", "4");
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
     }
-    atomic_store(&stop, true);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(finished, 300);
 }
 
 static void killed_while_writing(void **state) {
@@ -410,7 +419,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(directories_of_the_environment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(somebody_holds_the_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_tuners_at_once, set_up, tear_down),
-        cmocka_unit_test(forked_beside_a_user),
+        cmocka_unit_test_setup_teardown(forked_beside_a_user, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_while_writing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hostile_cache, set_up, tear_down),
     };
