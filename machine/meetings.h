@@ -1,6 +1,6 @@
 /* What threads of this machine pay for working together, in seconds. */
-#ifndef BENCH_MEETINGS_H
-#define BENCH_MEETINGS_H
+#ifndef MACHINE_MEETINGS_H
+#define MACHINE_MEETINGS_H
 
 #include <stdio.h>
 
