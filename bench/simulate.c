@@ -13,7 +13,6 @@
 
 #include "allocator.h"
 #include "machine.h"
-#include "meetings.h"
 #include "plan/choice.h"
 #include "plan/problem.h"
 #include "replay.h"
@@ -33,7 +32,6 @@ typedef struct simulation {
     int64_t num_cells;
     void *x, *out;
     const machine *machine; /* at 1 and 2 threads */
-    meeting_costs meetings;
 } simulation;
 
 /* ------------------------------------------------------------------------------------------------- the problem here */
@@ -189,6 +187,7 @@ static double contention(const simulation *s, const measurement *m, int64_t lane
 static wlstm_status predict(const simulation *s, int threads, double one, FILE *out, double *speed_up) {
     const wli_sequence_spec spec = choose(s, threads);
     const wli_call call = call_of(s);
+    const meeting_costs *meetings = machine_meetings(s->machine);
     measurement m = { 0 };
     wli_sequence *sequence;
     replay_times times = { 0 }, no_meetings = { 0 }, no_contention = { 0 };
@@ -198,11 +197,11 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
         const int64_t lanes = wli_graph_lanes(&m.plan.graph);
         const wli_grid *grid = &m.plan.grid;
         replay_costs costs = { .step = m.steps,
-                               .barrier = wli_gang_barrier_seconds(s->meetings.barrier, grid->units),
+                               .barrier = wli_gang_barrier_seconds(meetings->barrier, grid->units),
                                .meetings = s->problem.proj_size ? 2 : 1,
-                               .wait = s->meetings.wait,
-                               .task = s->meetings.task,
-                               .region = s->meetings.region };
+                               .wait = meetings->wait,
+                               .task = meetings->task,
+                               .region = meetings->region };
         bool made = replay_run(&m.plan, &costs, &no_contention);
         for (int64_t lane = 0; lane < lanes; lane++) m.steps[lane] += contention(s, &m, lane);
         made = made && replay_run(&m.plan, &costs, &times);
@@ -249,13 +248,13 @@ static wlstm_status simulate_problem(simulation *s, const int *threads, int num_
 
 wlstm_status simulate(const wli_problem *problems, int count, const int *threads, int num_threads, FILE *out) {
     const int probed[] = { 1, 2 };
-    simulation s = { .meetings = meetings_measure() };
+    simulation s = { 0 };
     machine *rates = machine_probe(probed, 2);
     if (!rates) return wli_out_of_memory("the machine probe", 0);
     s.machine = rates;
     fprintf(out, "Simulated: plans for more threads, with costs measured on this machine's cores (bench/simulate.c).\n"
-                 "plan: gangs of layers x directions x parts x units; lost, %% of the time: idle, bandwidth, sync\n");
-    meetings_print(&s.meetings, out);
+                 "plan: gangs of layers x directions x parts x units; lost, %% of the time: idle, bandwidth, sync\n\n");
+    meetings_print(machine_meetings(rates), out);
     fprintf(out, "\n%-24s %7s %6s  %-26s %11s %8s  %-16s %s\n", "problem", "threads", "used", "plan", "us", "speed-up",
             "limited by", "lost");
     wlstm_status status = WLSTM_OK;

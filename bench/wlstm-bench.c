@@ -3,7 +3,6 @@
  * read the arguments -> register FAMILY/PROBLEM/threads:N -> Google Benchmark runs them: prepare, check, time, count */
 #include "allocator.h"
 #include "arguments.h"
-#include "meetings.h"
 #include "shim.h"
 #include "simulate.h"
 
@@ -24,8 +23,6 @@ static int print_machine(const bench_arguments *given) {
     if (!probed) return out_of_memory();
     machine_print(probed, stdout);
     machine_free(probed);
-    const meeting_costs meetings = meetings_measure();
-    meetings_print(&meetings, stdout);
     return EXIT_SUCCESS;
 }
 

@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include "allocator.h"
+#include "cell_cost.h"
 #include "probe.h"
 #include <math.h>
 #include <omp.h>
@@ -10,6 +11,7 @@
 struct machine {
     int count;
     const char *isa; /* of the highest FMA peak */
+    meeting_costs meetings;
     wli_rates rates[];
 };
 
@@ -122,6 +124,21 @@ static void raise_to(wli_rates *rates, const wli_rates *fewer) {
     for (int s = 0; s < WLI_RATE_SIZES; s++) rates->bandwidths[s] = fmax(rates->bandwidths[s], fewer->bandwidths[s]);
 }
 
+/* One thread meets nobody: what it would pay stays a guess. */
+static void set_costs(machine *probed) {
+    const wli_rates guess = wli_rates_guess(1);
+    const double cell_f32 = cell_cost_measure(WLSTM_F32), cell_f64 = cell_cost_measure(WLSTM_F64);
+    probed->meetings = meetings_measure();
+    for (int i = 0; i < probed->count; i++) {
+        wli_rates *rates = &probed->rates[i];
+        const bool meets = rates->threads > 1;
+        rates->region = meets ? probed->meetings.region : guess.region;
+        rates->barrier = meets ? probed->meetings.barrier : guess.barrier;
+        rates->task = meets ? probed->meetings.task : guess.task;
+        rates->cell_f32 = cell_f32, rates->cell_f64 = cell_f64;
+    }
+}
+
 machine *machine_probe(const int *threads, int count) {
     const size_t largest = (size_t)WLI_RATE_SMALLEST << (WLI_RATE_SIZES - 1), page = 4096;
     machine *probed = wli_calloc(sizeof *probed + (size_t)count * sizeof probed->rates[0]);
@@ -144,6 +161,7 @@ machine *machine_probe(const int *threads, int count) {
         for (int i = 0; i < count; i++) probe_rates(&probed->rates[i], &probed->isa, pages, (probe_read)way, seconds);
     for (int i = 1; i < count; i++) raise_to(&probed->rates[i], &probed->rates[i - 1]);
     wli_free(memory);
+    set_costs(probed);
     return probed;
 }
 
@@ -155,6 +173,10 @@ const wli_rates *machine_at(const machine *probed, int threads) {
     int i = 0;
     while (i + 1 < probed->count && probed->rates[i].threads != threads) i++;
     return &probed->rates[i];
+}
+
+const meeting_costs *machine_meetings(const machine *probed) {
+    return &probed->meetings;
 }
 
 void machine_print(const machine *probed, FILE *out) {
@@ -170,5 +192,7 @@ void machine_print(const machine *probed, FILE *out) {
                 kibibytes < 1024 ? "KiB" : "MiB", "");
         for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].bandwidths[s] / 1e9);
     }
-    fprintf(out, "\n");
+    fprintf(out, "\n\nThe cell's arithmetic on one vector, nanoseconds: f32 %.1f, f64 %.1f\n",
+            1e9 * probed->rates[0].cell_f32, 1e9 * probed->rates[0].cell_f64);
+    meetings_print(&probed->meetings, out);
 }

@@ -1,7 +1,9 @@
-/* This machine's limits: FMA peak and read bandwidth by working-set size, measured in the process that uses them. */
+/* This machine's limits, FMA peak and read bandwidth by working-set size, and what meetings of threads and the cell's arithmetic
+ * cost; measured in the process that uses them. */
 #ifndef MACHINE_H
 #define MACHINE_H
 
+#include "meetings.h"
 #include "plan/rates.h"
 
 #include <stdio.h>
@@ -15,6 +17,9 @@ void machine_free(machine *probed);
 
 /* The rates at one of the thread counts probed. */
 const wli_rates *machine_at(const machine *probed, int threads);
+
+/* What two threads pay to meet: in the rates of more than one thread, but for a gang's wait. */
+const meeting_costs *machine_meetings(const machine *probed);
 
 void machine_print(const machine *probed, FILE *out);
 

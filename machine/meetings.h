@@ -11,7 +11,7 @@ typedef struct meeting_costs {
     double task;    /* an OpenMP task with three dependences and nothing to do */
 } meeting_costs;
 
-/* Each the least of many rounds of two threads. */
+/* Each the least of many short rounds of two threads; the guess of the rates where no two run at once. */
 meeting_costs meetings_measure(void);
 
 void meetings_print(const meeting_costs *costs, FILE *out);

@@ -31,8 +31,10 @@ static json_t *encode_rates(const wli_rates *rates) {
         json_decref(bandwidths);
         return NULL;
     }
-    return json_pack("{s:i, s:f, s:f, s:o}", "threads", rates->threads, "flops_f32", rates->flops_f32, "flops_f64",
-                     rates->flops_f64, "bandwidths", bandwidths);
+    return json_pack("{s:i, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:f}", "threads", rates->threads, "flops_f32",
+                     rates->flops_f32, "flops_f64", rates->flops_f64, "bandwidths", bandwidths, "region_us",
+                     1e6 * rates->region, "barrier_us", 1e6 * rates->barrier, "task_us", 1e6 * rates->task,
+                     "cell_f32_us", 1e6 * rates->cell_f32, "cell_f64_us", 1e6 * rates->cell_f64);
 }
 
 static json_t *encode_entry(const wli_cache_entry *entry) {
@@ -98,16 +100,28 @@ static bool same_machine(const json_t *machine) {
     return same;
 }
 
+/* Microseconds in the text; what it does not name stays as guessed. */
+static bool decode_cost(const json_t *rates, const char *name, double *seconds) {
+    const double shortest = 1e-6, longest = 1e6;
+    const json_t *value = json_object_get(rates, name);
+    if (!value) return true;
+    if (!read_number(value, shortest, longest, seconds)) return false;
+    *seconds *= 1e-6;
+    return true;
+}
+
 static bool decode_rates(const json_t *value, wli_rates *rates) {
     const double lowest = 1e3, highest = 1e18;
     const json_t *threads = json_object_get(value, "threads"), *bandwidths = json_object_get(value, "bandwidths");
-    if (!json_is_integer(threads) || json_integer_value(threads) < 1 ||
-        json_integer_value(threads) > WLI_CACHE_THREADS ||
-        !read_number(json_object_get(value, "flops_f32"), lowest, highest, &rates->flops_f32) ||
-        !read_number(json_object_get(value, "flops_f64"), lowest, highest, &rates->flops_f64) ||
-        json_array_size(bandwidths) != WLI_RATE_SIZES)
+    if (!json_is_integer(threads) || json_integer_value(threads) < 1 || json_integer_value(threads) > WLI_CACHE_THREADS)
         return false;
-    rates->threads = (int)json_integer_value(threads);
+    *rates = wli_rates_guess((int)json_integer_value(threads));
+    if (!read_number(json_object_get(value, "flops_f32"), lowest, highest, &rates->flops_f32) ||
+        !read_number(json_object_get(value, "flops_f64"), lowest, highest, &rates->flops_f64) ||
+        !decode_cost(value, "region_us", &rates->region) || !decode_cost(value, "barrier_us", &rates->barrier) ||
+        !decode_cost(value, "task_us", &rates->task) || !decode_cost(value, "cell_f32_us", &rates->cell_f32) ||
+        !decode_cost(value, "cell_f64_us", &rates->cell_f64) || json_array_size(bandwidths) != WLI_RATE_SIZES)
+        return false;
     for (size_t s = 0; s < WLI_RATE_SIZES; s++)
         if (!read_number(json_array_get(bandwidths, s), lowest, highest, &rates->bandwidths[s])) return false;
     return true;
@@ -167,7 +181,9 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
         return wrong(path, "rates", "an array of at most 2");
     for (size_t i = 0; i < json_array_size(rates); i++)
         if (!decode_rates(json_array_get(rates, i), &table->rates[table->num_rates++]))
-            return wrong(path, "rates", "threads, flops_f32, flops_f64 and 14 bandwidths, positive");
+            return wrong(path, "rates",
+                         "threads, flops_f32, flops_f64 and 14 bandwidths, positive; if there, region_us, barrier_us, "
+                         "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6");
     if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)
         return wrong(path, "plans", "an object of at most 4096 entries");
     json_object_foreach(plans, key, value) {

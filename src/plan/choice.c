@@ -3,9 +3,7 @@
 #include "plan/fingerprint.h"
 #include <math.h>
 
-/* What rates do not say, in seconds: round figures of 2020s x86-64 servers. */
-static const double cell_vector_seconds = 18e-9; /* the cell's arithmetic on one vector of 32 bytes */
-static const double region_seconds = 4e-6, task_seconds = 1.5e-6, barrier_seconds = 0.4e-6;
+/* What rates do not say: a round figure of 2020s x86-64 servers. */
 static const double onednn_call_seconds = 1.5e-6;
 
 /* A way that gains less than this is not worth other people's cores. */
@@ -46,7 +44,7 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double step = together((8 * H * R + 2 * P * H) * n / flops, bytes / bandwidth(w, bytes));
     /* A chunk's projection reads W_ih once. */
     const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
-    double seconds = project + step + n * H / lanes * cell_vector_seconds;
+    double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype);
     /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
@@ -78,15 +76,16 @@ static int64_t ceil_divide(int64_t a, int64_t b) {
 static double gang_seconds(const work *w, int64_t steps) {
     const wli_model *model = w->setting->model;
     const wli_choice *choice = w->choice;
+    const wli_rates *all = &w->machine->all;
     const int64_t L = model->num_layers, D = model->num_directions, T = w->setting->seq_len;
     const double barrier =
-        wli_gang_barrier_seconds(barrier_seconds, (int64_t)w->units) * (model->cells[0].proj_size ? 2 : 1);
+        wli_gang_barrier_seconds(all->barrier, (int64_t)w->units) * (model->cells[0].proj_size ? 2 : 1);
     const double cell = stack_seconds(w) / (double)(L * D) + barrier;
     const double own = (double)(ceil_divide(L, choice->gang_layers) * ceil_divide(D, choice->gang_directions));
     const double waits = choice->gang_layers > 1 || D > choice->gang_directions || choice->gang_directions > 1
-                             ? (double)ceil_divide(T, steps) * own * barrier_seconds
+                             ? (double)ceil_divide(T, steps) * own * all->barrier
                              : 0;
-    return ((double)T * own + (double)((choice->gang_layers - 1) * steps)) * cell + waits + region_seconds;
+    return ((double)T * own + (double)((choice->gang_layers - 1) * steps)) * cell + waits + all->region;
 }
 
 double wli_predict(const wli_setting *setting, const wli_choice *choice, const wli_machine_model *machine) {
@@ -111,7 +110,8 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
     case WLI_WAVEFRONT: {
         /* N threads wide, narrower at its ends. */
         const double fill = (chunks + ceil(N / parts) - 1) / chunks;
-        return T * stack_seconds(&w) * parts / N * fill + chunks * cells * parts * task_seconds + region_seconds;
+        const double meetings = chunks * cells * parts * machine->all.task + machine->all.region;
+        return T * stack_seconds(&w) * parts / N * fill + meetings;
     }
     default:
         return T * stack_seconds(&w) * parts;

@@ -8,6 +8,10 @@ double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype) {
     return dtype == WLSTM_F64 ? rates->flops_f64 : rates->flops_f32;
 }
 
+double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype) {
+    return dtype == WLSTM_F64 ? rates->cell_f64 : rates->cell_f32;
+}
+
 double wli_rates_bandwidth(const wli_rates *rates, double bytes) {
     const double position = log2(bytes / WLI_RATE_SMALLEST);
     if (!(position > 0)) return rates->bandwidths[0];
@@ -22,7 +26,13 @@ wli_rates wli_rates_guess(int threads) {
     const double n = threads, memory_threads = threads < 4 ? n : 4; /* more wait for the same memory */
     const wli_fingerprint *machine = wli_fingerprint_get();
     const int vector_bytes = 4 * wli_native_get(WLSTM_F32)->lanes;
-    wli_rates rates = { .threads = threads, .flops_f32 = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32) };
+    wli_rates rates = { .threads = threads,
+                        .flops_f32 = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
+                        .region = 4e-6,
+                        .barrier = 0.4e-6,
+                        .task = 1.5e-6,
+                        .cell_f32 = 18e-9,
+                        .cell_f64 = 18e-9 };
     rates.flops_f64 = rates.flops_f32 / 2;
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const double bytes = (double)((int64_t)WLI_RATE_SMALLEST << s);

@@ -1,4 +1,5 @@
-/* What the cost model and the limit know of a machine: multiply-adds a second, and bytes a second by working-set size. */
+/* What the cost model and the limit know of a machine: multiply-adds a second, bytes a second by working-set size, what threads
+ * pay to meet, what the cell costs. */
 #ifndef WLI_RATES_H
 #define WLI_RATES_H
 
@@ -12,9 +13,14 @@ typedef struct wli_rates {
     double flops_f32, flops_f64; /* a second, all threads together */
     double bandwidths
         [WLI_RATE_SIZES]; /* bytes a second, all together, each reading its share of the set again and again */
+    /* Seconds: a parallel region; a gang's barrier of two threads; a wavefront's task. */
+    double region, barrier, task;
+    /* Seconds of one thread for the cell's arithmetic (four gates, c and h) on one vector, however wide its vectors are. */
+    double cell_f32, cell_f64;
 } wli_rates;
 
 double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype);
+double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype);
 
 /* Between the sizes by interpolation over log(bytes), outside them the nearest one's. */
 double wli_rates_bandwidth(const wli_rates *rates, double bytes);

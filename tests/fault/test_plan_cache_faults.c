@@ -391,9 +391,20 @@ static void a_hostile_cache(void **state) {
     static const char *const problems[] = { "t9b6i21h23l2", "t1b1i21h23l2", "t100000000b1000000i21h23l2" };
     for (int which = 0; which < 3; which++)
         for (int axis = -1; axis < WLI_AXES; axis++) {
-            wli_cache_table table = { .num_rates = 1, .rates = { { 1, 1e18, 1e3, { 0 } } } };
+            const wli_rates extreme = { .threads = 1,
+                                        .flops_f32 = 1e18,
+                                        .flops_f64 = 1e3,
+                                        .region = 1,
+                                        .barrier = 1e-12,
+                                        .task = 1,
+                                        .cell_f32 = 1e-12,
+                                        .cell_f64 = 1 };
+            wli_cache_table table = { .num_rates = 2, .rates = { extreme, extreme } };
             wli_cache_entry entry = { .threads = 2, .effort = WLSTM_EFFORT_PATIENT, .untuned_seconds = 1e9 };
-            for (int s = 0; s < WLI_RATE_SIZES; s++) table.rates[0].bandwidths[s] = s % 2 ? 1e18 : 1e3;
+            table.rates[1].threads = 2;
+            if (axis % 2) table.rates[1].barrier = 1, table.rates[1].region = table.rates[1].task = 1e-12;
+            for (int s = 0; s < WLI_RATE_SIZES; s++)
+                table.rates[0].bandwidths[s] = table.rates[1].bandwidths[s] = s % 2 ? 1e18 : 1e3;
             assert_int_equal(wli_problem_parse(problems[which], &entry.problem), WLSTM_OK);
             for (int a = 0; a < WLI_AXES; a++)
                 if (axis == -1 || axis == a) entry.candidate.index[a] = (uint8_t)(wli_axes[a].count - 1);

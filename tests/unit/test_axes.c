@@ -159,6 +159,61 @@ static void chunks_are_no_longer_than_the_sequence(void **state) {
     wli_model_release(model);
 }
 
+static wli_choice choose(const char *name, const wli_machine_model *machine) {
+    wli_problem problem;
+    wli_model *model;
+    assert_int_equal(wli_problem_parse(name, &problem), WLSTM_OK);
+    const wli_model_spec spec = { .dtype = problem.dtype,
+                                  .num_layers = problem.num_layers,
+                                  .input_size = problem.input_size,
+                                  .hidden_size = problem.hidden_size };
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    const wli_setting setting = { .model = model, .seq_len = problem.seq_len, .batch = problem.batch, .threads = 2 };
+    const wli_candidate chosen = wli_choose(&setting, machine);
+    const wli_choice choice = wli_candidate_resolve(&setting, &chosen);
+    wli_model_release(model);
+    return choice;
+}
+
+/* What two threads pay to meet decides how they share a problem, and whether they do. */
+static void the_choice_follows_what_meeting_costs(void **state) {
+    (void)state;
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(2) };
+    wli_machine_model machine = guess;
+    /* A barrier a step between halves of the units; dear, parts of the batch that never meet. */
+    machine.all.barrier = 1e-9;
+    wli_choice choice = choose("t100b4i512h512l1", &machine);
+    assert_true(choice.schedule == WLI_GANG && choice.parts == 1 && choice.threads == 2);
+    machine.all.barrier = 1e-3;
+    choice = choose("t100b4i512h512l1", &machine);
+    assert_true(choice.schedule == WLI_GANG && choice.parts == 2 && choice.threads == 2);
+    /* Three layers do not divide among two gangs: tasks, while they are cheap. */
+    machine.all.task = 1e-9;
+    assert_int_equal(choose("t100b1i256h256l3", &machine).schedule, WLI_WAVEFRONT);
+    machine.all.task = 1e-3;
+    assert_int_not_equal(choose("t100b1i256h256l3", &machine).schedule, WLI_WAVEFRONT);
+    /* A region that takes longer than the problem is not entered; nor did one thread's rates have a say. */
+    machine = guess, machine.one.region = machine.one.barrier = machine.one.task = 1;
+    assert_int_equal(choose("t100b4i512h512l1", &machine).threads, 2);
+    machine.all.region = 1;
+    assert_int_equal(choose("t100b4i512h512l1", &machine).threads, 1);
+}
+
+/* A small problem is worth two threads where the cell's arithmetic of its dtype takes long. */
+static void the_choice_follows_what_the_cell_costs(void **state) {
+    (void)state;
+    static const char *const names[] = { "t10b2i4h16l1", "t10b2i4h16l1-f64" };
+    for (int f64 = 0; f64 < 2; f64++) {
+        wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+        machine.one.cell_f32 = machine.one.cell_f64 = 1e-9;
+        assert_int_equal(choose(names[f64], &machine).threads, 1);
+        *(f64 ? &machine.one.cell_f32 : &machine.one.cell_f64) = 10e-6; /* the other one's */
+        assert_int_equal(choose(names[f64], &machine).threads, 1);
+        *(f64 ? &machine.one.cell_f64 : &machine.one.cell_f32) = 10e-6;
+        assert_int_equal(choose(names[f64], &machine).threads, 2);
+    }
+}
+
 /* One thread's probed rates are not those of several. */
 static void rates_of_fewer_threads_do_not_count(void **state) {
     (void)state;
@@ -166,6 +221,19 @@ static void rates_of_fewer_threads_do_not_count(void **state) {
     wli_cache_keep_rates(&one, 1);
     assert_int_equal(wli_machine_model_get(1).all.threads, 1);
     assert_int_equal(wli_machine_model_get(2).all.threads, 2);
+}
+
+/* Two threads' meetings and one thread's cell, whatever the count. */
+static void guessed_costs_are_the_same_for_any_threads(void **state) {
+    (void)state;
+    const wli_rates one = wli_rates_guess(1), many = wli_rates_guess(64);
+    assert_true(one.region == many.region && one.barrier == many.barrier && one.task == many.task);
+    assert_true(one.barrier > 0 && one.barrier < one.task && one.task < one.region);
+    for (int d = 0; d < 2; d++) {
+        const wlstm_dtype dtype = d ? WLSTM_F64 : WLSTM_F32;
+        assert_true(wli_rates_cell(&one, dtype) > 0);
+        assert_true(wli_rates_cell(&one, dtype) == wli_rates_cell(&many, dtype));
+    }
 }
 
 static void bandwidth_lies_between_the_sizes(void **state) {
@@ -186,8 +254,11 @@ int main(void) {
         cmocka_unit_test(what_is_out_of_range_is_not_legal),
         cmocka_unit_test(the_untuned_choice_is_legal),
         cmocka_unit_test(candidates_print_their_values),
+        cmocka_unit_test(guessed_costs_are_the_same_for_any_threads),
         cmocka_unit_test(bandwidth_lies_between_the_sizes),
         cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
+        cmocka_unit_test(the_choice_follows_what_meeting_costs),
+        cmocka_unit_test(the_choice_follows_what_the_cell_costs),
         cmocka_unit_test(rates_of_fewer_threads_do_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,9 +30,27 @@ static wli_cache_table make_table(void) {
                                         entry_of("t7b1i3h9l2p4-bi-nobias-f64", 8, 5) };
     for (int i = 0; i < 3; i++) assert_true(wli_cache_table_put(&table, &entries[i]));
     table.num_rates = 1;
-    table.rates[0] = (wli_rates){ .threads = 1, .flops_f32 = 4.5e10, .flops_f64 = 2.25e10 };
+    table.rates[0] = (wli_rates){ .threads = 1,
+                                  .flops_f32 = 4.5e10,
+                                  .flops_f64 = 2.25e10,
+                                  .region = 1e-6,
+                                  .barrier = 0.25e-6,
+                                  .task = 2e-6,
+                                  .cell_f32 = 20e-9,
+                                  .cell_f64 = 40e-9 };
     for (int s = 0; s < WLI_RATE_SIZES; s++) table.rates[0].bandwidths[s] = 1e9 * (s + 1);
     return table;
+}
+
+/* As near as the text's digits and microseconds leave them. */
+static bool near(double got, double wanted) {
+    return got > 0.999999 * wanted && got < 1.000001 * wanted;
+}
+
+static void assert_same_costs(const wli_rates *got, const wli_rates *wanted) {
+    assert_true(near(got->region, wanted->region) && near(got->barrier, wanted->barrier));
+    assert_true(near(got->task, wanted->task));
+    assert_true(near(got->cell_f32, wanted->cell_f32) && near(got->cell_f64, wanted->cell_f64));
 }
 
 static void what_is_written_is_read_back(void **state) {
@@ -52,18 +70,45 @@ static void what_is_written_is_read_back(void **state) {
     }
     assert_int_equal(read.num_rates, 1);
     assert_true(read.rates[0].bandwidths[13] == 14e9);
+    assert_same_costs(&read.rates[0], &table.rates[0]);
     wli_cache_table_clear(&read);
     wli_cache_table_clear(&table);
     free(text);
 }
 
-/* The good text with one value replaced at a path of keys ("plans" then the entry's). */
+static const char *const cost_names[] = { "region_us", "barrier_us", "task_us", "cell_f32_us", "cell_f64_us" };
+
+/* Files from before there were costs have none. */
+static void costs_that_are_not_there_are_guessed(void **state) {
+    (void)state;
+    wli_cache_table table = make_table(), read;
+    char *text = wli_cache_encode(&table);
+    json_t *root = json_loads(text, 0, NULL);
+    free(text);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(json_object_del(json_array_get(json_object_get(root, "rates"), 0), cost_names[i]), 0);
+    text = json_dumps(root, 0);
+    json_decref(root);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    const wli_rates guess = wli_rates_guess(1);
+    assert_int_equal(read.num_rates, 1);
+    assert_same_costs(&read.rates[0], &guess);
+    assert_true(read.rates[0].flops_f32 == 4.5e10 && read.rates[0].bandwidths[13] == 14e9);
+    free(text);
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+}
+
+/* The good text with one value replaced at a path of keys ("plans" then the entry's; of an array, in its first element). */
 static void refuse_with(const char *keys[4], json_t *value) {
     wli_cache_table table = make_table(), read;
     char *text = wli_cache_encode(&table);
     json_t *root = json_loads(text, 0, NULL), *object = root;
     int last = 0;
-    for (; last < 3 && keys[last + 1]; last++) object = json_object_get(object, keys[last]);
+    for (; last < 3 && keys[last + 1]; last++) {
+        object = json_object_get(object, keys[last]);
+        if (json_is_array(object)) object = json_array_get(object, 0);
+    }
     assert_int_equal(json_object_set_new(object, keys[last], value), 0);
     free(text);
     text = json_dumps(root, 0);
@@ -93,6 +138,18 @@ static void what_is_not_in_order_is_refused(void **state) {
     refuse_with((const char *[4]){ "rates" }, json_pack("[n]"));
     refuse_with((const char *[4]){ "rates" }, json_pack("[{s:i, s:f, s:f, s:[f]}]", "threads", 1, "flops_f32", 1e9,
                                                         "flops_f64", 1e9, "bandwidths", 1e9));
+    for (int i = 0; i < 5; i++) {
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_real(0));
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_real(-1));
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_real(0.9e-6));
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_real(1.1e6));
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_real(1e300));
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_string("1"));
+        refuse_with((const char *[4]){ "rates", cost_names[i] }, json_null());
+        assert_string_equal(wlstm_last_error(),
+                            "text: rates: threads, flops_f32, flops_f64 and 14 bandwidths, positive; if there, "
+                            "region_us, barrier_us, task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6 expected");
+    }
     refuse_with((const char *[4]){ "plans" }, json_array());
     static const char *const keys[] = { "",
                                         "t10b3i100h20l4",
@@ -249,6 +306,7 @@ int main(void) {
     setenv("WLSTM_CACHE", "off", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(costs_that_are_not_there_are_guessed),
         cmocka_unit_test(what_is_not_in_order_is_refused),
         cmocka_unit_test(a_full_table_takes_no_more),
         cmocka_unit_test(text_that_is_no_json_is_refused),
