@@ -1,4 +1,4 @@
-/* Gate GEMMs by oneDNN matmul primitives, f32; the one place that knows oneDNN's API, 2.6 and 3.x. Without oneDNN in the build
+/* Gate GEMMs by oneDNN matmul primitives, f32; the one place that uses oneDNN. Without oneDNN in the build
  * every make fails with WLSTM_ERROR_UNSUPPORTED. */
 #ifndef WLI_ONEDNN_H
 #define WLI_ONEDNN_H
