@@ -14,8 +14,8 @@ static inline void descriptor_destroy(descriptor *d) {
     if (*d) dnnl_memory_desc_destroy(*d);
     *d = NULL;
 }
-static inline dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_create_with_tag(d, 2, dims, dnnl_f32, tag);
+static inline dnnl_status_t describe(descriptor *d, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_create_with_tag(d, ndims, dims, dnnl_f32, tag);
 }
 static inline dnnl_status_t describe_strided(descriptor *d, const dnnl_dims_t dims, const dnnl_dims_t strides) {
     return dnnl_memory_desc_create_with_strides(d, 2, dims, dnnl_f32, strides);
@@ -38,6 +38,12 @@ static inline dnnl_status_t make_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t
                                         const_dnnl_primitive_attr_t attributes) {
     return dnnl_matmul_primitive_desc_create(pd, engine, *src, *weights, bias ? *bias : NULL, *dst, attributes);
 }
+static inline dnnl_status_t make_inner_product(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const descriptor *src,
+                                               const descriptor *weights, const descriptor *bias, const descriptor *dst,
+                                               const_dnnl_primitive_attr_t attributes) {
+    return dnnl_inner_product_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, *src, *weights,
+                                                            bias ? *bias : NULL, *dst, attributes);
+}
 static inline dnnl_status_t append_sum(dnnl_post_ops_t post_ops) {
     return dnnl_post_ops_append_sum(post_ops, 1.0f, 0, dnnl_f32);
 }
@@ -46,8 +52,8 @@ typedef dnnl_memory_desc_t descriptor; /* a struct by value */
 static inline void descriptor_destroy(descriptor *d) {
     (void)d;
 }
-static inline dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_init_by_tag(d, 2, dims, dnnl_f32, tag);
+static inline dnnl_status_t describe(descriptor *d, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_init_by_tag(d, ndims, dims, dnnl_f32, tag);
 }
 static inline dnnl_status_t describe_strided(descriptor *d, const dnnl_dims_t dims, const dnnl_dims_t strides) {
     return dnnl_memory_desc_init_by_strides(d, 2, dims, dnnl_f32, strides);
@@ -72,6 +78,14 @@ static inline dnnl_status_t make_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t
     dnnl_matmul_desc_t matmul;
     dnnl_status_t status = dnnl_matmul_desc_init(&matmul, src, weights, bias, dst);
     return status == dnnl_success ? dnnl_primitive_desc_create(pd, &matmul, attributes, engine, NULL) : status;
+}
+static inline dnnl_status_t make_inner_product(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const descriptor *src,
+                                               const descriptor *weights, const descriptor *bias, const descriptor *dst,
+                                               const_dnnl_primitive_attr_t attributes) {
+    dnnl_inner_product_desc_t inner_product;
+    dnnl_status_t status =
+        dnnl_inner_product_forward_desc_init(&inner_product, dnnl_forward_inference, src, weights, bias, dst);
+    return status == dnnl_success ? dnnl_primitive_desc_create(pd, &inner_product, attributes, engine, NULL) : status;
 }
 static inline dnnl_status_t append_sum(dnnl_post_ops_t post_ops) {
     return dnnl_post_ops_append_sum(post_ops, 1.0f);
