@@ -171,12 +171,13 @@ static void consider_gangs(contest *c) {
             }
 }
 
-/* oneDNN and narrower vectors are for those who measure, or ask for them. Several threads must gain clearly; tasks, which go to
+/* oneDNN and narrower vectors are for those who measure, or ask for them; then inner product, about as fast as matmul with AVX-512
+ * and up to twice as fast with AVX2 (docs/architecture.md). Several threads must gain clearly; tasks, which go to
  * whoever is free, over gangs too. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
     wli_candidate serial = { { 0 } }, tasks = serial;
     if (setting->backend == WLSTM_BACKEND_ONEDNN)
-        serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_MATMUL;
+        serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_INNER_PRODUCT;
     if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return serial;
     contest alone = { setting, machine, serial, INFINITY, 0 }, gangs = alone, fronts = alone;
     consider(&alone, &serial);

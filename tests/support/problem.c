@@ -187,12 +187,12 @@ wlstm_status problem_execute(const problem *p, wlstm_plan *plan, outcome *o) {
 }
 
 wlstm_status test_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan) {
-    if ((int)options->backend != TEST_INNER_PRODUCT) return wlstm_plan_create(lstm, options, plan);
+    if ((int)options->backend != TEST_MATMUL) return wlstm_plan_create(lstm, options, plan);
     const wli_setting setting = {
         .model = lstm->module.model, .seq_len = options->max_seq_len, .batch = options->max_batch, .threads = 1
     };
     wli_candidate candidate = { { 0 } };
-    candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = WLI_GEMM_INNER_PRODUCT;
+    candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = WLI_GEMM_MATMUL;
     *plan = NULL;
     if (!wli_candidate_legal(&setting, &candidate)) return WLSTM_ERROR_UNSUPPORTED;
     const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
@@ -236,6 +236,6 @@ bool outcomes_agree(const problem *p, const char *what, const outcome *a, const 
 }
 
 const char *backend_name(wlstm_backend backend) {
-    static const char *const names[] = { "auto", "reference", "onednn", "native", "onednn inner product" };
+    static const char *const names[] = { "auto", "reference", "onednn", "native", "onednn matmul" };
     return names[backend];
 }

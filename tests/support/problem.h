@@ -23,8 +23,8 @@ typedef struct outcome {
     void *out, *h_n, *c_n; /* [T, B, D*R] (or batch_first), [D*L, B, R], [D*L, B, H] */
 } outcome;
 
-/* Backends as tests count them: the public ones, and both gemms by oneDNN's inner product, which only tuning chooses. */
-enum { TEST_INNER_PRODUCT = WLSTM_BACKEND_NATIVE + 1, TEST_BACKENDS };
+/* Backends as tests count them: the public ones, and both gemms by oneDNN's matmul, which only tuning chooses. */
+enum { TEST_MATMUL = WLSTM_BACKEND_NATIVE + 1, TEST_BACKENDS };
 
 /* wlstm_plan_create, for any of them. */
 wlstm_status test_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
