@@ -32,8 +32,9 @@ typedef struct wli_parameter {
 } wli_parameter;
 
 /* Something a backend derived from the values (packed weights, primitives) and shares between plans. */
+enum { WLI_DERIVED_KEY_BYTES = 96 };
 typedef struct wli_derived {
-    char key[64];
+    char key[WLI_DERIVED_KEY_BYTES];
     void *object;
     void (*destroy)(void *object);
     struct wli_derived *next;

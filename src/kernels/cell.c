@@ -6,19 +6,21 @@ wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, 
                                    wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
                                    int64_t project_rows, int64_t step_rows, bool small_pages) {
     const wli_cell_weights *weights = &model->cells[cell];
+    /* Both write the same rows of G. */
+    const bool dense = project_kind == WLI_GEMM_INNER_PRODUCT || step_kind == WLI_GEMM_INNER_PRODUCT;
     memset(kernels, 0, sizeof *kernels);
     kernels->weights = weights;
     kernels->element = wli_dtype_size(model->dtype);
     kernels->layout = wli_gate_layout_make(weights->hidden_size, native->lanes);
     kernels->c_stride = wli_gate_stride(kernels->layout.padded_hidden, kernels->element);
     wlstm_status status = wli_gemm_make(&kernels->ih, model, cell, WLI_WEIGHT_IH, project_kind, native,
-                                        &kernels->layout, project_rows, small_pages);
+                                        &kernels->layout, project_rows, dense, small_pages);
     if (status == WLSTM_OK)
         status = wli_gemm_make(&kernels->hh, model, cell, WLI_WEIGHT_HH, step_kind, native, &kernels->layout, step_rows,
-                               small_pages);
+                               dense, small_pages);
     if (status == WLSTM_OK && weights->weight_hr)
         status = wli_gemm_make(&kernels->hr, model, cell, WLI_WEIGHT_HR, step_kind, native, &kernels->layout, step_rows,
-                               small_pages);
+                               dense, small_pages);
     return status;
 }
 
@@ -68,7 +70,7 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
                                   .bias = kernels->ih.bias };
     if (step->x) args.input = &input;
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
-    if (hh->kind == WLI_GEMM_ONEDNN && !skips) {
+    if (hh->kind != WLI_GEMM_NATIVE && !skips) {
         wlstm_status status =
             wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
         if (status != WLSTM_OK) return status;

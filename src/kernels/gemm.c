@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const wli_gemm_names[WLI_GEMM_KINDS] = { "native", "onednn matmul", "onednn inner product" };
+
 /* What wli_model_derive hands to the makers below. */
 typedef struct pack_request {
     wlstm_dtype dtype;
@@ -14,7 +16,7 @@ typedef struct pack_request {
     const wli_cell_weights *cell;
     wli_matrix which;
     const wli_gate_layout *layout;
-    int64_t max_rows;
+    int64_t max_rows, stride;
     wli_pack_args args;
     bool small_pages;
 } pack_request;
@@ -70,7 +72,8 @@ static wlstm_status fill_onednn(const pack_request *request, wli_packed *packed)
     wli_onednn_gemm_spec spec = { .max_rows = request->max_rows,
                                   .depth = args->depth,
                                   .columns = args->columns,
-                                  .ldc = wli_gate_stride(args->columns, sizeof(float)),
+                                  .inner_product = request->kind == WLI_GEMM_INNER_PRODUCT,
+                                  .ldc = request->stride,
                                   .b = b,
                                   .bias = request->which == WLI_WEIGHT_HH ? NULL : bias };
     wlstm_status status = wli_onednn_gemm_make(&spec, &packed->onednn);
@@ -103,34 +106,40 @@ static int64_t round_up_to_power_of_two(int64_t rows) {
 }
 
 wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_matrix which, wli_gemm_kind kind,
-                           const wli_native *native, const wli_gate_layout *layout, int64_t max_rows,
+                           const wli_native *native, const wli_gate_layout *layout, int64_t max_rows, bool dense,
                            bool small_pages) {
     const wli_cell_weights *weights = &model->cells[cell];
     const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
     const int64_t lanes = native->lanes, columns = layout->columns;
-    pack_request request = { model->dtype, kind,       weights, which, layout, round_up_to_power_of_two(max_rows),
-                             { 0 },        small_pages };
+    pack_request request = { .dtype = model->dtype,
+                             .kind = kind,
+                             .cell = weights,
+                             .which = which,
+                             .layout = layout,
+                             .max_rows = round_up_to_power_of_two(max_rows),
+                             .small_pages = small_pages };
     if (which == WLI_WEIGHT_HR)
         request.args = (wli_pack_args){ weights->weight_hr, P, H, NULL, (P + lanes - 1) / lanes * lanes, 0, NULL };
     else
         request.args = which == WLI_WEIGHT_HH
                            ? (wli_pack_args){ weights->weight_hh, 4 * H, R, layout, columns, 0, NULL }
                            : (wli_pack_args){ weights->weight_ih, 4 * H, I, layout, columns, 0, NULL };
-    char key[64];
+    char key[WLI_DERIVED_KEY_BYTES];
     void *packed;
     /* A layout's order of columns follows from the lanes, whoever multiplies. */
-    snprintf(key, sizeof key, "%s %" PRId64 ", lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
-             kind == WLI_GEMM_ONEDNN ? "onednn"
-             : small_pages           ? "small pages"
-                                     : "native",
-             kind == WLI_GEMM_ONEDNN ? request.max_rows : 0, lanes, cell, (int)which);
+    if (kind == WLI_GEMM_NATIVE)
+        snprintf(key, sizeof key, "native%s, lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
+                 small_pages ? " in small pages" : "", lanes, cell, (int)which);
+    else
+        snprintf(key, sizeof key, "%s %" PRId64 "%s, lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
+                 wli_gemm_names[kind], request.max_rows, dense ? " dense" : "", lanes, cell, (int)which);
     *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
     gemm->element = wli_dtype_size(model->dtype);
-    gemm->stride = wli_gate_stride(gemm->columns, gemm->element);
+    gemm->stride = request.stride = dense ? gemm->columns : wli_gate_stride(gemm->columns, gemm->element);
     wlstm_status status = wli_model_derive(model, key, make_packed, destroy_packed, &request, &packed);
     if (status != WLSTM_OK) return status;
     gemm->packed = packed;
-    if (kind == WLI_GEMM_ONEDNN) return wli_onednn_runner_make(gemm->packed->onednn, &gemm->runner);
+    if (kind != WLI_GEMM_NATIVE) return wli_onednn_runner_make(gemm->packed->onednn, &gemm->runner);
     if (which != WLI_WEIGHT_HH)
         gemm->bias = (const char *)gemm->packed->panels + (size_t)(gemm->columns * gemm->depth) * gemm->element;
     return WLSTM_OK;
@@ -175,7 +184,7 @@ static const float *dense_rows(int64_t rows, int64_t depth, const void *const *a
 wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
                           wli_gathered *gathered) {
     if (rows == 0) return WLSTM_OK;
-    if (gemm->kind == WLI_GEMM_ONEDNN)
+    if (gemm->kind != WLI_GEMM_NATIVE)
         return wli_onednn_run(gemm->runner, rows, dense_rows(rows, gemm->depth, a, gathered), c);
     gemm->native->gemm(&(wli_gemm_args){ .rows = rows,
                                          .depth = gemm->depth,

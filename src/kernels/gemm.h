@@ -1,4 +1,4 @@
-/* One weight matrix ready to multiply, by either backend: C [rows, columns] = bias + A W^T, or C += A W^T. */
+/* One weight matrix ready to multiply, by any of three: C [rows, columns] = bias + A W^T, or C += A W^T. */
 #ifndef WLI_GEMM_H
 #define WLI_GEMM_H
 
@@ -7,7 +7,10 @@
 #include "model.h"
 
 typedef enum wli_matrix { WLI_WEIGHT_IH, WLI_WEIGHT_HH, WLI_WEIGHT_HR } wli_matrix;
-typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_ONEDNN } wli_gemm_kind;
+typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_MATMUL, WLI_GEMM_INNER_PRODUCT, WLI_GEMM_KINDS } wli_gemm_kind;
+
+/* "native", "onednn matmul", ... */
+extern const char *const wli_gemm_names[WLI_GEMM_KINDS];
 
 /* A weight matrix as one backend wants it, shared by every plan of the model. */
 typedef struct wli_packed {
@@ -34,9 +37,11 @@ typedef struct wli_gathered {
 } wli_gathered;
 
 /* Packs matrix `which` of cell `cell` (an index into model->cells) for up to max_rows rows, native ones in small pages if asked.
+ * `dense` leaves no gaps between the rows of C: for an inner product, and for who shares C with one.
  * The columns of weight_ih and weight_hh are in the layout's order, those of weight_hr PyTorch's, padded to whole vectors. */
 wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_matrix which, wli_gemm_kind kind,
-                           const wli_native *native, const wli_gate_layout *layout, int64_t max_rows, bool small_pages);
+                           const wli_native *native, const wli_gate_layout *layout, int64_t max_rows, bool dense,
+                           bool small_pages);
 
 void wli_gemm_release(wli_gemm *gemm);
 

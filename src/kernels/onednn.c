@@ -1,89 +1,15 @@
 #include "kernels/onednn.h"
 
 #include "allocator.h"
+#include "kernels/onednn_api.h"
 #include "status.h"
-#include <dnnl.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
-#error "wavelstm needs a oneDNN built for OpenMP or without threads"
-#endif
-
 /* A row count is run as the largest size that fits, again and again: 13 = 8 + 4 + 1 of a gemm for up to 13..15 rows. */
 enum { MAX_SIZES = 32 };
-
-#if DNNL_VERSION_MAJOR >= 3
-typedef dnnl_memory_desc_t descriptor; /* a handle to be destroyed */
-static void descriptor_destroy(descriptor *d) {
-    if (*d) dnnl_memory_desc_destroy(*d);
-    *d = NULL;
-}
-static dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_create_with_tag(d, 2, dims, dnnl_f32, tag);
-}
-static dnnl_status_t describe_strided(descriptor *d, const dnnl_dims_t dims, const dnnl_dims_t strides) {
-    return dnnl_memory_desc_create_with_strides(d, 2, dims, dnnl_f32, strides);
-}
-static dnnl_status_t query_descriptor(const_dnnl_primitive_desc_t pd, dnnl_query_t what, descriptor *d) {
-    return dnnl_memory_desc_clone(d, dnnl_primitive_desc_query_md(pd, what, 0));
-}
-static size_t descriptor_bytes(const descriptor *d) {
-    return dnnl_memory_desc_get_size(*d);
-}
-static dnnl_status_t make_memory(dnnl_memory_t *memory, const descriptor *d, dnnl_engine_t engine, void *data) {
-    return dnnl_memory_create(memory, *d, engine, data);
-}
-static dnnl_status_t make_reorder(dnnl_primitive_desc_t *pd, const descriptor *from, const descriptor *to,
-                                  dnnl_engine_t engine) {
-    return dnnl_reorder_primitive_desc_create(pd, *from, engine, *to, engine, NULL);
-}
-static dnnl_status_t make_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const descriptor *src,
-                                 const descriptor *weights, const descriptor *bias, const descriptor *dst,
-                                 const_dnnl_primitive_attr_t attributes) {
-    return dnnl_matmul_primitive_desc_create(pd, engine, *src, *weights, bias ? *bias : NULL, *dst, attributes);
-}
-static dnnl_status_t append_sum(dnnl_post_ops_t post_ops) {
-    return dnnl_post_ops_append_sum(post_ops, 1.0f, 0, dnnl_f32);
-}
-#else
-typedef dnnl_memory_desc_t descriptor; /* a struct by value */
-static void descriptor_destroy(descriptor *d) {
-    (void)d;
-}
-static dnnl_status_t describe(descriptor *d, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_init_by_tag(d, 2, dims, dnnl_f32, tag);
-}
-static dnnl_status_t describe_strided(descriptor *d, const dnnl_dims_t dims, const dnnl_dims_t strides) {
-    return dnnl_memory_desc_init_by_strides(d, 2, dims, dnnl_f32, strides);
-}
-static dnnl_status_t query_descriptor(const_dnnl_primitive_desc_t pd, dnnl_query_t what, descriptor *d) {
-    *d = *dnnl_primitive_desc_query_md(pd, what, 0);
-    return dnnl_success;
-}
-static size_t descriptor_bytes(const descriptor *d) {
-    return dnnl_memory_desc_get_size(d);
-}
-static dnnl_status_t make_memory(dnnl_memory_t *memory, const descriptor *d, dnnl_engine_t engine, void *data) {
-    return dnnl_memory_create(memory, d, engine, data);
-}
-static dnnl_status_t make_reorder(dnnl_primitive_desc_t *pd, const descriptor *from, const descriptor *to,
-                                  dnnl_engine_t engine) {
-    return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);
-}
-static dnnl_status_t make_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const descriptor *src,
-                                 const descriptor *weights, const descriptor *bias, const descriptor *dst,
-                                 const_dnnl_primitive_attr_t attributes) {
-    dnnl_matmul_desc_t matmul;
-    dnnl_status_t status = dnnl_matmul_desc_init(&matmul, src, weights, bias, dst);
-    return status == dnnl_success ? dnnl_primitive_desc_create(pd, &matmul, attributes, engine, NULL) : status;
-}
-static dnnl_status_t append_sum(dnnl_post_ops_t post_ops) {
-    return dnnl_post_ops_append_sum(post_ops, 1.0f);
-}
-#endif
 
 /* One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
 static dnnl_engine_t engine;
@@ -106,6 +32,7 @@ typedef struct sized_primitive {
 } sized_primitive;
 
 struct wli_onednn_gemm {
+    bool inner_product;
     int64_t depth, columns, ldc;
     int num_sizes;
     sized_primitive sizes[MAX_SIZES]; /* rows descending, the last is 1 */
@@ -115,10 +42,27 @@ struct wli_onednn_gemm {
     dnnl_memory_t weights, bias;
 };
 
-/* The matmul for `size->rows` rows; the first one made chooses the weights' layout, the others take it. */
+static const char *name(const wli_onednn_gemm *gemm) {
+    return gemm->inner_product ? "inner product" : "matmul";
+}
+
+/* The weights, [depth, columns] row-major or as the primitive likes them; an inner product names their dimensions as PyTorch does. */
+static dnnl_status_t describe_weights(const wli_onednn_gemm *gemm, bool any, descriptor *d) {
+    const dnnl_dims_t matmul = { gemm->depth, gemm->columns }, inner_product = { gemm->columns, gemm->depth };
+    return describe(d, 2, gemm->inner_product ? inner_product : matmul,
+                    any                   ? dnnl_format_tag_any
+                    : gemm->inner_product ? dnnl_ba
+                                          : dnnl_ab);
+}
+
+static dnnl_status_t describe_bias(const wli_onednn_gemm *gemm, descriptor *d) {
+    const dnnl_dims_t matmul = { 1, gemm->columns }, inner_product = { gemm->columns };
+    return gemm->inner_product ? describe(d, 1, inner_product, dnnl_a) : describe(d, 2, matmul, dnnl_ab);
+}
+
+/* The primitive for `size->rows` rows; the first one made chooses the weights' layout, the others take it. */
 static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool accumulate, bool choose_layout) {
     const dnnl_dims_t src_dims = { size->rows, gemm->depth }, dst_dims = { size->rows, gemm->columns };
-    const dnnl_dims_t weights_dims = { gemm->depth, gemm->columns }, bias_dims = { 1, gemm->columns };
     const dnnl_dims_t dst_strides = { gemm->ldc, 1 };
     descriptor any, bias;
     dnnl_primitive_attr_t attributes = NULL;
@@ -132,13 +76,14 @@ static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, boo
         if (status == dnnl_success) status = append_sum(post_ops);
         if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
     }
-    if (status == dnnl_success) status = describe(&size->src, src_dims, dnnl_ab);
+    if (status == dnnl_success) status = describe(&size->src, 2, src_dims, dnnl_ab);
     if (status == dnnl_success) status = describe_strided(&size->dst, dst_dims, dst_strides);
-    if (status == dnnl_success) status = describe(&any, weights_dims, dnnl_format_tag_any);
-    if (status == dnnl_success) status = describe(&bias, bias_dims, dnnl_ab);
+    if (status == dnnl_success) status = describe_weights(gemm, true, &any);
+    if (status == dnnl_success) status = describe_bias(gemm, &bias);
     if (status == dnnl_success)
-        status = make_matmul(&pd, engine, &size->src, choose_layout ? &any : &gemm->weights_descriptor,
-                             accumulate ? NULL : &bias, &size->dst, attributes);
+        status = (gemm->inner_product ? make_inner_product : make_matmul)(
+            &pd, engine, &size->src, choose_layout ? &any : &gemm->weights_descriptor, accumulate ? NULL : &bias,
+            &size->dst, attributes);
     if (status == dnnl_success && choose_layout)
         status = query_descriptor(pd, dnnl_query_weights_md, &gemm->weights_descriptor);
     if (status == dnnl_success) status = query_descriptor(pd, dnnl_query_scratchpad_md, &size->scratchpad);
@@ -152,14 +97,13 @@ static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, boo
 
 /* b [depth, columns] row-major -> the layout the first primitive chose. */
 static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
-    const dnnl_dims_t dims = { gemm->depth, gemm->columns };
     descriptor plain;
     dnnl_memory_t plain_memory = NULL;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_t reorder = NULL;
     dnnl_stream_t stream = NULL;
     memset(&plain, 0, sizeof plain);
-    dnnl_status_t status = describe(&plain, dims, dnnl_ab);
+    dnnl_status_t status = describe_weights(gemm, false, &plain);
     if (status == dnnl_success) status = make_memory(&plain_memory, &plain, engine, (void *)(uintptr_t)b);
     if (status == dnnl_success)
         status = make_memory(&gemm->weights, &gemm->weights_descriptor, engine, gemm->weights_data);
@@ -180,12 +124,13 @@ static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
 }
 
 static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec) {
+    gemm->inner_product = spec->inner_product;
     gemm->depth = spec->depth, gemm->columns = spec->columns, gemm->ldc = spec->ldc;
     for (int64_t rows = spec->max_rows; rows > 0;) {
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
         dnnl_status_t status = make_size(gemm, size, !spec->bias, gemm->num_sizes == 1);
-        if (status != dnnl_success) return failed("matmul", status);
+        if (status != dnnl_success) return failed(name(gemm), status);
         int64_t next = 1;
         while (2 * next < rows) next *= 2;
         rows = rows == 1 ? 0 : next;
@@ -196,11 +141,10 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
     dnnl_status_t status = reorder_weights(gemm, spec->b);
     if (status != dnnl_success) return failed("reorder", status);
     if (spec->bias) {
-        const dnnl_dims_t dims = { 1, spec->columns };
         descriptor bias;
         if (!(gemm->bias_data = wli_alloc(bias_bytes))) return wli_out_of_memory("bias", bias_bytes);
         memcpy(gemm->bias_data, spec->bias, bias_bytes);
-        if ((status = describe(&bias, dims, dnnl_ab)) == dnnl_success) {
+        if ((status = describe_bias(gemm, &bias)) == dnnl_success) {
             status = make_memory(&gemm->bias, &bias, engine, gemm->bias_data);
             descriptor_destroy(&bias);
         }
@@ -315,7 +259,7 @@ wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float
             if (status == dnnl_success) status = dnnl_memory_set_data_handle(runner->dst[i], c);
             if (status == dnnl_success)
                 status = dnnl_primitive_execute(size->primitive, runner->stream, gemm->bias ? 5 : 4, arguments);
-            if (status != dnnl_success) return failed("matmul", status);
+            if (status != dnnl_success) return failed(name(gemm), status);
         }
     }
     return WLSTM_OK;

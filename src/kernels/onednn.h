@@ -1,4 +1,4 @@
-/* Gate GEMMs by oneDNN matmul primitives, f32; the one place that knows oneDNN's API, 2.6 and 3.x. Without oneDNN in the build
+/* Gate GEMMs by oneDNN's matmul or inner-product primitives, f32; the one place that uses oneDNN. Without oneDNN in the build
  * every make fails with WLSTM_ERROR_UNSUPPORTED. */
 #ifndef WLI_ONEDNN_H
 #define WLI_ONEDNN_H
@@ -16,8 +16,9 @@ typedef struct wli_onednn_gemm wli_onednn_gemm;
 typedef struct wli_onednn_runner wli_onednn_runner;
 
 typedef struct wli_onednn_gemm_spec {
+    bool inner_product; /* else matmul */
     int64_t max_rows, depth, columns;
-    int64_t ldc;       /* elements from one row of C to the next */
+    int64_t ldc;       /* elements from one row of C to the next; with gaps oneDNN's inner products are plain loops */
     const float *b;    /* [depth, columns], copied into oneDNN's own layout */
     const float *bias; /* [columns], copied; NULL makes the gemm accumulate onto C */
 } wli_onednn_gemm_spec;

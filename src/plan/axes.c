@@ -9,7 +9,6 @@
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 static const char *const schedules[] = { "serial", "wavefront", "gangs" };
-static const char *const backends[] = { "native", "onednn" };
 static const char *const lanes[] = { "widest", "half", "quarter" };
 static const char *const sweeps[] = { "back and forth", "one way" };
 static const char *const pages[] = { "huge", "small" };
@@ -127,8 +126,8 @@ const wli_axis wli_axes[WLI_AXES] = {
     [WLI_AXIS_PARTS] = { "parts", COUNT(parts), NULL, parts, legal_parts },
     [WLI_AXIS_CHUNK_STEPS] = { "chunk_steps", COUNT(chunk_steps), NULL, chunk_steps, legal_always },
     [WLI_AXIS_GATE_ROWS] = { "gate_rows", COUNT(gate_rows), NULL, gate_rows, legal_always },
-    [WLI_AXIS_PROJECT] = { "project", COUNT(backends), backends, NULL, legal_project },
-    [WLI_AXIS_STEP] = { "step", COUNT(backends), backends, NULL, legal_step },
+    [WLI_AXIS_PROJECT] = { "project", WLI_GEMM_KINDS, wli_gemm_names, NULL, legal_project },
+    [WLI_AXIS_STEP] = { "step", WLI_GEMM_KINDS, wli_gemm_names, NULL, legal_step },
     [WLI_AXIS_LANES] = { "lanes", COUNT(lanes), lanes, NULL, legal_lanes },
     [WLI_AXIS_SWEEP] = { "sweep", COUNT(sweeps), sweeps, NULL, legal_always },
     [WLI_AXIS_PAGES] = { "pages", COUNT(pages), pages, NULL, legal_pages },

@@ -49,8 +49,8 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
         seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
-    if (w->choice->step == WLI_GEMM_ONEDNN) seconds += onednn_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
-    if (w->choice->project == WLI_GEMM_ONEDNN) seconds += onednn_call_seconds / w->steps;
+    if (w->choice->step != WLI_GEMM_NATIVE) seconds += onednn_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
+    if (w->choice->project != WLI_GEMM_NATIVE) seconds += onednn_call_seconds / w->steps;
     return seconds;
 }
 
@@ -171,12 +171,13 @@ static void consider_gangs(contest *c) {
             }
 }
 
-/* oneDNN and narrower vectors are for those who measure, or ask for them. Several threads must gain clearly; tasks, which go to
+/* oneDNN and narrower vectors are for those who measure, or ask for them; then inner product, about as fast as matmul with AVX-512
+ * and up to twice as fast with AVX2 (docs/architecture.md). Several threads must gain clearly; tasks, which go to
  * whoever is free, over gangs too. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
     wli_candidate serial = { { 0 } }, tasks = serial;
     if (setting->backend == WLSTM_BACKEND_ONEDNN)
-        serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_ONEDNN;
+        serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_INNER_PRODUCT;
     if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return serial;
     contest alone = { setting, machine, serial, INFINITY, 0 }, gangs = alone, fronts = alone;
     consider(&alone, &serial);

@@ -83,14 +83,11 @@ static wlstm_status make_kernels(wlstm_plan *plan, const wli_setting *setting, c
     return status;
 }
 
-/* "native avx2", "onednn 2.6.3" */
+/* "native avx2", "onednn matmul 2.6.3" */
 static void name_gemm(const wlstm_plan *plan, wli_gemm_kind kind, char text[64]) {
     char version[WLI_ONEDNN_VERSION_BYTES];
     wli_onednn_version(version);
-    if (kind == WLI_GEMM_ONEDNN)
-        snprintf(text, 64, "onednn %s", version);
-    else
-        snprintf(text, 64, "native %s", plan->choice.native->isa);
+    snprintf(text, 64, "%s %s", wli_gemm_names[kind], kind == WLI_GEMM_NATIVE ? plan->choice.native->isa : version);
 }
 
 static void describe_backend(const wlstm_plan *plan, char text[160]) {
@@ -100,7 +97,7 @@ static void describe_backend(const wlstm_plan *plan, char text[160]) {
     const char *isa = choice->native->isa;
     if (choice->project != choice->step)
         snprintf(text, 160, "project %s, step %s, cell %s", project, step, isa);
-    else if (choice->step == WLI_GEMM_ONEDNN)
+    else if (choice->step != WLI_GEMM_NATIVE)
         snprintf(text, 160, "project and step %s, cell %s", step, isa);
     else
         snprintf(text, 160, "project and step %s", step);

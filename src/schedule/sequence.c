@@ -25,7 +25,8 @@ static widths widest(const wli_sequence_spec *spec) {
     widths w = { 0 };
     for (int64_t i = 0; i < spec->model->num_layers * spec->model->num_directions; i++) {
         const wli_cell_kernels *cell = &spec->cells[i];
-        w.gates = largest(w.gates, cell->ih.stride);
+        /* Rows of whole lines, dense ones too: what is written past the last one must fit into one row more. */
+        w.gates = largest(w.gates, wli_gate_stride(cell->layout.columns, cell->element));
         w.depth = largest(w.depth, largest(cell->weights->input_size, cell->weights->hidden_size));
         w.state = largest(w.state, cell->weights->state_size);
         w.hidden = largest(w.hidden, cell->weights->hidden_size);

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <wavelstm.h>
+#include "problem.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WLSTM_TEST_SANITIZERS 1
@@ -127,7 +127,7 @@ static long execute_all(wlstm_plan *plan) {
 static void executing_a_plan_makes_no_heap_call(void **state) {
     (void)state;
     if (!CAN_COUNT) skip();
-    for (int backend = WLSTM_BACKEND_AUTO; backend <= WLSTM_BACKEND_NATIVE; ++backend) {
+    for (int backend = WLSTM_BACKEND_AUTO; backend < TEST_BACKENDS; ++backend) {
         for (int variant = 0; variant < 8; ++variant) {
             wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
             wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
@@ -138,7 +138,7 @@ static void executing_a_plan_makes_no_heap_call(void **state) {
             options.max_seq_len = T, options.max_batch = B, options.backend = (wlstm_backend)backend;
             options.num_threads = variant & 4 ? 2 : 1;
             assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
-            const wlstm_status status = wlstm_plan_create(lstm, &options, &plan);
+            const wlstm_status status = test_plan_create(lstm, &options, &plan);
             if (status == WLSTM_OK) {
                 assert_int_equal(execute_all(plan), 0);
                 if (atomic_load(&own_calls) + atomic_load(&foreign_calls) > 0) {

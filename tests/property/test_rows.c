@@ -16,7 +16,8 @@ enum { PROBLEMS = 40 };
 
 static uint64_t stream;
 
-static const wlstm_backend backends[] = { WLSTM_BACKEND_REFERENCE, WLSTM_BACKEND_ONEDNN, WLSTM_BACKEND_NATIVE };
+static const wlstm_backend backends[] = { WLSTM_BACKEND_REFERENCE, WLSTM_BACKEND_ONEDNN, WLSTM_BACKEND_NATIVE,
+                                          (wlstm_backend)TEST_MATMUL };
 
 /* A plan that promises the same bits whatever the neighbours and the threads. */
 static wlstm_status run_deterministic(const problem *p, int num_threads, outcome *o) {

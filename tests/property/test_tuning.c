@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "module.h"
+#include "plan/cache.h"
 #include "plan/choice.h"
 #include "plan/plan.h"
 #include "plan/search.h"
@@ -66,31 +67,52 @@ static void any_legal_choice_gives_the_reference_result(void **state) {
     }
 }
 
-/* One step through a cell whose recurrent gemm alone is oneDNN's: no short way. */
-static void a_single_step_may_mix_backends(void **state) {
+static void check_pair(const problem *p, const wli_candidate *candidate, const outcome *expected) {
+    const wli_setting setting = setting_of(p, 1);
+    assert_true(wli_candidate_legal(&setting, candidate));
+    const wli_choice choice = wli_candidate_resolve(&setting, candidate);
+    const int64_t b = random_between(&stream, 0, p->batch - 1);
+    problem alone = problem_row(p, b, p->lengths ? p->lengths[b] : p->seq_len);
+    outcome o, one, row = outcome_row(p, expected, b, alone.seq_len);
+    char text[WLI_CANDIDATE_TEXT];
+    wlstm_plan *plan;
+    wli_candidate_print(candidate, text);
+    assert_int_equal(wli_plan_make_choice(p->lstm->module.model, &setting, &choice, &plan), WLSTM_OK);
+    assert_int_equal(problem_execute(p, plan, &o), WLSTM_OK);
+    assert_true(outcomes_agree(p, text, &o, expected, false));
+    assert_int_equal(problem_execute(&alone, plan, &one), WLSTM_OK);
+    assert_true(outcomes_agree(&alone, text, &one, &row, false));
+    outcome_free(&o);
+    outcome_free(&one);
+    outcome_free(&row);
+    wlstm_plan_free(plan);
+    problem_free(&alone);
+}
+
+/* x W_ih^T by one and h W_hh^T by another, onto the same G, for the batch and for one row of it; one step of one cell, which has a
+ * short way by native kernels, too. */
+static void every_pair_of_gemms_gives_the_reference_result(void **state) {
     (void)state;
     if (strstr(wlstm_build_info(), "no oneDNN")) skip();
-    problem p = problem_draw(&stream);
-    p.config.dtype = WLSTM_F32, p.config.num_layers = 1, p.config.bidirectional = 0, p.seq_len = 1,
-    p.with_states = true;
-    problem_build(&p, &stream);
-    const wli_setting setting = setting_of(&p, 1);
-    outcome expected, o;
-    assert_int_equal(problem_run(&p, WLSTM_BACKEND_REFERENCE, &expected), WLSTM_OK);
-    for (int mix = 0; mix < 4; mix++) {
-        wli_candidate candidate = { { 0 } };
-        wlstm_plan *plan;
-        candidate.index[WLI_AXIS_PROJECT] = (uint8_t)(mix & 1), candidate.index[WLI_AXIS_STEP] = (uint8_t)(mix >> 1);
-        assert_true(wli_candidate_legal(&setting, &candidate));
-        const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
-        assert_int_equal(wli_plan_make_choice(p.lstm->module.model, &setting, &choice, &plan), WLSTM_OK);
-        assert_int_equal(problem_execute(&p, plan, &o), WLSTM_OK);
-        assert_true(outcomes_agree(&p, "mixed backends", &o, &expected, false));
-        outcome_free(&o);
-        wlstm_plan_free(plan);
+    for (int n = 0; n < PROBLEMS; n++) {
+        problem p = problem_draw(&stream);
+        p.config.dtype = WLSTM_F32;
+        if (n % 8 == 0) p.config.num_layers = 1, p.config.bidirectional = 0, p.seq_len = 1, p.with_states = true;
+        problem_build(&p, &stream);
+        outcome expected;
+        assert_int_equal(problem_run(&p, WLSTM_BACKEND_REFERENCE, &expected), WLSTM_OK);
+        for (int pair = 0; pair < WLI_GEMM_KINDS * WLI_GEMM_KINDS; pair++) {
+            wli_candidate candidate = { { 0 } };
+            candidate.index[WLI_AXIS_PROJECT] = (uint8_t)(pair % WLI_GEMM_KINDS);
+            candidate.index[WLI_AXIS_STEP] = (uint8_t)(pair / WLI_GEMM_KINDS);
+            candidate.index[WLI_AXIS_GATE_ROWS] = (uint8_t)random_between(&stream, 0, 2);
+            candidate.index[WLI_AXIS_LANES] =
+                (uint8_t)(wli_native_at(WLSTM_F32, 1) ? random_between(&stream, 0, 1) : 0);
+            check_pair(&p, &candidate, &expected);
+        }
+        outcome_free(&expected);
+        problem_free(&p);
     }
-    outcome_free(&expected);
-    problem_free(&p);
 }
 
 static void a_search_finds_a_legal_choice_within_its_time(void **state) {
@@ -153,6 +175,25 @@ static int run_plan(const char *effort, int deterministic) {
     return 0;
 }
 
+/* Prints the description of a plan for which the cache holds a pair of gemms. */
+static int describe_pair(int pair) {
+    uint64_t fixed = 7;
+    problem p = problem_draw(&fixed);
+    wli_cache_entry entry = { .threads = 1, .effort = WLSTM_EFFORT_MEASURE };
+    wlstm_plan *plan;
+    p.config.dtype = WLSTM_F32;
+    problem_build(&p, &fixed);
+    wli_problem_of(p.lstm->module.model, p.seq_len, p.batch, &entry.problem);
+    entry.candidate.index[WLI_AXIS_PROJECT] = (uint8_t)(pair % WLI_GEMM_KINDS);
+    entry.candidate.index[WLI_AXIS_STEP] = (uint8_t)(pair / WLI_GEMM_KINDS);
+    wli_cache_keep(&entry);
+    if (problem_plan(&p, WLSTM_BACKEND_AUTO, 1, &plan) != WLSTM_OK) return 1;
+    printf("%s\n", wlstm_plan_describe(plan));
+    wlstm_plan_free(plan);
+    problem_free(&p);
+    return 0;
+}
+
 static const char *program;
 
 static void run_with(const char *variables, const char *arguments, char text[2000]) {
@@ -198,13 +239,31 @@ static void the_next_process_runs_what_was_tuned(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+static void a_plan_names_its_gemms(void **state) {
+    (void)state;
+    static const char *const names[WLI_GEMM_KINDS] = { "native ", "onednn matmul ", "onednn inner product " };
+    if (strstr(wlstm_build_info(), "no oneDNN")) skip();
+    for (int pair = 0; pair < WLI_GEMM_KINDS * WLI_GEMM_KINDS; pair++) {
+        const char *project = names[pair % WLI_GEMM_KINDS], *step = names[pair / WLI_GEMM_KINDS];
+        char arguments[30], expected[60], text[2000];
+        snprintf(arguments, sizeof arguments, "describe %d", pair);
+        run_with("WLSTM_CACHE=/tmp/wavelstm-test-no-such-directory", arguments, text);
+        snprintf(expected, sizeof expected, project == step ? ": project and step %s" : ": project %s", project);
+        if (!strstr(text, expected)) fail_msg("\"%s\" expected, got \"%s\"", expected, text);
+        snprintf(expected, sizeof expected, project == step ? "step %s" : ", step %s", step);
+        if (!strstr(text, expected)) fail_msg("\"%s\" expected, got \"%s\"", expected, text);
+    }
+}
+
 int main(int argc, char **argv) {
     program = argv[0];
     if (argc == 4 && strcmp(argv[1], "run") == 0) return run_plan(argv[2], argv[3][0] == '1');
+    if (argc == 3 && strcmp(argv[1], "describe") == 0) return describe_pair(argv[2][0] - '0');
     stream = random_test_stream();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_legal_choice_gives_the_reference_result),
-        cmocka_unit_test(a_single_step_may_mix_backends),
+        cmocka_unit_test(every_pair_of_gemms_gives_the_reference_result),
+        cmocka_unit_test(a_plan_names_its_gemms),
         cmocka_unit_test(a_search_finds_a_legal_choice_within_its_time),
         cmocka_unit_test(a_stopped_search_fails),
         cmocka_unit_test(the_next_process_runs_what_was_tuned),

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "compare.h"
+#include "module.h"
+#include "plan/plan.h"
 #include "random.h"
 
 void *test_allocate(wlstm_dtype dtype, int64_t count) {
@@ -184,13 +186,26 @@ wlstm_status problem_execute(const problem *p, wlstm_plan *plan, outcome *o) {
         wlstm_plan_execute(plan, p->seq_len, p->batch, p->lengths, p->x, p->h_0, p->c_0, o->out, o->h_n, o->c_n));
 }
 
+wlstm_status test_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan) {
+    if ((int)options->backend != TEST_MATMUL) return wlstm_plan_create(lstm, options, plan);
+    const wli_setting setting = {
+        .model = lstm->module.model, .seq_len = options->max_seq_len, .batch = options->max_batch, .threads = 1
+    };
+    wli_candidate candidate = { { 0 } };
+    candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = WLI_GEMM_MATMUL;
+    *plan = NULL;
+    if (!wli_candidate_legal(&setting, &candidate)) return WLSTM_ERROR_UNSUPPORTED;
+    const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+    return wli_plan_make_choice(lstm->module.model, &setting, &choice, plan);
+}
+
 wlstm_status problem_plan(const problem *p, wlstm_backend backend, int num_threads, wlstm_plan **plan) {
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
     options.max_seq_len = p->seq_len;
     options.max_batch = p->batch > 0 ? p->batch : 1;
     options.backend = backend;
     options.num_threads = num_threads;
-    return complain(p, "wlstm_plan_create", wlstm_plan_create(p->lstm, &options, plan));
+    return complain(p, "wlstm_plan_create", test_plan_create(p->lstm, &options, plan));
 }
 
 wlstm_status problem_run(const problem *p, wlstm_backend backend, outcome *o) {
@@ -221,6 +236,6 @@ bool outcomes_agree(const problem *p, const char *what, const outcome *a, const 
 }
 
 const char *backend_name(wlstm_backend backend) {
-    static const char *const names[] = { "auto", "reference", "onednn", "native" };
+    static const char *const names[] = { "auto", "reference", "onednn", "native", "onednn matmul" };
     return names[backend];
 }

@@ -23,6 +23,12 @@ typedef struct outcome {
     void *out, *h_n, *c_n; /* [T, B, D*R] (or batch_first), [D*L, B, R], [D*L, B, H] */
 } outcome;
 
+/* Backends as tests count them: the public ones, and both gemms by oneDNN's matmul, which only tuning chooses. */
+enum { TEST_MATMUL = WLSTM_BACKEND_NATIVE + 1, TEST_BACKENDS };
+
+/* wlstm_plan_create, for any of them. */
+wlstm_status test_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
+
 /* malloc that aborts when there is none; 0 elements give a pointer too. */
 void *test_allocate(wlstm_dtype dtype, int64_t count);
 
