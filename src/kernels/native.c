@@ -33,15 +33,22 @@ enum { CACHED_BYTES = 8 << 20 };
 enum { NEAR_AHEAD = 384, LONE_AHEAD = 2112 };
 _Static_assert(LONE_AHEAD + 64 * WLI_PANEL_VECTORS <= WLI_PANELS_PADDING, "prefetches stay within the panels' memory");
 
+/* How a pass prefetches what is at its `next`. As two streams, next_stream apart, as a core's prefetcher follows each and one alone
+ * does not draw all that memory gives; the pass's own weights are then prefetched as well. Where few passes share the next block it
+ * goes into the L2, as so much of it would push out of the L1 what the pass itself needs. A vector of 64 bytes makes the core follow
+ * the own weights by itself. */
+typedef enum fetching { FETCH_ONE_STREAM, FETCH_INTO_L1, FETCH_INTO_L2 } fetching;
+enum { FEW_PASSES = 2 };
+
 /* One pass of a tile over a block of a panel: its vectors of each k at weights, weights_step apart, the second panel of a pair
- * panel_stride further on. What is at `next` is prefetched on the way. With next_stream that is done as two streams, as a core's
- * prefetcher follows each and one alone does not draw all that memory gives, and the pass's own weights are prefetched as well. */
+ * panel_stride further on. */
 typedef struct tile_pass {
     int64_t depth;
     const real *weights;
     const char *next;
     int64_t weights_step, panel_stride;
-    int64_t next_step, next_stream; /* bytes that `next` moves on with k; from it to the second stream, or 0 */
+    int64_t next_step, next_stream; /* bytes that `next` moves on with k; from it to the second stream */
+    fetching fetch;
 } tile_pass;
 
 /* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
@@ -159,7 +166,8 @@ static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t t
         pass.next = (const char *)(last_block ? p->next : p->weights + to * width) +
                     (first / p->tile_vectors * tiles + index) * step * pass.depth;
         pass.next_step = streamed ? step / 2 : step;
-        pass.next_stream = streamed ? step / 2 * pass.depth : 0;
+        pass.next_stream = step / 2 * pass.depth;
+        pass.fetch = !streamed ? FETCH_ONE_STREAM : passes > FEW_PASSES ? FETCH_INTO_L1 : FETCH_INTO_L2;
     }
     return pass;
 }

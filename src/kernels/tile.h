@@ -8,8 +8,8 @@
 
 #define TILE_WIDTH (TILE_PANELS * TILE_VECTORS)
 
-/* a: TILE_ROWS pointers to [pass->depth]; `streamed` is a constant once inlined. */
-WLI_INLINE void TILE_NAME(multiply_pass)(const bool streamed, const tile_pass *pass, const real *const *a,
+/* a: TILE_ROWS pointers to [pass->depth]; `fetch` is a constant once inlined. */
+WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *pass, const real *const *a,
                                          vec acc[TILE_ROWS * TILE_WIDTH]) {
     const real *row[TILE_ROWS], *weights = pass->weights;
     const char *next = pass->next;
@@ -23,12 +23,17 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const bool streamed, const tile_pass *p
         vec x[TILE_ROWS];
 #endif
         if (TILE_PANELS == 1) {
-            const char *own = streamed ? (const char *)weights + NEAR_AHEAD : next;
-            UNROLL for (int line = 0; line < TILE_VECTORS * WLI_VECTOR_BYTES; line += 64)
-                __builtin_prefetch(own + line);
-            UNROLL for (int line = 0; streamed && line < TILE_VECTORS * WLI_VECTOR_BYTES / 2; line += 64) {
+            const int bytes = TILE_VECTORS * WLI_VECTOR_BYTES;
+            const char *own = fetch == FETCH_ONE_STREAM ? next : (const char *)weights + NEAR_AHEAD;
+            const bool own_too = fetch != FETCH_INTO_L2 || WLI_VECTOR_BYTES < 64;
+            UNROLL for (int line = 0; own_too && line < bytes; line += 64) __builtin_prefetch(own + line);
+            UNROLL for (int line = 0; fetch == FETCH_INTO_L1 && line < bytes / 2; line += 64) {
                 __builtin_prefetch(next + line);
                 __builtin_prefetch(next + next_stream + line);
+            }
+            UNROLL for (int line = 0; fetch == FETCH_INTO_L2 && line < bytes / 2; line += 64) {
+                __builtin_prefetch(next + line, 0, 2);
+                __builtin_prefetch(next + next_stream + line, 0, 2);
             }
             next += next_step;
         }
@@ -51,10 +56,12 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const bool streamed, const tile_pass *p
 }
 
 WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a, vec acc[TILE_ROWS * TILE_WIDTH]) {
-    if (TILE_PANELS == 1 && pass->next_stream)
-        TILE_NAME(multiply_pass)(true, pass, a, acc);
+    if (TILE_PANELS == 1 && pass->fetch == FETCH_INTO_L2)
+        TILE_NAME(multiply_pass)(FETCH_INTO_L2, pass, a, acc);
+    else if (TILE_PANELS == 1 && pass->fetch == FETCH_INTO_L1)
+        TILE_NAME(multiply_pass)(FETCH_INTO_L1, pass, a, acc);
     else
-        TILE_NAME(multiply_pass)(false, pass, a, acc);
+        TILE_NAME(multiply_pass)(FETCH_ONE_STREAM, pass, a, acc);
 }
 
 /* C tile [TILE_ROWS, ldc] = (bias or C) + A W^T. */
