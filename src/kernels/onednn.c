@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A row count is run as the largest size that fits, again and again: 13 = 8 + 4 + 1 of a gemm for up to 13..15 rows. */
-enum { MAX_SIZES = 32 };
+/* A row count is run as the largest size that fits, again and again: 13 = 8 + 4 + 1 of a gemm for up to 13..15 rows. More than
+ * LARGEST_SIZE rows at once would gain nothing. */
+enum { LARGEST_SIZE = 1 << 20, MAX_SIZES = 21 };
 
 /* One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
 static dnnl_engine_t engine;
@@ -126,7 +127,7 @@ static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
 static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec) {
     gemm->inner_product = spec->inner_product;
     gemm->depth = spec->depth, gemm->columns = spec->columns, gemm->ldc = spec->ldc;
-    for (int64_t rows = spec->max_rows; rows > 0;) {
+    for (int64_t rows = spec->max_rows < LARGEST_SIZE ? spec->max_rows : LARGEST_SIZE; rows > 0;) {
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
         dnnl_status_t status = make_size(gemm, size, !spec->bias, gemm->num_sizes == 1);

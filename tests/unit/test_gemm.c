@@ -98,6 +98,22 @@ static void every_kind_multiplies(void **state) {
     }
 }
 
+/* What a plan with the largest batch asks for, before there is no memory for its scratch. */
+static void the_most_rows_fit(void **state) {
+    (void)state;
+    const int64_t most = INT64_C(1) << 40;
+    wli_model *model = draw_model(5);
+    for (wli_gemm_kind kind = WLI_GEMM_NATIVE; kind < WLI_GEMM_KINDS; kind++) {
+        wli_cell_kernels cell;
+        if (!built_in(kind)) continue;
+        assert_int_equal(
+            wli_cell_kernels_make(&cell, model, 0, kind, kind, wli_native_get(WLSTM_F32), most, most, false), WLSTM_OK);
+        check_product(&cell, false, 13);
+        wli_cell_kernels_release(&cell);
+    }
+    wli_model_release(model);
+}
+
 /* oneDNN's fast inner products write dense rows only; everybody else wants them an odd number of lines apart. */
 static void rows_are_dense_for_inner_products(void **state) {
     (void)state;
@@ -120,6 +136,7 @@ static void rows_are_dense_for_inner_products(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_multiplies),
+        cmocka_unit_test(the_most_rows_fit),
         cmocka_unit_test(rows_are_dense_for_inner_products),
     };
     stream = random_test_stream();
