@@ -6,8 +6,9 @@ wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, 
                                    wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
                                    int64_t project_rows, int64_t step_rows, bool small_pages) {
     const wli_cell_weights *weights = &model->cells[cell];
-    /* Both write the same rows of G. */
-    const bool dense = project_kind == WLI_GEMM_INNER_PRODUCT || step_kind == WLI_GEMM_INNER_PRODUCT;
+    /* Two write the same rows of G, the third its own. */
+    const bool dense_hidden = step_kind == WLI_GEMM_INNER_PRODUCT;
+    const bool dense = dense_hidden || project_kind == WLI_GEMM_INNER_PRODUCT;
     memset(kernels, 0, sizeof *kernels);
     kernels->weights = weights;
     kernels->element = wli_dtype_size(model->dtype);
@@ -20,7 +21,7 @@ wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, 
                                dense, small_pages);
     if (status == WLSTM_OK && weights->weight_hr)
         status = wli_gemm_make(&kernels->hr, model, cell, WLI_WEIGHT_HR, step_kind, native, &kernels->layout, step_rows,
-                               dense, small_pages);
+                               dense_hidden, small_pages);
     return status;
 }
 

@@ -20,11 +20,12 @@ static bool built_in(wli_gemm_kind kind) {
     return kind == WLI_GEMM_NATIVE || !strstr(wlstm_build_info(), "no oneDNN");
 }
 
-static wli_model *draw_model(int64_t hidden_size) {
+static wli_model *draw_model(int64_t hidden_size, int64_t proj_size) {
     const wli_model_spec spec = { .dtype = WLSTM_F32,
                                   .num_layers = 1,
                                   .input_size = random_between(&stream, 1, 70),
                                   .hidden_size = hidden_size,
+                                  .proj_size = proj_size,
                                   .bias = random_flag(&stream) };
     wli_model *model;
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
@@ -79,7 +80,7 @@ static void check_product(const wli_cell_kernels *cell, bool recurrent, int64_t 
 static void every_kind_multiplies(void **state) {
     (void)state;
     for (int n = 0; n < PROBLEMS; n++) {
-        wli_model *model = draw_model(random_between(&stream, 1, 70));
+        wli_model *model = draw_model(random_between(&stream, 1, 70), 0);
         const wli_gemm_kind project = (wli_gemm_kind)random_between(&stream, 0, WLI_GEMM_KINDS - 1);
         const wli_gemm_kind step = (wli_gemm_kind)random_between(&stream, 0, WLI_GEMM_KINDS - 1);
         const int64_t project_rows = random_between(&stream, 1, 40), step_rows = random_between(&stream, 1, 9);
@@ -102,7 +103,7 @@ static void every_kind_multiplies(void **state) {
 static void the_most_rows_fit(void **state) {
     (void)state;
     const int64_t most = INT64_C(1) << 40;
-    wli_model *model = draw_model(5);
+    wli_model *model = draw_model(5, 0);
     for (wli_gemm_kind kind = WLI_GEMM_NATIVE; kind < WLI_GEMM_KINDS; kind++) {
         wli_cell_kernels cell;
         if (!built_in(kind)) continue;
@@ -117,7 +118,7 @@ static void the_most_rows_fit(void **state) {
 /* oneDNN's fast inner products write dense rows only; everybody else wants them an odd number of lines apart. */
 static void rows_are_dense_for_inner_products(void **state) {
     (void)state;
-    wli_model *model = draw_model(64);
+    wli_model *model = draw_model(64, 32);
     for (int pair = 0; pair < WLI_GEMM_KINDS * WLI_GEMM_KINDS; pair++) {
         const wli_gemm_kind project = (wli_gemm_kind)(pair % WLI_GEMM_KINDS);
         const wli_gemm_kind step = (wli_gemm_kind)(pair / WLI_GEMM_KINDS);
@@ -128,6 +129,7 @@ static void rows_are_dense_for_inner_products(void **state) {
                          WLSTM_OK);
         assert_int_equal(cell.ih.stride, dense ? 256 : wli_gate_stride(256, sizeof(float)));
         assert_int_equal(cell.hh.stride, cell.ih.stride);
+        assert_int_equal(cell.hr.stride, step == WLI_GEMM_INNER_PRODUCT ? 32 : wli_gate_stride(32, sizeof(float)));
         wli_cell_kernels_release(&cell);
     }
     wli_model_release(model);
