@@ -68,6 +68,13 @@ run(0 --model ${MODEL} --prefix lstm. --batch 1,3 --seq 5 --threads 1 --time-lim
 expect("${output}" "\nt5b3i4h48l2 ")
 expect_cached(6)
 run(0 --export ${WORK}/exported.json)
+# What the first run probed of two threads is still there.
+file(READ ${WORK}/exported.json exported)
+string(JSON before GET "${probed}" rates 1)
+string(JSON after ERROR_VARIABLE error GET "${exported}" rates 1)
+if(NOT after STREQUAL before)
+  message(FATAL_ERROR "rates of two threads: ${before} expected, got ${after}")
+endif()
 run(0 --forget t12b3i20h24l2)
 expect_cached(4)
 run(0 --forget)

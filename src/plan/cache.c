@@ -10,7 +10,7 @@
 /* The user's tier and the system's; what the process tunes goes into the first. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static wli_cache_table user, system_tier;
-static bool have_read, unsaved_rates;
+static bool have_read, unsaved_rates[WLI_CACHE_RATES];
 
 /* A file that is not there is the usual case; any other trouble is worth a line to those who asked for lines. */
 static void read_tier(const char *directory, wli_cache_table *table) {
@@ -83,24 +83,26 @@ void wli_cache_keep(const wli_cache_entry *entry) {
     leave();
 }
 
+/* The user's over the system's. */
+static const wli_rates *rates_in_use(int index) {
+    return user.rates[index].threads ? &user.rates[index] : &system_tier.rates[index];
+}
+
 bool wli_cache_rates(int threads, wli_rates *one, wli_rates *all) {
-    bool found = false;
     enter();
-    const wli_cache_table *tier = user.num_rates ? &user : &system_tier;
-    for (int i = 0; i < tier->num_rates; i++) {
-        if (tier->rates[i].threads == 1) *one = *all = tier->rates[i], found = true;
-    }
-    for (int i = 0; i < tier->num_rates && found; i++)
-        if (tier->rates[i].threads <= threads && tier->rates[i].threads > all->threads) *all = tier->rates[i];
+    const wli_rates *single = rates_in_use(0), *several = rates_in_use(1);
+    *one = *single;
+    *all = several->threads && several->threads <= threads ? *several : *single;
     leave();
-    return found;
+    return one->threads > 0;
 }
 
 void wli_cache_keep_rates(const wli_rates *rates, int count) {
     enter();
-    memcpy(user.rates, rates, (size_t)count * sizeof *rates);
-    user.num_rates = count;
-    unsaved_rates = true;
+    for (int i = 0; i < count; i++) {
+        wli_cache_table_put_rates(&user, &rates[i]);
+        unsaved_rates[rates[i].threads > 1] = true;
+    }
     leave();
 }
 
@@ -133,7 +135,7 @@ static bool lay_over(wli_cache_table *to, const wli_cache_table *from, bool unsa
         entry.unsaved = unsaved;
         room = wli_cache_table_put(to, &entry);
     }
-    if (from->num_rates) memcpy(to->rates, from->rates, sizeof to->rates), to->num_rates = from->num_rates;
+    for (int i = 0; i < WLI_CACHE_RATES; i++) wli_cache_table_put_rates(to, &from->rates[i]);
     return room;
 }
 
@@ -143,7 +145,8 @@ static wlstm_status read_over(const char *path, bool unsaved) {
     if (status != WLSTM_OK) return status;
     enter();
     if (!lay_over(&user, &table, unsaved)) status = wli_out_of_memory("plan cache", table.count);
-    if (table.num_rates) unsaved_rates = unsaved;
+    for (int i = 0; i < WLI_CACHE_RATES; i++)
+        if (table.rates[i].threads) unsaved_rates[i] = unsaved;
     leave();
     wli_cache_table_clear(&table);
     return status;
@@ -167,8 +170,8 @@ static bool collect(bool only_unsaved, bool with_system, wli_cache_table *table)
     if (with_system) room = lay_over(table, &system_tier, false);
     for (size_t i = 0; i < user.count && room; i++)
         if (user.entries[i].unsaved || !only_unsaved) room = wli_cache_table_put(table, &user.entries[i]);
-    if (user.num_rates && (unsaved_rates || !only_unsaved))
-        memcpy(table->rates, user.rates, sizeof user.rates), table->num_rates = user.num_rates;
+    for (int i = 0; i < WLI_CACHE_RATES; i++)
+        if (unsaved_rates[i] || !only_unsaved) wli_cache_table_put_rates(table, &user.rates[i]);
     leave();
     return room;
 }
@@ -185,7 +188,8 @@ static void mark_saved(const wli_cache_table *saved) {
         const wli_cache_entry *entry = wli_cache_table_find(saved, &user.entries[i].problem, user.entries[i].threads);
         if (entry && same_entry(entry, &user.entries[i])) user.entries[i].unsaved = false;
     }
-    if (saved->num_rates) unsaved_rates = false;
+    for (int i = 0; i < WLI_CACHE_RATES; i++)
+        if (saved->rates[i].threads) unsaved_rates[i] = false;
     leave();
 }
 
@@ -197,7 +201,7 @@ wlstm_status wlstm_plan_cache_save(const char *directory) {
     wlstm_status status = WLSTM_OK;
     if (!collect(own, false, &changes))
         status = wli_out_of_memory("plan cache", changes.count);
-    else if (!own || changes.count || changes.num_rates)
+    else if (!own || changes.count || changes.rates[0].threads || changes.rates[1].threads)
         status = wli_cache_merge(directory, &changes, NULL, false);
     if (status == WLSTM_OK && own) mark_saved(&changes);
     wli_cache_table_clear(&changes);
@@ -226,7 +230,7 @@ wlstm_status wlstm_plan_cache_forget(const char *problem) {
     enter();
     wli_cache_table_forget(&user, forgotten);
     wli_cache_table_forget(&system_tier, forgotten);
-    if (!problem) unsaved_rates = false;
+    if (!problem) memset(unsaved_rates, 0, sizeof unsaved_rates);
     leave();
     const char *directory = wli_environment_get()->cache_directory;
     if (!directory) return WLSTM_OK;

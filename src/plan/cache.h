@@ -27,13 +27,14 @@ enum { WLI_CACHE_RATES = 2, WLI_CACHE_ENTRIES = 4096, WLI_CACHE_THREADS = 1 << 1
 typedef struct wli_cache_table {
     wli_cache_entry *entries;
     size_t count, capacity;
-    wli_rates rates[WLI_CACHE_RATES]; /* of one thread and of more, as the probe measured them */
-    int num_rates;
+    wli_rates rates[WLI_CACHE_RATES]; /* of one thread and of more, as the probe measured them; of 0: it did not */
 } wli_cache_table;
 
 /* Adds or replaces; false when there is no memory or room. Append is for what is known not to be there. */
 bool wli_cache_table_append(wli_cache_table *table, const wli_cache_entry *entry);
 bool wli_cache_table_put(wli_cache_table *table, const wli_cache_entry *entry);
+/* In the place of those of one thread, or of those of more; what nobody probed (0 threads) changes nothing. */
+void wli_cache_table_put_rates(wli_cache_table *table, const wli_rates *rates);
 const wli_cache_entry *wli_cache_table_find(const wli_cache_table *table, const wli_problem *problem, int threads);
 /* Every thread count of the problem, or everything (NULL). */
 void wli_cache_table_forget(wli_cache_table *table, const wli_problem *problem);
@@ -74,8 +75,9 @@ wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
 /* Keeps a tuned choice, in memory; wlstm_plan_cache_save puts it into the file. */
 void wli_cache_keep(const wli_cache_entry *entry);
 
-/* The probe's rates of one thread and of the most up to `threads`; false when nobody probed. */
+/* The probe's rates of one thread, and of more where those are no more than `threads`; false when nobody probed. */
 bool wli_cache_rates(int threads, wli_rates *one, wli_rates *all);
+/* At most one of one thread and one of more, each in its place. */
 void wli_cache_keep_rates(const wli_rates *rates, int count);
 
 /* Calls `visit` for every entry, the user's over the system's. */

@@ -130,8 +130,7 @@ static wlstm_status merge_locked(const char *path, const wli_cache_table *change
     if (found == WLSTM_OK && (forget_all || forgotten)) wli_cache_table_forget(&table, forget_all ? NULL : forgotten);
     bool room = true;
     for (size_t i = 0; i < changes->count && room; i++) room = wli_cache_table_put(&table, &changes->entries[i]);
-    for (int i = 0; i < changes->num_rates; i++) table.rates[i] = changes->rates[i];
-    if (changes->num_rates) table.num_rates = changes->num_rates;
+    for (int i = 0; i < WLI_CACHE_RATES; i++) wli_cache_table_put_rates(&table, &changes->rates[i]);
     wlstm_status status = room ? wli_cache_write(path, &table) : wli_out_of_memory("plan cache", table.count);
     wli_cache_table_clear(&table);
     return status;

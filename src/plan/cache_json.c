@@ -50,7 +50,8 @@ static json_t *encode_entry(const wli_cache_entry *entry) {
 char *wli_cache_encode(const wli_cache_table *table) {
     json_t *rates = json_array(), *plans = json_object();
     int failed = 0;
-    for (int i = 0; i < table->num_rates; i++) failed |= json_array_append_new(rates, encode_rates(&table->rates[i]));
+    for (int i = 0; i < WLI_CACHE_RATES; i++)
+        if (table->rates[i].threads) failed |= json_array_append_new(rates, encode_rates(&table->rates[i]));
     for (size_t i = 0; i < table->count; i++) {
         char name[WLI_PROBLEM_NAME_BYTES], key[KEY_BYTES];
         wli_problem_format(&table->entries[i].problem, name);
@@ -179,11 +180,14 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
         return wrong(path, "machine", "this machine, this library and this oneDNN");
     if (!json_is_array(rates) || json_array_size(rates) > WLI_CACHE_RATES)
         return wrong(path, "rates", "an array of at most 2");
-    for (size_t i = 0; i < json_array_size(rates); i++)
-        if (!decode_rates(json_array_get(rates, i), &table->rates[table->num_rates++]))
+    for (size_t i = 0; i < json_array_size(rates); i++) {
+        wli_rates probed;
+        if (!decode_rates(json_array_get(rates, i), &probed))
             return wrong(path, "rates",
                          "threads, flops_f32, flops_f64 and 14 bandwidths, positive; if there, region_us, barrier_us, "
                          "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6");
+        wli_cache_table_put_rates(table, &probed);
+    }
     if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)
         return wrong(path, "plans", "an object of at most 4096 entries");
     json_object_foreach(plans, key, value) {

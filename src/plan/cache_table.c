@@ -44,12 +44,16 @@ bool wli_cache_table_put(wli_cache_table *table, const wli_cache_entry *entry) {
     return present || wli_cache_table_append(table, entry);
 }
 
+void wli_cache_table_put_rates(wli_cache_table *table, const wli_rates *rates) {
+    if (rates->threads > 0) table->rates[rates->threads > 1] = *rates;
+}
+
 void wli_cache_table_forget(wli_cache_table *table, const wli_problem *problem) {
     size_t kept = 0;
     for (size_t i = 0; i < table->count && problem; i++)
         if (!same_problem(&table->entries[i].problem, problem)) table->entries[kept++] = table->entries[i];
     table->count = kept;
-    if (!problem) table->num_rates = 0;
+    if (!problem) memset(table->rates, 0, sizeof table->rates);
 }
 
 void wli_cache_table_clear(wli_cache_table *table) {

@@ -399,7 +399,7 @@ static void a_hostile_cache(void **state) {
                                         .task = 1,
                                         .cell_f32 = 1e-12,
                                         .cell_f64 = 1 };
-            wli_cache_table table = { .num_rates = 2, .rates = { extreme, extreme } };
+            wli_cache_table table = { .rates = { extreme, extreme } };
             wli_cache_entry entry = { .threads = 2, .effort = WLSTM_EFFORT_PATIENT, .untuned_seconds = 1e9 };
             table.rates[1].threads = 2;
             if (axis % 2) table.rates[1].barrier = 1, table.rates[1].region = table.rates[1].task = 1e-12;

@@ -29,7 +29,6 @@ static wli_cache_table make_table(void) {
     const wli_cache_entry entries[] = { entry_of("t10b3i100h20l4", 2, 3), entry_of("t10b3i100h20l4", 1, 0),
                                         entry_of("t7b1i3h9l2p4-bi-nobias-f64", 8, 5) };
     for (int i = 0; i < 3; i++) assert_true(wli_cache_table_put(&table, &entries[i]));
-    table.num_rates = 1;
     table.rates[0] = (wli_rates){ .threads = 1,
                                   .flops_f32 = 4.5e10,
                                   .flops_f64 = 2.25e10,
@@ -68,7 +67,8 @@ static void what_is_written_is_read_back(void **state) {
         assert_true(got->effort == wanted->effort && !got->unsaved);
         assert_true(got->tuned_seconds > 0.999e-3 && got->tuned_seconds < 1.001e-3);
     }
-    assert_int_equal(read.num_rates, 1);
+    assert_int_equal(read.rates[0].threads, 1);
+    assert_int_equal(read.rates[1].threads, 0);
     assert_true(read.rates[0].bandwidths[13] == 14e9);
     assert_same_costs(&read.rates[0], &table.rates[0]);
     wli_cache_table_clear(&read);
@@ -91,7 +91,7 @@ static void costs_that_are_not_there_are_guessed(void **state) {
     json_decref(root);
     assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
     const wli_rates guess = wli_rates_guess(1);
-    assert_int_equal(read.num_rates, 1);
+    assert_int_equal(read.rates[0].threads, 1);
     assert_same_costs(&read.rates[0], &guess);
     assert_true(read.rates[0].flops_f32 == 4.5e10 && read.rates[0].bandwidths[13] == 14e9);
     free(text);
@@ -302,6 +302,34 @@ static void the_public_functions_go_through_files(void **state) {
     assert_int_equal(scratch_count(), 2); /* the two files, nothing beside them */
 }
 
+/* A later probe of one thread alone leaves the file what an earlier one measured of two. */
+static void rates_are_kept_by_threads(void **state) {
+    (void)state;
+    wli_cache_table table = make_table();
+    wli_rates both[2] = { table.rates[0], table.rates[0] }, one, all;
+    char directory[512], command[700];
+    snprintf(directory, sizeof directory, "%s", scratch_path("cache"));
+    both[1].threads = 2, both[1].flops_f32 = 9e10;
+    wli_cache_keep_rates(both, 2);
+    assert_int_equal(wlstm_plan_cache_save(directory), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
+    assert_false(wli_cache_rates(2, &one, &all));
+    both[0].flops_f32 = 5e10;
+    wli_cache_keep_rates(both, 1);
+    assert_true(wli_cache_rates(2, &one, &all));
+    assert_int_equal(all.threads, 1);
+    assert_int_equal(wlstm_plan_cache_save(directory), WLSTM_OK);
+    assert_int_equal(wlstm_plan_cache_load(directory), WLSTM_OK);
+    assert_true(wli_cache_rates(2, &one, &all));
+    assert_true(one.threads == 1 && one.flops_f32 == 5e10 && all.threads == 2 && all.flops_f32 == 9e10);
+    assert_true(wli_cache_rates(1, &one, &all));
+    assert_int_equal(all.threads, 1);
+    assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
+    wli_cache_table_clear(&table);
+    snprintf(command, sizeof command, "rm -r '%s'", directory);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void) {
     setenv("WLSTM_CACHE", "off", 1);
     const struct CMUnitTest tests[] = {
@@ -313,6 +341,7 @@ int main(void) {
         cmocka_unit_test(the_nearest_has_the_same_model_and_threads),
         cmocka_unit_test(the_process_finds_the_nearest_usable_entry),
         cmocka_unit_test_setup_teardown(the_public_functions_go_through_files, scratch_create, scratch_remove),
+        cmocka_unit_test_setup_teardown(rates_are_kept_by_threads, scratch_create, scratch_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
