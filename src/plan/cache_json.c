@@ -101,12 +101,10 @@ static bool same_machine(const json_t *machine) {
     return same;
 }
 
-/* Microseconds in the text; what it does not name stays as guessed. */
+/* Microseconds in the text. */
 static bool decode_cost(const json_t *rates, const char *name, double *seconds) {
     const double shortest = 1e-6, longest = 1e6;
-    const json_t *value = json_object_get(rates, name);
-    if (!value) return true;
-    if (!read_number(value, shortest, longest, seconds)) return false;
+    if (!read_number(json_object_get(rates, name), shortest, longest, seconds)) return false;
     *seconds *= 1e-6;
     return true;
 }
@@ -114,15 +112,15 @@ static bool decode_cost(const json_t *rates, const char *name, double *seconds) 
 static bool decode_rates(const json_t *value, wli_rates *rates) {
     const double lowest = 1e3, highest = 1e18;
     const json_t *threads = json_object_get(value, "threads"), *bandwidths = json_object_get(value, "bandwidths");
-    if (!json_is_integer(threads) || json_integer_value(threads) < 1 || json_integer_value(threads) > WLI_CACHE_THREADS)
-        return false;
-    *rates = wli_rates_guess((int)json_integer_value(threads));
-    if (!read_number(json_object_get(value, "flops_f32"), lowest, highest, &rates->flops_f32) ||
+    if (!json_is_integer(threads) || json_integer_value(threads) < 1 ||
+        json_integer_value(threads) > WLI_CACHE_THREADS ||
+        !read_number(json_object_get(value, "flops_f32"), lowest, highest, &rates->flops_f32) ||
         !read_number(json_object_get(value, "flops_f64"), lowest, highest, &rates->flops_f64) ||
         !decode_cost(value, "region_us", &rates->region) || !decode_cost(value, "barrier_us", &rates->barrier) ||
         !decode_cost(value, "task_us", &rates->task) || !decode_cost(value, "cell_f32_us", &rates->cell_f32) ||
         !decode_cost(value, "cell_f64_us", &rates->cell_f64) || json_array_size(bandwidths) != WLI_RATE_SIZES)
         return false;
+    rates->threads = (int)json_integer_value(threads);
     for (size_t s = 0; s < WLI_RATE_SIZES; s++)
         if (!read_number(json_array_get(bandwidths, s), lowest, highest, &rates->bandwidths[s])) return false;
     return true;
@@ -184,8 +182,8 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
         wli_rates probed;
         if (!decode_rates(json_array_get(rates, i), &probed))
             return wrong(path, "rates",
-                         "threads, flops_f32, flops_f64 and 14 bandwidths, positive; if there, region_us, barrier_us, "
-                         "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6");
+                         "threads, flops_f32, flops_f64 and 14 bandwidths, positive, and region_us, barrier_us, "
+                         "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6,");
         wli_cache_table_put_rates(table, &probed);
     }
     if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)
