@@ -1,17 +1,21 @@
 """The measuring process: it holds a worker for each engine and lets them run one at a time, in rounds.
 
+In a round every engine has one short turn, so that a ratio is of times that lie close together; all problems are gone
+through several times, each time by new processes with new models and plans, so that a problem's rounds are spread over
+the whole run (bench/peers/ratios.py makes one ratio of them).
+
 No two engines ever run together. An engine's threads may go on spinning for a while after its last call (OpenMP
 runtimes and thread pools do, from microseconds to 200 ms), and each is left to its own defaults, as these are what its
 users get; so before the next engine's turn, `settle` waits until no thread of the last one is running."""
 
 import os
 import pickle
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from . import steal
 from .environment import BENCH
 from .reference import PEER_TOLERANCE, TOLERANCE, compare
 from .tasks import Task
@@ -19,8 +23,9 @@ from .tasks import Task
 MODULES = {"wavelstm": "wavelstm", "pytorch": "pytorch", "onnxruntime": "onnxruntime", "openvino": "openvino",
            "onednn-system": "onednn", "onednn-pypi": "onednn"}
 OURS = "wavelstm"
-LEAST_SECONDS, LEAST_CALLS = 0.02, 2  # of one engine's turn in a round
-LEAST_ROUNDS, MOST_ROUNDS, LEAST_TIME = 3, 30, 3.0  # a short problem gets more rounds than asked for, until LEAST_TIME
+TURN_SECONDS = 0.01  # of one engine's turn in a round, one call at least
+LONG_SECONDS = 0.1  # a problem of which the fastest engine's call takes this long is left out of every second pass
+MOST_STOLEN, REPEAT_SECONDS = 0.02, 0.5  # a turn that lost more is repeated, as long as a pass of a problem has time
 SETTLE_SECONDS = 1.0  # a thread that spins for longer than this is the engine's own affair
 
 
@@ -80,27 +85,36 @@ class Worker:
         self.process.wait()
 
 
+def ask_together(workers: list, method: str, *arguments) -> tuple:
+    """What needs no quiet, of all at once: ({worker: answer}, {worker: the EngineError})"""
+    answers, errors = {}, {}
+    for step in (lambda worker: worker.send(method, *arguments),
+                 lambda worker: answers.__setitem__(worker, worker.receive())):
+        for worker in workers:
+            try:
+                if worker not in errors:
+                    step(worker)
+            except EngineError as error:
+                errors[worker] = error
+    return answers, errors
+
+
 def start_workers(configs: dict, threads: int) -> tuple:
     """([workers], {engine: version}, {engine: why it is absent})"""
-    workers, versions, absent = [], {}, {}
-    for engine, config in configs.items():
-        worker = Worker(engine, threads, config)
-        try:
-            versions[engine] = worker.ask("version")
-            workers.append(worker)
-        except EngineError as error:
-            absent[engine] = str(error)
-            worker.stop()
-    return workers, versions, absent
+    answers, errors = ask_together([Worker(engine, threads, config) for engine, config in configs.items()], "version")
+    for worker in errors:
+        worker.stop()
+    return list(answers), {worker.engine: version for worker, version in answers.items()}, \
+        {worker.engine: str(error) for worker, error in errors.items()}
 
 
 def tolerance(engine: str, task: Task) -> tuple:
     return TOLERANCE[task.problem.dtype] if engine in (OURS, "pytorch") else PEER_TOLERANCE
 
 
-def prepare(worker: Worker, task: Task, expected: tuple, seed: int, stream: int = 0) -> dict | None:
-    """Readies the engine for the task by the fastest of its ways that are right; None if it does not do such tasks."""
-    ways = worker.ask("prepare", task, seed, stream)
+def choose_way(worker: Worker, task: Task, expected: tuple) -> dict | None:
+    """Of what the engine has built the fastest that is right; None if it does not do such tasks."""
+    ways = worker.ask("first_call")
     worker.settle()
     if not ways:
         return None
@@ -111,13 +125,33 @@ def prepare(worker: Worker, task: Task, expected: tuple, seed: int, stream: int 
                           f"{tolerance(worker.engine, task)}")
     name, estimate = worker.ask("choose", right)
     worker.settle()
-    return {"engine": worker.engine, "way": name, "estimate": estimate, "rounds": [],
-            "max_error": max(error for (close, error) in checks if close)}
+    return {"way": name, "estimate": estimate, "max_error": max(error for (close, error) in checks if close),
+            "turns": []}
 
 
-def measure(workers: list, task: Task, expected: tuple, rounds: int, seed: int, time_limit: float) -> tuple:
-    """([a record for each engine that did the task], {engine: what went wrong})"""
-    records, errors, active = {}, {}, []
+class Turns:
+    """Lets engines take turns at one problem in one pass; those that lost much to the machine's neighbours again."""
+
+    def __init__(self):
+        self.spare = REPEAT_SECONDS
+
+    def take(self, worker: Worker, estimate: float) -> float:
+        """The fastest call's seconds in the engine's least disturbed turn."""
+        turns = []
+        while True:
+            before, start = steal.ticks(), time.monotonic()
+            fastest = worker.ask("turn", estimate, TURN_SECONDS)
+            worker.settle()
+            turns.append((steal.share(before, steal.ticks()), fastest))
+            if len(turns) > 1:
+                self.spare -= time.monotonic() - start
+            if turns[-1][0] <= MOST_STOLEN or self.spare <= 0.0:
+                return min(turns)[1]
+
+
+def measure(workers: list, task: Task, expected: tuple, seed: int, seconds: float) -> tuple:
+    """One pass of a task: ({engine that did it: its record}, {engine: what went wrong})"""
+    records, errors, turns = {}, {}, Turns()
 
     def guarded(worker: Worker, step) -> None:
         try:
@@ -125,36 +159,36 @@ def measure(workers: list, task: Task, expected: tuple, rounds: int, seed: int, 
         except EngineError as error:
             errors[worker.engine] = str(error)
             records.pop(worker.engine, None)
-            if worker in active:
-                active.remove(worker)
 
     def ready(worker: Worker) -> None:
-        if record := prepare(worker, task, expected, seed):
+        if record := choose_way(worker, task, expected):
             records[worker.engine] = record
-            active.append(worker)
 
-    def sample(worker: Worker) -> None:
+    def turn(worker: Worker) -> None:
         record = records[worker.engine]
-        seconds = worker.ask("sample", record["estimate"], LEAST_SECONDS, LEAST_CALLS)
-        worker.settle()
-        record["rounds"].append({"calls": len(seconds), "min": min(seconds), "median": statistics.median(seconds)})
+        record["turns"].append(turns.take(worker, record["estimate"]))
 
     for worker in workers:
         if worker.process.poll() is not None:  # it died of the task before
             worker.start()
+    built, failed = ask_together(workers, "build", task, seed, 0)
+    errors.update({worker.engine: str(error) for worker, error in failed.items()})
+    for worker in built:
+        worker.settle()
+    for worker in built:
         guarded(worker, ready)
-    start = time.monotonic()
-    for turn in range(max(rounds, MOST_ROUNDS)):
-        elapsed = time.monotonic() - start
-        if turn >= rounds and elapsed > LEAST_TIME or turn >= LEAST_ROUNDS and elapsed > time_limit:
-            break
-        for place in range(len(active)):  # each round begins with another engine
-            if place < len(active):
-                guarded(active[(place + turn) % len(active)], sample)
+    start, number = time.monotonic(), 0
+    while records and (number == 0 or time.monotonic() - start < seconds):
+        for place in range(len(workers)):  # each round begins with another engine
+            worker = workers[(place + number) % len(workers)]
+            if worker.engine in records:
+                guarded(worker, turn)
+        number += 1
     for worker in workers:
         if worker.process.poll() is None:
             guarded(worker, lambda w: w.ask("release"))
-    for record in records.values():
-        record["min"] = min(turn["min"] for turn in record["rounds"])
-        record["median"] = statistics.median(turn["median"] for turn in record["rounds"])
-    return list(records.values()), errors
+    return records, errors
+
+
+def is_long(records: dict) -> bool:
+    return min((min(record["turns"]) for record in records.values()), default=0.0) >= LONG_SECONDS

@@ -2,7 +2,7 @@
 batch 1; of each peer, N processes do the same. Sequences a second of all together, the best of the rounds."""
 
 from .reference import TOLERANCE, compare, reference
-from .rounds import OURS, EngineError, Worker, prepare
+from .rounds import OURS, EngineError, Worker, choose_way
 from .tasks import Task, make_data
 
 SECONDS, ROUNDS = 0.5, 3
@@ -14,13 +14,15 @@ def start(engine: str, config: dict, count: int, task: Task, seed: int) -> list:
     workers = [Worker(engine, 1, config) for _ in range(1 if engine == OURS else count)]
     try:
         if engine == OURS:
-            for stream, (_, results) in enumerate(workers[0].ask("prepare_streams", task, seed, count)):
+            workers[0].ask("build_streams", task, seed, count)
+            for stream, (_, results) in enumerate(workers[0].ask("first_call")):
                 close, error = compare(results, reference(task, make_data(task, seed, stream)), *TOLERANCE["f32"])
                 if not close:
                     raise EngineError(f"stream {stream} of {count}: wrong result, largest error {error:.2g}")
         else:
             for stream, worker in enumerate(workers):
-                prepare(worker, task, reference(task, make_data(task, seed, stream)), seed, stream)
+                worker.ask("build", task, seed, stream)
+                choose_way(worker, task, reference(task, make_data(task, seed, stream)))
     except EngineError:
         stop(workers)
         raise

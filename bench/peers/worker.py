@@ -16,7 +16,7 @@ import numpy as np
 from .tasks import Task, make_data
 
 LONG_SECONDS = 0.25  # a call this long is not repeated to choose between an engine's ways
-WARM_SECONDS = 2e-3  # of untimed calls before a sample: the other engines have had the caches
+WARM_SECONDS = 2e-3  # of untimed calls before a turn: the other engines have had the caches
 
 
 class Worker:
@@ -28,20 +28,19 @@ class Worker:
     def version(self) -> str:
         return self.engine.version
 
-    def prepare(self, task: Task, seed: int, stream: int) -> list:
-        """[(name, results)] of each way in which the engine can run the task, or [] if it cannot."""
-        if not self.engine.supports(task):
-            return []
-        self.candidates = self.engine.candidates(task, make_data(task, seed, stream))
-        self.first_seconds = [float(candidate.sample(0.0, 1)[0]) for candidate in self.candidates]
-        return [(candidate.name, candidate.results()) for candidate in self.candidates]
+    def build(self, task: Task, seed: int, stream: int) -> None:
+        """All ways in which the engine can run the task, none if it cannot. May run beside other engines' builds."""
+        if self.engine.supports(task):
+            self.candidates = self.engine.candidates(task, make_data(task, seed, stream))
 
-    def prepare_streams(self, task: Task, seed: int, count: int) -> list:
-        """As prepare, of one candidate for each host thread."""
+    def build_streams(self, task: Task, seed: int, count: int) -> None:
+        """As build, of one candidate for each host thread."""
         self.streams = True
         self.candidates = self.engine.stream_candidates(task, [make_data(task, seed, i) for i in range(count)])
-        for candidate in self.candidates:
-            candidate.sample(0.0, 1)
+
+    def first_call(self) -> list:
+        """[(name, results)] of each candidate"""
+        self.first_seconds = [float(candidate.sample(0.0, 1)[0]) for candidate in self.candidates]
         return [(candidate.name, candidate.results()) for candidate in self.candidates]
 
     def choose(self, right: list) -> tuple:
@@ -53,11 +52,12 @@ class Worker:
         gc.collect()
         return best.name, seconds
 
-    def sample(self, estimate: float, least_seconds: float, least_calls: int) -> list:
+    def turn(self, estimate: float, seconds: float) -> float:
+        """The fastest call's seconds of those made in so long, one at least."""
         way = self.candidates[0]
         if estimate < 10 * WARM_SECONDS:
             way.sample(WARM_SECONDS, 1)
-        return way.sample(least_seconds, least_calls).tolist()
+        return float(np.min(way.sample(seconds, 1)))
 
     def rate(self, seconds: float) -> float:
         """Calls a second, over all the host threads of this process."""
