@@ -8,7 +8,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from .report import title
-from .rounds import MODULES
+from .workers import MODULES
 
 STYLES = dict(zip(MODULES, (("black", "-", "o"), ("0.55", "--", "s"), ("0.4", ":", "^"), ("0.6", "-.", "v"),
                             ("0.3", "--", "D"), ("0.7", "-", "x"))))

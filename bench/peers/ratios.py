@@ -1,14 +1,16 @@
 """From the turns of all engines to one ratio a problem, and what two runs agree on. Only Python's own library.
 
-An engine's turns are [[seconds of each round] of each pass]. In a round the engines run within some tenths of a second,
-so what slows the machine then slows all of them; a pass lies minutes from the next, so a slow state of one engine
-(where its memory lies, what the neighbours of a virtual machine do) counts as one of several."""
+An engine's turns are [[seconds of each round] of each pass]. On a shared machine the same call takes up to half as long
+again for seconds or for minutes, as the neighbours of a processor decide, and not every engine suffers alike: medians of
+two runs differ with their neighbours. What an engine takes when it is left alone is the same in every run, if only each
+run has such moments for each engine; rounds all over the run find them, and `settled` tells whether they were found."""
 
 import math
 import statistics
 
 AGREE = 0.05  # two runs' ratios agree within this
 AGREEING = 0.9  # and this share of them has to
+SETTLED = 0.01  # an engine was left alone if two passes have the same fastest turn within this
 
 
 def geometric_mean(values: list) -> float:
@@ -19,20 +21,23 @@ def fastest(passes: list) -> float:
     return min(map(min, passes))
 
 
-def typical(passes: list) -> float:
-    """The median of a pass, over the passes."""
-    return geometric_mean([statistics.median(seconds) for seconds in passes])
-
-
 def best_peer(turns: dict, ours: str) -> str | None:
-    """The peer of the least typical time in {engine: turns}: one for the whole run, since the least of many in each
-    round would be whichever was lucky then."""
-    return min((engine for engine in turns if engine != ours), key=lambda engine: typical(turns[engine]), default=None)
+    """The peer of the least time in {engine: turns}."""
+    return min((engine for engine in turns if engine != ours), key=lambda engine: fastest(turns[engine]), default=None)
+
+
+def settled(turns: dict, ours: str) -> bool:
+    """Whether ours and the best peer have come as near to their fastest turn in a second pass."""
+    for engine in {ours, best_peer(turns, ours)} & set(turns):
+        first, *others = sorted(map(min, turns[engine]))
+        if not others or others[0] > first * (1.0 + SETTLED):
+            return False
+    return True
 
 
 def round_ratios(peer: list, ours: list) -> list:
-    """The peer's time over ours in each round of each pass, above 1 where we are faster."""
-    return [[theirs / own for theirs, own in zip(*both)] for both in zip(peer, ours)]
+    """The peer's time over ours in each round of all passes, above 1 where we are faster."""
+    return [theirs / own for both in zip(peer, ours) for theirs, own in zip(*both)]
 
 
 def quartiles(values: list) -> tuple:
@@ -45,12 +50,12 @@ def quartiles(values: list) -> tuple:
 
 def conclude(turns: dict, ours: str) -> dict:
     """What a table and a comparison of two runs need of {engine: turns}; without ours or a peer, less of it."""
-    concluded = {"best_peer": best_peer(turns, ours)}
-    if ours in turns and concluded["best_peer"]:
-        ratios = round_ratios(turns[concluded["best_peer"]], turns[ours])
-        concluded["ratio"] = typical(ratios)
-        concluded["middle_half"] = quartiles([ratio for one_pass in ratios for ratio in one_pass])
-    return concluded
+    peer = best_peer(turns, ours)
+    if ours not in turns or peer is None:
+        return {"best_peer": peer}
+    ratios = round_ratios(turns[peer], turns[ours])
+    return {"best_peer": peer, "ratio": fastest(turns[peer]) / fastest(turns[ours]),
+            "round_median": statistics.median(ratios), "middle_half": quartiles(ratios)}
 
 
 def differ(old: float, new: float) -> float:

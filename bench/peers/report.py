@@ -1,7 +1,7 @@
 """The tables."""
 
 from .ratios import geometric_mean
-from .rounds import OURS
+from .workers import OURS
 
 TITLES = {"wavelstm": "wavelstm", "pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
           "onednn-system": "oneDNN", "onednn-pypi": "oneDNN"}
@@ -33,7 +33,7 @@ def microseconds(seconds: float) -> str:
 
 def results_table(results: list, engines: list, versions: dict) -> str:
     header = ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio",
-              "middle half"]
+              "ratios of the rounds"]
     rows = []
     for result in results:
         times = {record["engine"]: record["min"] for record in result["engines"]}
@@ -43,8 +43,8 @@ def results_table(results: list, engines: list, versions: dict) -> str:
             row.append(microseconds(times[engine]) if engine in times else
                        "wrong" if "wrong" in result["errors"].get(engine, "") else missing)
         row.append(title(result["best_peer"], versions) if result["best_peer"] else "-")
-        row += [f"{result['ratio']:.2f}", "{:.2f} to {:.2f}".format(*result["middle_half"])] if "ratio" in result \
-            else ["-", "-"]
+        row += [f"{result['ratio']:.2f}", "{:.2f} ({:.2f} to {:.2f})".format(result["round_median"], *result["middle_half"])
+                ] if "ratio" in result else ["-", "-"]
         rows.append(row)
     return markdown(header, rows)
 
@@ -74,4 +74,19 @@ def streams_table(results: list, engines: list, versions: dict) -> str:
                      *(f"{rates[engine]:.0f}" if engine in rates else "-" for engine in engines),
                      title(best, versions) if best else "-",
                      f"{rates[OURS] / peers[best]:.2f}" if OURS in rates and best else "-"])
+    return markdown(header, rows)
+
+
+def memory_table(results: list, engines: list, versions: dict) -> str:
+    header = ["problem", "threads", "model, x, out", *(title(engine, versions) for engine in engines),
+              "best peer", "ratio"]
+    rows = []
+    for result in results:
+        found = result["bytes"]
+        peers = {engine: size for engine, size in found.items() if engine != OURS}
+        best = min(peers, key=peers.get, default=None)
+        rows.append([result["problem"], result["threads"], f"{result['least'] / 1e6:.0f}",
+                     *(f"{found[engine] / 1e6:.0f}" if engine in found else "-" for engine in engines),
+                     title(best, versions) if best else "-",
+                     f"{peers[best] / found[OURS]:.2f}" if OURS in found and best else "-"])
     return markdown(header, rows)

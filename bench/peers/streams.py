@@ -2,8 +2,9 @@
 batch 1; of each peer, N processes do the same. Sequences a second of all together, the best of the rounds."""
 
 from .reference import TOLERANCE, compare, reference
-from .rounds import OURS, EngineError, Worker, choose_way
+from .rounds import choose_way
 from .tasks import Task, make_data
+from .workers import OURS, EngineError, Worker
 
 SECONDS, ROUNDS = 0.5, 3
 TASKS = [Task.forward(name) for name in ("t10b1i100h20l4", "t150b1i256h256l1", "t100b1i128h128l4")]

@@ -17,35 +17,24 @@ from peers import ratios, steal  # noqa: E402
 
 
 class Ratios(unittest.TestCase):
-    def test_taken_within_a_round(self):
+    def test_of_the_fastest_turns(self):
+        # Each engine was left alone for a moment, each in another pass; the first pass was disturbed from end to end.
+        ours = [[1.5, 1.6, 1.4], [1.0, 1.3], [1.1]]
+        peer = [[3.9, 3.6, 3.6], [2.4, 2.6], [2.0]]
+        concluded = ratios.conclude({"ours": ours, "peer": peer, "other": [[9.0] * 3, [9.0] * 2, [9.0]]}, "ours")
+        self.assertEqual(concluded["best_peer"], "peer")
+        self.assertAlmostEqual(concluded["ratio"], 2.0)
+
+    def test_of_the_rounds(self):
         # The machine is slower in every other round, by far more than the engines differ.
         ours = [[1.0, 3.0, 1.0], [5.0, 1.0]]
         peer = [[1.25, 3.75, 1.25], [6.25, 1.25]]
         concluded = ratios.conclude({"ours": ours, "peer": peer}, "ours")
-        self.assertAlmostEqual(concluded["ratio"], 1.25)
+        self.assertAlmostEqual(concluded["round_median"], 1.25)
         self.assertAlmostEqual(concluded["middle_half"][0], 1.25)
         self.assertAlmostEqual(concluded["middle_half"][1], 1.25)
-
-    def test_median_of_a_pass_geometric_mean_over_passes(self):
-        ours = [[1.0] * 3, [1.0] * 5]
-        peer = [[2.0, 2.0, 90.0], [0.1, 8.0, 8.0, 8.0, 90.0]]
-        self.assertAlmostEqual(ratios.conclude({"ours": ours, "peer": peer}, "ours")["ratio"], 4.0)
-
-    def test_a_pass_counts_the_same_whatever_its_rounds(self):
-        ours = [[1.0] * 100, [1.0]]
-        peer = [[1.0] * 100, [4.0]]
-        self.assertAlmostEqual(ratios.conclude({"ours": ours, "peer": peer}, "ours")["ratio"], 2.0)
-
-    def test_one_best_peer_for_the_whole_run(self):
-        # "lucky" has the fastest turn of all and the least in half of the rounds.
-        turns = {"ours": [[1.0] * 4], "steady": [[2.0] * 4], "lucky": [[0.5, 1.9, 9.0, 9.0]]}
-        concluded = ratios.conclude(turns, "ours")
-        self.assertEqual(concluded["best_peer"], "steady")
-        self.assertAlmostEqual(concluded["ratio"], 2.0)
-
-    def test_middle_half_of_all_rounds(self):
         concluded = ratios.conclude({"ours": [[1.0] * 2, [1.0] * 3], "peer": [[5.0, 1.0], [4.0, 2.0, 3.0]]}, "ours")
-        self.assertEqual(tuple(concluded["middle_half"]), (2.0, 4.0))
+        self.assertEqual((concluded["round_median"], *concluded["middle_half"]), (3.0, 2.0, 4.0))
         self.assertEqual(ratios.quartiles([1.5]), (1.5, 1.5))
 
     def test_without_ours_or_peers_there_is_no_ratio(self):
@@ -53,8 +42,18 @@ class Ratios(unittest.TestCase):
         self.assertEqual(ratios.conclude({"ours": [[1.0]]}, "ours"), {"best_peer": None})
         self.assertEqual(ratios.conclude({}, "ours"), {"best_peer": None})
 
-    def test_fastest_of_all_turns(self):
-        self.assertEqual(ratios.fastest([[3.0, 2.0], [4.0, 1.0]]), 1.0)
+    def test_settled(self):
+        again, once = [[1.005, 1.3], [1.0], [1.2]], [[1.02, 1.3], [1.0], [1.2]]
+        peer, slow = [[2.0], [2.0], [2.0]], [[3.0], [4.0], [5.0]]
+        self.assertTrue(ratios.settled({"ours": again, "peer": peer}, "ours"))
+        self.assertFalse(ratios.settled({"ours": once, "peer": peer}, "ours"))
+        self.assertFalse(ratios.settled({"ours": peer, "peer": once}, "ours"))
+        self.assertTrue(ratios.settled({"ours": again, "peer": peer, "slow": slow}, "ours"))
+        self.assertFalse(ratios.settled({"ours": [[1.0, 1.0]], "peer": [[2.0, 2.0]]}, "ours"))
+        self.assertTrue(ratios.settled({"peer": again}, "ours"))
+
+    def test_geometric_mean(self):
+        self.assertAlmostEqual(ratios.geometric_mean([1.0, 4.0]), 2.0)
 
 
 class Steal(unittest.TestCase):
