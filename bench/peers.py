@@ -46,11 +46,11 @@ def arguments() -> argparse.Namespace:
                              "engine by its plainest way")
     parser.add_argument("--threads", type=sizes, default=[1, 2], metavar="LIST", help="thread counts (1,2)")
     parser.add_argument("--passes", type=int, default=5,
-                        help="times that all problems are gone through, with new models and plans, those with calls of "
-                             "0.1 s and more every second time; half as many more for those whose fastest turns have not "
+                        help="times that all problems are gone through, with new models and plans, those that take more "
+                             "than 3 s to prepare every second time; half as many more for those whose fastest turns have not "
                              "come again (5)")
-    parser.add_argument("--seconds", type=float, default=0.75, metavar="S",
-                        help="no new round of a problem in a pass after S seconds (0.75)")
+    parser.add_argument("--seconds", type=float, default=1.0, metavar="S",
+                        help="seconds in a pass for the rounds of a problem, half of its preparation at least (1)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, inputs, lengths and --random (0)")
     parser.add_argument("--engines", metavar="LIST", help="only these of wavelstm,pytorch,onnxruntime,openvino,"
                                                           "onednn-system,onednn-pypi")

@@ -27,7 +27,7 @@ def wanted(number: int, count: int, passes: list) -> bool:
     """Whether a task that has had these passes takes part in pass `number` of `count` regular ones and some more."""
     if not passes:
         return True
-    if any(one.is_long() for one in passes):
+    if passes[0].preparation > rounds.COSTLY_SECONDS:
         return number < count and number % 2 == 0
     return number < count or not ratios.settled(all_turns(passes), workers.OURS)
 

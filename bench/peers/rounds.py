@@ -14,7 +14,8 @@ from .workers import OURS, EngineError, Worker, ask_together
 
 TURN_SECONDS = 0.01  # of one engine in a round, one call at least
 MOST_STOLEN, MOST_TRIES = 0.02, 3  # a turn that lost more of the processors is repeated, as long as its task has time
-LONG_SECONDS = 0.1  # a task of which the fastest engine's call takes this long is left out of every second pass
+COSTLY_SECONDS = 3.0  # a task that takes this long to prepare is left out of every second pass
+ROUNDS_SHARE = 0.5  # of the time to prepare a task, which its rounds may take at least
 
 
 def tolerance(engine: str, task: Task) -> tuple:
@@ -41,7 +42,7 @@ class Pass:
     """One task in one pass: its engines' records, what went wrong with others, the time that is left for rounds."""
 
     def __init__(self, task: Task, seconds: float):
-        self.task, self.left = task, seconds
+        self.task, self.left, self.preparation = task, seconds, 0.0
         self.records, self.errors = {}, {}
 
     def guarded(self, worker: Worker, step) -> None:
@@ -52,6 +53,7 @@ class Pass:
             self.records.pop(worker.engine, None)
 
     def prepare(self, workers: list, expected: tuple, seed: int, processors: list) -> None:
+        start = time.monotonic()
         for worker in workers:
             worker.stay_on(processors)
         built, failed = ask_together(workers, "build", self.task, seed, 0)
@@ -67,6 +69,8 @@ class Pass:
             worker.settle()
         for worker in built:
             self.guarded(worker, choose)
+        self.preparation = time.monotonic() - start
+        self.left = max(self.left, ROUNDS_SHARE * self.preparation)
 
     def round(self, workers: list, number: int, processors: list) -> None:
         start = time.monotonic()
@@ -89,12 +93,9 @@ class Pass:
                 self.guarded(worker, turn)
         self.left -= time.monotonic() - start
 
-    def is_long(self) -> bool:
-        return min((min(record["turns"]) for record in self.records.values()), default=0.0) >= LONG_SECONDS
-
 
 def measure(workers: list, group: dict, seed: int, seconds: float) -> list:
-    """One pass of a group of tasks, {task: what it must give}, with so many seconds for the rounds of each."""
+    """One pass of a group of tasks, {task: what it must give}, with so many seconds at least for the rounds of each."""
     processors = sorted(os.sched_getaffinity(0))
     for worker in workers:
         if worker.process.poll() is not None:  # it died of the group before
