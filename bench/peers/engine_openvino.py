@@ -53,6 +53,8 @@ class Engine:
         self.core = openvino.Core()
         self.options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
                         "INFERENCE_NUM_THREADS": threads}
+        if threads == 1:  # it would pin the caller to the first processor, where all processes side by side would meet
+            self.options["ENABLE_CPU_PINNING"] = False
         self.version = openvino.__version__.split("-")[0]
 
     @staticmethod

@@ -6,7 +6,7 @@ from .rounds import choose_way
 from .tasks import Task, make_data
 from .workers import OURS, EngineError, Worker
 
-SECONDS, ROUNDS = 0.5, 3
+SECONDS, ROUNDS = 0.1, 20
 TASKS = [Task.forward(name) for name in ("t10b1i100h20l4", "t150b1i256h256l1", "t100b1i128h128l4")]
 
 
