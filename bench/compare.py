@@ -37,7 +37,8 @@ def load(path: Path) -> tuple:
                 runs.setdefault(name, []).append(entry["real_time"] * UNITS[entry.get("time_unit", "ns")])
         return runs, {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not the JSON of wlstm-bench or peers.py ({type(error).__name__}: {error})") from error
+        why = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path}: not the JSON of wlstm-bench or peers.py ({why})") from error
 
 
 def noise(seconds: list) -> float:

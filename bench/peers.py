@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures wavelstm beside PyTorch, ONNX Runtime, OpenVINO and oneDNN's own LSTM primitive (the system's oneDNN, and
-3.2 from PyPI): the same problems, weights, inputs and thread count, each engine in a process of its own, in
-rounds of short turns. All problems are gone through --passes times, so that the rounds of each are spread over the run.
+3.2 from PyPI): the same problems, weights, inputs and thread count, each engine in a process of its own, in rounds
+of short turns. All problems are gone through --passes times, so that the rounds of each are spread over the run.
 
 Every engine must first give the result of the equations in float64: ours and PyTorch within the defaults of
 torch.testing.assert_close, the others, which promise no bound, within rtol = atol = 1e-4. Timed is one forward call,
@@ -42,13 +42,13 @@ def arguments() -> argparse.Namespace:
                         help="as many host threads as --threads says share one model of ours, beside as many processes "
                              "of each peer")
     parser.add_argument("--memory", action="store_true",
-                        help="the most bytes resident while a model runs, beyond the interpreter and the libraries, each "
-                             "engine by its plainest way")
+                        help="the most bytes resident while a model runs, beyond the interpreter and the libraries, "
+                             "each engine by its plainest way")
     parser.add_argument("--threads", type=sizes, default=[1, 2], metavar="LIST", help="thread counts (1,2)")
     parser.add_argument("--passes", type=int, default=5,
-                        help="times that all problems are gone through, with new models and plans, those that take more "
-                             "than 3 s to prepare every second time; half as many more for those whose fastest turns have not "
-                             "come again (5)")
+                        help="times that all problems are gone through, with new models and plans, those that take "
+                             "more than 3 s to prepare every second time; half as many more for those whose fastest "
+                             "turns have not come again (5)")
     parser.add_argument("--seconds", type=float, default=1.0, metavar="S",
                         help="seconds in a pass for the rounds of a problem, half of its preparation at least (1)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, inputs, lengths and --random (0)")

@@ -1,9 +1,10 @@
 """From the turns of all engines to one ratio a problem, and what two runs agree on. Only Python's own library.
 
-An engine's turns are [[seconds of each round] of each pass]. On a shared machine the same call takes up to half as long
-again for seconds or for minutes, as the neighbours of a processor decide, and not every engine suffers alike: medians of
-two runs differ with their neighbours. What an engine takes when it is left alone is the same in every run, if only each
-run has such moments for each engine; rounds all over the run find them, and `settled` tells whether they were found."""
+An engine's turns are [[seconds of each round] of each pass]. On a shared machine the same call takes up to half as
+long again for seconds or for minutes, as the neighbours of a processor decide, and not every engine suffers alike:
+medians of two runs differ with their neighbours. What an engine takes when it is left alone is the same in every run,
+if only each run has such moments for each engine; rounds all over the run find them, and `settled` tells whether they
+were found."""
 
 import math
 import statistics

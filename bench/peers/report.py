@@ -43,8 +43,11 @@ def results_table(results: list, engines: list, versions: dict) -> str:
             row.append(microseconds(times[engine]) if engine in times else
                        "wrong" if "wrong" in result["errors"].get(engine, "") else missing)
         row.append(title(result["best_peer"], versions) if result["best_peer"] else "-")
-        row += [f"{result['ratio']:.2f}", "{:.2f} ({:.2f} to {:.2f})".format(result["round_median"], *result["middle_half"])
-                ] if "ratio" in result else ["-", "-"]
+        if "ratio" in result:
+            low, high = result["middle_half"]
+            row += [f"{result['ratio']:.2f}", f"{result['round_median']:.2f} ({low:.2f} to {high:.2f})"]
+        else:
+            row += ["-", "-"]
         rows.append(row)
     return markdown(header, rows)
 
