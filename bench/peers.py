@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Measures wavelstm beside PyTorch, ONNX Runtime, OpenVINO and oneDNN's own LSTM primitive (the system's oneDNN, and
-3.2 from PyPI): the same problems, weights, inputs and thread count, each engine in a process of its own, interleaved in
-rounds.
+3.2 from PyPI): the same problems, weights, inputs and thread count, each engine in a process of its own, in rounds
+of short turns. All problems are gone through --passes times, so that the rounds of each are spread over the run.
 
 Every engine must first give the result of the equations in float64: ours and PyTorch within the defaults of
 torch.testing.assert_close, the others, which promise no bound, within rtol = atol = 1e-4. Timed is one forward call,
 out, (h_n, c_n) = lstm(x) with zero initial state: ours and oneDNN from a loop in C, the others from Python as their
 users call them, by the fastest way each offers. Weights, plans and compiled models are made before the clock starts.
-Times are microseconds, the minimum over all rounds; a ratio is the best peer's time over ours, above 1 where ours is
-faster.
+Times are microseconds, the minimum over all turns; a ratio is the best peer's time over ours, above 1 where ours is
+faster. Beside it are the ratios of the single rounds: their median and, in brackets, their middle half.
 
 Exit status: 0; 1 if ours fails or gives a wrong result; 2 for wrong usage."""
 
@@ -16,7 +16,6 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from peers import environment
@@ -42,10 +41,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--streams", action="store_true",
                         help="as many host threads as --threads says share one model of ours, beside as many processes "
                              "of each peer")
+    parser.add_argument("--memory", action="store_true",
+                        help="the most bytes resident while a model runs, beyond the interpreter and the libraries, "
+                             "each engine by its plainest way")
     parser.add_argument("--threads", type=sizes, default=[1, 2], metavar="LIST", help="thread counts (1,2)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds a problem, more of a short one (7)")
-    parser.add_argument("--time-limit", type=float, default=40.0, metavar="S",
-                        help="no new round of a problem after S seconds, but 3 at least (40)")
+    parser.add_argument("--passes", type=int, default=5,
+                        help="times that all problems are gone through, with new models and plans, those that take "
+                             "more than 3 s to prepare every second time; half as many more for those whose fastest "
+                             "turns have not come again (5)")
+    parser.add_argument("--seconds", type=float, default=1.0, metavar="S",
+                        help="seconds in a pass for the rounds of a problem, half of its preparation at least (1)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, inputs, lengths and --random (0)")
     parser.add_argument("--engines", metavar="LIST", help="only these of wavelstm,pytorch,onnxruntime,openvino,"
                                                           "onednn-system,onednn-pypi")
@@ -56,16 +61,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--venv", type=Path,
                         help=f"where the peers live, made if missing ({environment.default_venv()})")
     options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error("--rounds: at least 1 expected")
+    if options.streams and options.memory:
+        parser.error("--streams or --memory expected, got both")
+    if options.passes < 1:
+        parser.error("--passes: at least 1 expected")
     return options
 
 
 def choose_tasks(options: argparse.Namespace) -> list:
-    from peers import streams, tasks
+    from peers import memory, streams, tasks
     chosen = [tasks.Task.forward(name) for name in options.problems]
     if options.streams:
         return chosen or streams.TASKS
+    if options.memory:
+        return chosen or memory.TASKS
     chosen += tasks.CELLS if options.cells else []
     chosen += tasks.RAGGED if options.ragged else []
     if options.random:
@@ -74,7 +83,7 @@ def choose_tasks(options: argparse.Namespace) -> list:
     if not chosen:
         lines = (environment.BENCH / "grid.txt").read_text().splitlines()
         chosen = [tasks.Task.forward(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
-    return chosen
+    return list(dict.fromkeys(chosen))
 
 
 def progress(text: str) -> None:
@@ -82,37 +91,23 @@ def progress(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def run_tasks(options: argparse.Namespace, chosen: list, configs: dict, versions: dict, absent: dict) -> list:
-    from peers import rounds
-    from peers.reference import reference
-    from peers.tasks import make_data
-    results, references, start = [], {}, time.monotonic()
-    for threads in options.threads:
-        workers, found, missing = rounds.start_workers(configs, threads)
-        versions.update(found)
-        absent.update(missing)
-        for done, task in enumerate(chosen):
-            progress(f"{threads} threads: {done + 1} of {len(chosen)}, {task}, {time.monotonic() - start:.0f} s")
-            if task not in references:
-                references[task] = reference(task, make_data(task, options.seed))
-            records, errors = rounds.measure(workers, task, references[task], options.rounds, options.seed,
-                                             options.time_limit)
-            results.append({"problem": str(task), "threads": threads, "flops": task.flops(), "engines": records,
-                            "errors": errors})
-        for worker in workers:
-            worker.stop()
-    progress("")
-    return results
+def run_tasks(options: argparse.Namespace, chosen: list, configs: dict) -> tuple:
+    from peers import passes
+    return passes.measure_all(configs, chosen, options.threads, options.passes, options.seconds, options.seed, progress)
 
 
-def run_streams(options: argparse.Namespace, chosen: list, configs: dict, versions: dict, absent: dict) -> list:
-    from peers import rounds, streams
-    workers, found, missing = rounds.start_workers(configs, 1)
-    versions.update(found)
-    absent.update(missing)
-    for worker in workers:
+def present_engines(configs: dict) -> tuple:
+    """({engine that can be started: its config}, {engine: version}, {engine: why it is absent})"""
+    from peers import workers
+    started, versions, absent = workers.start_workers(configs, 1)
+    for worker in started:
         worker.stop()
-    present = {engine: configs[engine] for engine in found}
+    return {engine: configs[engine] for engine in versions}, versions, absent
+
+
+def run_streams(options: argparse.Namespace, chosen: list, configs: dict) -> tuple:
+    from peers import streams
+    present, versions, absent = present_engines(configs)
     results = []
     for task in chosen:
         for count in options.threads:
@@ -120,43 +115,60 @@ def run_streams(options: argparse.Namespace, chosen: list, configs: dict, versio
             rates, errors = streams.measure_streams(present, task, count, options.seed)
             results.append({"problem": str(task), "streams": count, "rates": rates, "errors": errors})
     progress("")
-    return results
+    return results, versions, absent
+
+
+def run_memory(options: argparse.Namespace, chosen: list, configs: dict) -> tuple:
+    from peers import memory
+    present, versions, absent = present_engines(configs)
+    results = []
+    for task in chosen:
+        for threads in options.threads:
+            progress(f"{task}, {threads} threads")
+            found, errors = memory.measure_memory(present, task, threads, options.seed)
+            results.append({"problem": str(task), "threads": threads, "least": task.problem.bytes(), "bytes": found,
+                            "errors": errors})
+    progress("")
+    return results, versions, absent
 
 
 def main() -> int:
     options = arguments()
     environment.enter_venv(options.venv or environment.default_venv(), options.venv is not None)
-    from peers import report, rounds
-    names = options.engines.split(",") if options.engines else list(rounds.MODULES)
-    if unknown := set(names) - set(rounds.MODULES):
-        print(f"peers: no engine {', '.join(sorted(unknown))}; there are {', '.join(rounds.MODULES)}", file=sys.stderr)
+    from peers import report, workers
+    names = options.engines.split(",") if options.engines else list(workers.MODULES)
+    if unknown := set(names) - set(workers.MODULES):
+        print(f"peers: no engine {', '.join(sorted(unknown))}; there are {', '.join(workers.MODULES)}", file=sys.stderr)
         return 2
     if options.without_ours:
-        names = [name for name in names if name != rounds.OURS]
+        names = [name for name in names if name != workers.OURS]
     try:
         chosen = choose_tasks(options)
     except ValueError as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
-    machine, versions, absent = environment.machine(), {}, {}
+    machine = environment.machine()
     if machine["load"] > 0.5:
         print(f"peers: this machine is busy (load {machine['load']:.1f}): threads that wait for each other will suffer",
               file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="wavelstm-peers-") as directory:
-        configs, missing = environment.helper_configs(names, Path(directory), options.library)
-        absent.update(missing)
-        if rounds.OURS in absent:
-            print(f"peers: {absent[rounds.OURS]} (--without-ours measures the peers alone)", file=sys.stderr)
+        configs, not_built = environment.helper_configs(names, Path(directory), options.library)
+        if workers.OURS in not_built:
+            print(f"peers: {not_built[workers.OURS]} (--without-ours measures the peers alone)", file=sys.stderr)
             return 1
-        run = run_streams if options.streams else run_tasks
-        results = run(options, chosen, configs, versions, absent)
+        run = run_streams if options.streams else run_memory if options.memory else run_tasks
+        results, versions, not_started = run(options, chosen, configs)
+        absent = not_built | not_started
 
     engines = [name for name in names if name in versions]
     print(f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}\n")
     if options.streams:
         print("Sequences a second, the best of the rounds.\n\n" + report.streams_table(results, engines, versions))
+    elif options.memory:
+        print("MB resident at most, beyond the interpreter and the libraries.\n\n"
+              + report.memory_table(results, engines, versions))
     else:
-        print("Microseconds a call, the minimum of the rounds.\n\n" + report.results_table(results, engines, versions))
+        print("Microseconds a call, the fastest of all turns.\n\n" + report.results_table(results, engines, versions))
         print("\n" + report.summary(results))
     for engine, why in absent.items():
         print(f"absent: {report.TITLES[engine]} ({engine}): {why}", file=sys.stderr)
@@ -165,13 +177,13 @@ def main() -> int:
             print(f"{result['problem']}: {engine}: {why}", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps(
-            {"machine": machine, "versions": versions, "absent": absent, "seed": options.seed, "rounds": options.rounds,
+            {"machine": machine, "versions": versions, "absent": absent, "seed": options.seed, "passes": options.passes,
              "results": results}, indent=1) + "\n")
-    if options.plots and not options.streams:
+    if options.plots and not (options.streams or options.memory):
         from peers.plots import save_plots
         for path in save_plots(results, versions, options.plots):
             print(f"wrote {path}", file=sys.stderr)
-    ours_failed = rounds.OURS in absent or any(rounds.OURS in result["errors"] for result in results)
+    ours_failed = workers.OURS in absent or any(workers.OURS in result["errors"] for result in results)
     return 1 if ours_failed else 0
 
 

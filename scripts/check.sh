@@ -1,8 +1,8 @@
 #!/bin/sh
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
 # the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN 3.2, without oneDNN, with
-# Debian's own cmake, on every instruction set this machine has, wlstm-run and the Python package against PyTorch; the manual, the
-# ABI, the recipes, and the .deb installed and removed (as root). One name as an argument runs that check alone.
+# Debian's own cmake, on every instruction set this machine has, on NEON by emulation, wlstm-run and the Python package against
+# PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as root). One name as an argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -76,6 +76,7 @@ check_isas() {
     check_gcc
     for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
 }
+check_neon() { sh scripts/neon.sh; }
 check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }
 check_manual() {
     sh scripts/deps.sh doxygen mandoc groff-base
@@ -103,7 +104,7 @@ check_package() {
 }
 
 mkdir -p build-check
-for name in ${1:-format gcc clang sanitizers tsan onednn3 isas debian_cmake manual abi recipes package pytorch}; do
+for name in ${1:-format gcc clang sanitizers tsan onednn3 isas neon debian_cmake manual abi recipes package pytorch}; do
     echo "check.sh: $name"
     "check_$name"
 done

@@ -3,7 +3,6 @@
 cmake_minimum_required(VERSION 3.22)
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
-set(ENV{WLSTM_CACHE} ${WORK}/cache)
 set(ENV{WLSTM_NUM_THREADS} "")
 
 # Runs a command and checks its exit status; its output goes to `output` and `errors`.

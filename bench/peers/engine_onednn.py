@@ -21,7 +21,7 @@ class Engine:
         self.library.onednn_lstm_error.argtypes = self.library.onednn_lstm_free.argtypes = [ctypes.c_void_p]
         version = self.library.onednn_lstm_version()
         self.version = f"{version // 10000}.{version // 100 % 100}.{version % 100}"
-        self.lstm = None
+        self.owned = []
 
     @staticmethod
     def supports(task: Task) -> bool:
@@ -39,17 +39,18 @@ class Engine:
             bias = np.stack([param["bias_ih"] + param["bias_hh"] for param in data.params])
         out = np.zeros((p.seq_len, p.batch, p.directions * p.hidden_size), np.float32)
         h_n, c_n = np.zeros((2, layers, p.batch, p.hidden_size), np.float32)
-        arrays = [weight_ih, weight_hh, bias, data.x, out, h_n, c_n]
-        self.lstm = self.library.onednn_lstm_create(
+        arrays = [bias, data.x, out, h_n, c_n]
+        lstm = self.library.onednn_lstm_create(
             p.seq_len, p.batch, p.input_size, p.hidden_size, p.num_layers, p.bidirectional, self.threads,
-            *(array.ctypes.data for array in arrays))
-        if not self.lstm:
+            *(array.ctypes.data for array in [weight_ih, weight_hh, *arrays]))
+        if not lstm:
             raise MemoryError("onednn_lstm_create")
-        if error := self.library.onednn_lstm_error(self.lstm).decode():
+        self.owned.append(lstm)
+        if error := self.library.onednn_lstm_error(lstm).decode():
             raise RuntimeError(error)
-        return [Candidate("primitive", address(self.library.onednn_lstm_run), lambda: (out, h_n, c_n), self.lstm,
+        return [Candidate("primitive", address(self.library.onednn_lstm_run), lambda: (out, h_n, c_n), lstm,
                           arrays, self.loop)]
 
     def release(self) -> None:
-        self.library.onednn_lstm_free(self.lstm)
-        self.lstm = None
+        while self.owned:
+            self.library.onednn_lstm_free(self.owned.pop())

@@ -1,5 +1,7 @@
 """OpenVINO: LSTMSequence operators compiled for latency in f32, one infer request with its tensors bound once."""
 
+from typing import Iterator
+
 import numpy as np
 import openvino
 from openvino import opset13 as op
@@ -51,6 +53,8 @@ class Engine:
         self.core = openvino.Core()
         self.options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
                         "INFERENCE_NUM_THREADS": threads}
+        if threads == 1:  # it would pin the caller to the first processor, where all processes side by side would meet
+            self.options["ENABLE_CPU_PINNING"] = False
         self.version = openvino.__version__.split("-")[0]
 
     @staticmethod
@@ -58,9 +62,9 @@ class Engine:
         p = task.problem
         return task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
 
-    def candidates(self, task: Task, data: Data) -> list:
+    def candidates(self, task: Task, data: Data) -> Iterator[Candidate]:
         """The operator wants [B, T, I]: a user may hold that, or have the model turn PyTorch's [T, B, I]."""
-        return [self.candidate(task, data, time_major) for time_major in (False, True)]
+        return (self.candidate(task, data, time_major) for time_major in (False, True))
 
     def candidate(self, task: Task, data: Data, time_major: bool) -> Candidate:
         compiled = self.core.compile_model(build_model(task, data, time_major), "CPU", self.options)

@@ -1,6 +1,7 @@
 """PyTorch: nn.LSTM and nn.LSTMCell in inference_mode, as written and traced and frozen."""
 
 import warnings
+from typing import Iterator
 
 import torch
 
@@ -23,21 +24,24 @@ class Engine:
         return True
 
     @staticmethod
-    def candidates(task: Task, data: Data) -> list:
+    def candidates(task: Task, data: Data) -> Iterator[Candidate]:
         if task.kind in ("cell", "steps"):
-            return cell_candidates(task, data)
+            yield from cell_candidates(task, data)
+            return
         p = task.problem
         dtype = torch.float64 if p.dtype == "f64" else torch.float32
         lstm = torch.nn.LSTM(p.input_size, p.hidden_size, p.num_layers, bias=p.bias, bidirectional=p.bidirectional,
-                             proj_size=p.proj_size, dtype=dtype).eval()
+                             proj_size=p.proj_size, dtype=dtype, device="meta").to_empty(device="cpu").eval()
         lstm.load_state_dict({
             f"{name}_l{index // p.directions}" + ("_reverse" if index % p.directions else ""): torch.from_numpy(values)
             for index, param in enumerate(data.params) for name, values in param.items()})
         x = torch.from_numpy(data.x)
         if task.kind == "ragged":
-            return [recording("packed", packed(lstm, x, torch.from_numpy(data.lengths)))]
-        frozen = torch.jit.freeze(torch.jit.trace(lstm, x))
-        return [recording("eager", lambda: lstm(x)), recording("frozen trace", lambda: frozen(x))]
+            yield recording("packed", packed(lstm, x, torch.from_numpy(data.lengths)))
+            return
+        yield recording("eager", lambda: lstm(x))
+        frozen = torch.jit.freeze(torch.jit.trace(lstm, x, check_trace=False))
+        yield recording("frozen trace", lambda: frozen(x))
 
     @staticmethod
     def release() -> None:

@@ -7,8 +7,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-from .report import ratio, title
-from .rounds import MODULES
+from .report import title
+from .workers import MODULES
 
 STYLES = dict(zip(MODULES, (("black", "-", "o"), ("0.55", "--", "s"), ("0.4", ":", "^"), ("0.6", "-.", "v"),
                             ("0.3", "--", "D"), ("0.7", "-", "x"))))
@@ -44,7 +44,7 @@ def throughput(results: list, versions: dict, path: Path) -> None:
         axis.set_visible(False)
     legend = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
     figure.legend(legend.values(), legend.keys(), loc="lower center", ncols=min(3, len(legend)), fontsize=8)
-    figure.suptitle("Throughput of one forward call (f32 unless named, minimum of all rounds)", fontsize=10)
+    figure.suptitle("Throughput of one forward call (f32 unless named, fastest of all turns)", fontsize=10)
     figure.tight_layout(rect=(0, 0.6 / (2.5 * rows + 0.8), 1, 1))
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -57,7 +57,7 @@ def ratios(results: list, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(8, 0.3 * len(problems) * max(2, len(threads)) / 2 + 1.5))
     height = 0.8 / len(threads)
     for place, count in enumerate(threads):
-        values = {result["problem"]: ratio(result, "min") or 0.0 for result in results if result["threads"] == count}
+        values = {result["problem"]: result.get("ratio", 0.0) for result in results if result["threads"] == count}
         positions = [row + (place - (len(threads) - 1) / 2) * height for row in range(len(problems))]
         axis.barh(positions, [values.get(problem, 0.0) for problem in problems], height, edgecolor="black",
                   color=GREYS[place % len(GREYS)], hatch=HATCHES[place % len(HATCHES)], linewidth=0.5,
@@ -78,7 +78,7 @@ def save_plots(results: list, versions: dict, directory: Path) -> list:
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / "throughput.png"]
     throughput(results, versions, paths[0])
-    if any(ratio(result, "min") for result in results):
+    if any("ratio" in result for result in results):
         paths.append(directory / "ratios.png")
         ratios(results, paths[1])
     return paths

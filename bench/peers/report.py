@@ -1,8 +1,7 @@
 """The tables."""
 
-import math
-
-from .rounds import OURS
+from .ratios import geometric_mean
+from .workers import OURS
 
 TITLES = {"wavelstm": "wavelstm", "pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
           "onednn-system": "oneDNN", "onednn-pypi": "oneDNN"}
@@ -27,52 +26,43 @@ def markdown(header: list, rows: list) -> str:
     return "\n".join([line(header), rule, *map(line, rows)])
 
 
-def best_peer(result: dict, statistic: str) -> dict | None:
-    peers = [record for record in result["engines"] if record["engine"] != OURS]
-    return min(peers, key=lambda record: record[statistic], default=None)
-
-
-def ratio(result: dict, statistic: str) -> float | None:
-    """The best peer's time over ours, above 1 where we are faster."""
-    ours = next((record for record in result["engines"] if record["engine"] == OURS), None)
-    peer = best_peer(result, statistic)
-    return peer[statistic] / ours[statistic] if ours and peer else None
-
-
 def microseconds(seconds: float) -> str:
     value = seconds * 1e6
     return f"{value:.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def results_table(results: list, engines: list, versions: dict) -> str:
-    header = ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio (min)",
-              "ratio (median)"]
+    header = ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio",
+              "ratios of the rounds"]
     rows = []
     for result in results:
         times = {record["engine"]: record["min"] for record in result["engines"]}
-        peer = best_peer(result, "min")
-        rows.append([result["problem"], result["threads"],
-                     *(microseconds(times[engine]) if engine in times else "wrong" if "wrong" in result["errors"].get(
-                         engine, "") else "error" if engine in result["errors"] else "-" for engine in engines),
-                     title(peer["engine"], versions) if peer else "-",
-                     *("-" if value is None else f"{value:.2f}" for value in (ratio(result, "min"),
-                                                                             ratio(result, "median")))])
+        row = [result["problem"], result["threads"]]
+        for engine in engines:
+            missing = "error" if engine in result["errors"] else "-"
+            row.append(microseconds(times[engine]) if engine in times else
+                       "wrong" if "wrong" in result["errors"].get(engine, "") else missing)
+        row.append(title(result["best_peer"], versions) if result["best_peer"] else "-")
+        if "ratio" in result:
+            low, high = result["middle_half"]
+            row += [f"{result['ratio']:.2f}", f"{result['round_median']:.2f} ({low:.2f} to {high:.2f})"]
+        else:
+            row += ["-", "-"]
+        rows.append(row)
     return markdown(header, rows)
 
 
 def summary(results: list) -> str:
-    """The geometric mean and the worst problem for each thread count, by minima and by medians."""
+    """The geometric mean and the worst problem for each thread count."""
     lines = []
     for threads in sorted({result["threads"] for result in results}):
-        for statistic in ("min", "median"):
-            ratios = [(value, result["problem"]) for result in results if result["threads"] == threads
-                      and (value := ratio(result, statistic)) is not None]
-            if ratios:
-                mean = math.exp(sum(math.log(value) for value, _ in ratios) / len(ratios))
-                worst, problem = min(ratios)
-                faster = sum(value > 1 for value, _ in ratios)
-                lines.append(f"threads {threads}, by {statistic}: geometric mean {mean:.2f}, worst {worst:.2f} "
-                             f"({problem}), faster on {faster} of {len(ratios)}")
+        ratios = [(result["ratio"], result["problem"]) for result in results
+                  if result["threads"] == threads and "ratio" in result]
+        if ratios:
+            worst, problem = min(ratios)
+            faster = sum(value > 1 for value, _ in ratios)
+            lines.append(f"threads {threads}: geometric mean {geometric_mean([value for value, _ in ratios]):.2f}, "
+                         f"worst {worst:.2f} ({problem}), faster on {faster} of {len(ratios)}")
     return "\n".join(lines)
 
 
@@ -87,4 +77,19 @@ def streams_table(results: list, engines: list, versions: dict) -> str:
                      *(f"{rates[engine]:.0f}" if engine in rates else "-" for engine in engines),
                      title(best, versions) if best else "-",
                      f"{rates[OURS] / peers[best]:.2f}" if OURS in rates and best else "-"])
+    return markdown(header, rows)
+
+
+def memory_table(results: list, engines: list, versions: dict) -> str:
+    header = ["problem", "threads", "model, x, out", *(title(engine, versions) for engine in engines),
+              "best peer", "ratio"]
+    rows = []
+    for result in results:
+        found = result["bytes"]
+        peers = {engine: size for engine, size in found.items() if engine != OURS}
+        best = min(peers, key=peers.get, default=None)
+        rows.append([result["problem"], result["threads"], f"{result['least'] / 1e6:.0f}",
+                     *(f"{found[engine] / 1e6:.0f}" if engine in found else "-" for engine in engines),
+                     title(best, versions) if best else "-",
+                     f"{peers[best] / found[OURS]:.2f}" if OURS in found and best else "-"])
     return markdown(header, rows)

@@ -2,10 +2,11 @@
 batch 1; of each peer, N processes do the same. Sequences a second of all together, the best of the rounds."""
 
 from .reference import TOLERANCE, compare, reference
-from .rounds import OURS, EngineError, Worker, prepare
+from .rounds import choose_way
 from .tasks import Task, make_data
+from .workers import OURS, EngineError, Worker
 
-SECONDS, ROUNDS = 0.5, 3
+SECONDS, ROUNDS = 0.1, 20
 TASKS = [Task.forward(name) for name in ("t10b1i100h20l4", "t150b1i256h256l1", "t100b1i128h128l4")]
 
 
@@ -14,13 +15,15 @@ def start(engine: str, config: dict, count: int, task: Task, seed: int) -> list:
     workers = [Worker(engine, 1, config) for _ in range(1 if engine == OURS else count)]
     try:
         if engine == OURS:
-            for stream, (_, results) in enumerate(workers[0].ask("prepare_streams", task, seed, count)):
+            workers[0].ask("build_streams", task, seed, count)
+            for stream, (_, results) in enumerate(workers[0].ask("first_call")):
                 close, error = compare(results, reference(task, make_data(task, seed, stream)), *TOLERANCE["f32"])
                 if not close:
                     raise EngineError(f"stream {stream} of {count}: wrong result, largest error {error:.2g}")
         else:
             for stream, worker in enumerate(workers):
-                prepare(worker, task, reference(task, make_data(task, seed, stream)), seed, stream)
+                worker.ask("build", task, seed, stream)
+                choose_way(worker, task, reference(task, make_data(task, seed, stream)))
     except EngineError:
         stop(workers)
         raise

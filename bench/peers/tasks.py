@@ -58,6 +58,13 @@ class Problem:
     def layer_input(self, layer: int) -> int:
         return self.input_size if layer == 0 else self.directions * self.out_size
 
+    def bytes(self) -> int:
+        """Of the parameters, x and out."""
+        parameters = sum(4 * self.hidden_size * (self.layer_input(layer) + self.out_size + 2 * self.bias)
+                         + self.hidden_size * self.proj_size for layer in range(self.num_layers)) * self.directions
+        rows = self.seq_len * self.batch * (self.input_size + self.directions * self.out_size)
+        return (parameters + rows) * np.dtype(self.numpy_dtype).itemsize
+
     def flops(self) -> int:
         """Multiply-adds count two; the gates' own arithmetic is left out."""
         per_row = sum(8 * self.hidden_size * (self.layer_input(layer) + self.out_size)

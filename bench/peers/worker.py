@@ -10,54 +10,75 @@ import pickle
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import numpy as np
 
 from .tasks import Task, make_data
 
 LONG_SECONDS = 0.25  # a call this long is not repeated to choose between an engine's ways
-WARM_SECONDS = 2e-3  # of untimed calls before a sample: the other engines have had the caches
+TINY = Task.forward("t1b1i2h2l1")
+WARM_SECONDS = 2e-3  # of untimed calls before a turn: the other engines have had the caches
+
+
+def resident_bytes(key: str) -> int:
+    """VmRSS, or VmHWM, the most that it was since forget_peak()."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {key}")
+
+
+def forget_peak() -> int:
+    """Gives back what is free and lets VmHWM begin anew; the bytes resident now."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident_bytes("VmRSS")
 
 
 class Worker:
     def __init__(self, module: str, threads: int, config: dict):
         self.engine = importlib.import_module(f".engine_{module}", __package__).Engine(threads, config)
-        self.candidates, self.first_seconds = [], []
+        self.candidates, self.first_seconds = [], []  # of the task that is being prepared, or the streams
+        self.chosen = {}  # {task: (way, seconds of a call)}
         self.streams = False
 
     def version(self) -> str:
         return self.engine.version
 
-    def prepare(self, task: Task, seed: int, stream: int) -> list:
-        """[(name, results)] of each way in which the engine can run the task, or [] if it cannot."""
-        if not self.engine.supports(task):
-            return []
-        self.candidates = self.engine.candidates(task, make_data(task, seed, stream))
+    def build(self, task: Task, seed: int, stream: int) -> None:
+        """All ways in which the engine can run the task, none if it cannot. May run beside other engines' builds."""
+        self.candidates = []
+        if self.engine.supports(task):
+            self.candidates = list(self.engine.candidates(task, make_data(task, seed, stream)))
+
+    def build_streams(self, task: Task, seed: int, count: int) -> None:
+        """As build, of one candidate for each host thread."""
+        self.streams = True
+        self.candidates = self.engine.stream_candidates(task, [make_data(task, seed, i) for i in range(count)])
+
+    def first_call(self) -> list:
+        """[(name, results)] of each candidate"""
         self.first_seconds = [float(candidate.sample(0.0, 1)[0]) for candidate in self.candidates]
         return [(candidate.name, candidate.results()) for candidate in self.candidates]
 
-    def prepare_streams(self, task: Task, seed: int, count: int) -> list:
-        """As prepare, of one candidate for each host thread."""
-        self.streams = True
-        self.candidates = self.engine.stream_candidates(task, [make_data(task, seed, i) for i in range(count)])
-        for candidate in self.candidates:
-            candidate.sample(0.0, 1)
-        return [(candidate.name, candidate.results()) for candidate in self.candidates]
-
-    def choose(self, right: list) -> tuple:
-        """Keeps the fastest of the candidates that gave the right result; (its name, seconds a call)."""
+    def choose(self, task: Task, right: list) -> str:
+        """Keeps the fastest of the candidates that gave the right result; its name."""
         tried = [(first if first > LONG_SECONDS else float(np.min(way.sample(0.02, 1))), way)
                  for way, first, is_right in zip(self.candidates, self.first_seconds, right) if is_right]
         seconds, best = min(tried, key=lambda pair: pair[0])
-        self.candidates = [best]
+        self.chosen[task] = best, seconds
+        self.candidates = []
         gc.collect()
-        return best.name, seconds
+        return best.name
 
-    def sample(self, estimate: float, least_seconds: float, least_calls: int) -> list:
-        way = self.candidates[0]
-        if estimate < 10 * WARM_SECONDS:
+    def turn(self, task: Task, seconds: float) -> float:
+        """The fastest call's seconds of those made in so long, one at least."""
+        way, call_seconds = self.chosen[task]
+        if call_seconds < 10 * WARM_SECONDS:
             way.sample(WARM_SECONDS, 1)
-        return way.sample(least_seconds, least_calls).tolist()
+        return float(np.min(way.sample(seconds, 1)))
 
     def rate(self, seconds: float) -> float:
         """Calls a second, over all the host threads of this process."""
@@ -68,13 +89,30 @@ class Worker:
             if rate < 0:
                 raise RuntimeError(f"timed_streams: {rate}")
             return rate
-        function, calls, start = self.candidates[0], 0, time.perf_counter()
+        (way, _), = self.chosen.values()
+        calls, start = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
-            calls += len(function.sample(min(0.05, seconds - elapsed), 1))
+            calls += len(way.sample(min(0.05, seconds - elapsed), 1))
         return calls / elapsed
 
+    def memory(self, task: Task, seed: int) -> tuple | None:
+        """(the most bytes resident while the first of the engine's ways runs, beyond what the process has after a tiny
+        task, and its results). What only the making needed is given back before."""
+        if not self.engine.supports(task):
+            return None
+        self.build(TINY, seed, 0)
+        self.first_call()
+        self.release()
+        before = forget_peak()
+        data = make_data(task, seed)
+        self.candidates = [way := next(iter(self.engine.candidates(task, data)))]
+        data.params.clear()
+        forget_peak()
+        way.sample(0.0, 2)
+        return resident_bytes("VmHWM") - before, way.results()
+
     def release(self) -> None:
-        self.candidates, self.streams = [], False
+        self.candidates, self.chosen, self.streams = [], {}, False
         self.engine.release()
         gc.collect()
 

@@ -1,0 +1,23 @@
+# Every test is kept from the user's plan cache: what somebody tuned on this machine is not to change what is tested, nor a test
+# what is tuned.
+#     cmake -D CTEST=FILE -D BUILD=FOLDER -P environments.cmake
+cmake_minimum_required(VERSION 3.22)
+execute_process(COMMAND ${CTEST} --test-dir ${BUILD} --show-only=json-v1 OUTPUT_VARIABLE shown COMMAND_ERROR_IS_FATAL ANY)
+string(JSON tests LENGTH "${shown}" tests)
+if(tests EQUAL 0)
+  message(FATAL_ERROR "${BUILD}: tests expected, got none")
+endif()
+math(EXPR last "${tests} - 1")
+foreach(index RANGE ${last})
+  string(JSON name GET "${shown}" tests ${index} name)
+  string(JSON properties GET "${shown}" tests ${index} properties)
+  if(NOT properties MATCHES "\"WLSTM_CACHE=([^\"]*)\"")
+    message(SEND_ERROR "${name}: WLSTM_CACHE expected in its ENVIRONMENT")
+    continue()
+  endif()
+  set(cache ${CMAKE_MATCH_1})
+  string(FIND "${cache}" "${BUILD}/" at)
+  if(NOT cache STREQUAL "off" AND NOT at EQUAL 0)
+    message(SEND_ERROR "${name}: WLSTM_CACHE=off or a folder below ${BUILD} expected, got ${cache}")
+  endif()
+endforeach()
