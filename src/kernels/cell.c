@@ -22,6 +22,8 @@ wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, 
     if (status == WLSTM_OK && weights->weight_hr)
         status = wli_gemm_make(&kernels->hr, model, cell, WLI_WEIGHT_HR, step_kind, native, &kernels->layout, step_rows,
                                dense_hidden, small_pages);
+    kernels->range = wli_all_panels(kernels->layout.columns, kernels->layout.lanes);
+    kernels->projection_range = wli_all_panels(kernels->hr.columns, kernels->layout.lanes);
     return status;
 }
 
@@ -29,14 +31,6 @@ void wli_cell_kernels_release(wli_cell_kernels *kernels) {
     wli_gemm_release(&kernels->ih);
     wli_gemm_release(&kernels->hh);
     wli_gemm_release(&kernels->hr);
-}
-
-wli_panel_range wli_cell_range(const wli_cell_kernels *kernels) {
-    return wli_all_panels(kernels->layout.columns, kernels->layout.lanes);
-}
-
-wli_panel_range wli_cell_projection_range(const wli_cell_kernels *kernels) {
-    return wli_all_panels(kernels->hr.columns, kernels->layout.lanes);
 }
 
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels) {

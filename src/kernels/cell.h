@@ -8,9 +8,10 @@
 typedef struct wli_cell_kernels {
     const wli_cell_weights *weights;
     wli_gate_layout layout;
-    size_t element;      /* bytes of a real */
-    int64_t c_stride;    /* elements from one row of c to the next */
-    wli_gemm ih, hh, hr; /* hr only with projection */
+    size_t element;                          /* bytes of a real */
+    int64_t c_stride;                        /* elements from one row of c to the next */
+    wli_gemm ih, hh, hr;                     /* hr only with projection */
+    wli_panel_range range, projection_range; /* all of the cell's units; with projection, all of its outputs */
 } wli_cell_kernels;
 
 /* Workspace of one thread that runs cells. */
@@ -40,18 +41,12 @@ wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, 
                                    wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
                                    int64_t project_rows, int64_t step_rows, bool small_pages);
 void wli_cell_kernels_release(wli_cell_kernels *kernels);
-/* All of the cell's units. */
-wli_panel_range wli_cell_range(const wli_cell_kernels *kernels);
-
 /* Of the packed weights. */
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
 
 /* G [rows, columns] = x W_ih^T + b_ih + b_hh, x as [rows] pointers to [I]. */
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
                               const void *const *x, wli_panel_range range, void *gates);
-
-/* With projection: all of its outputs. */
-wli_panel_range wli_cell_projection_range(const wli_cell_kernels *kernels);
 
 /* h', c' from G, h and c; with projection, o * tanh(c') into the workspace in place of h'. */
 wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,

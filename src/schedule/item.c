@@ -67,7 +67,7 @@ static void elements_of(wli_panel_range range, int64_t panel, int64_t width, int
 
 /* Of c, and without projection of h. */
 static void units_of(const wli_item *item, const wli_cell_kernels *cell, int64_t *first, int64_t *count) {
-    elements_of(share_of(item, wli_cell_range(cell)), cell->layout.lanes, cell->weights->hidden_size, first, count);
+    elements_of(share_of(item, cell->range), cell->layout.lanes, cell->weights->hidden_size, first, count);
 }
 
 /* Of h. */
@@ -75,7 +75,7 @@ static void outputs_of(const wli_item *item, const wli_cell_kernels *cell, int64
     if (!cell->weights->weight_hr)
         units_of(item, cell, first, count);
     else
-        elements_of(share_of(item, wli_cell_projection_range(cell)), WLI_PANEL_VECTORS * cell->layout.lanes,
+        elements_of(share_of(item, cell->projection_range), WLI_PANEL_VECTORS * cell->layout.lanes,
                     cell->weights->proj_size, first, count);
 }
 
@@ -147,7 +147,7 @@ static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_it
     }
     /* The loads of a dense tail reach one vector past the last row: no leftovers there, as they could trap. */
     memset((char *)worker->gates + (size_t)(count * cell->ih.stride) * sequence->element, 0, WLI_ALIGNMENT);
-    return wli_cell_project(cell, &worker->workspace, count, worker->x_rows, share_of(item, wli_cell_range(cell)),
+    return wli_cell_project(cell, &worker->workspace, count, worker->x_rows, share_of(item, cell->range),
                             worker->gates);
 }
 
@@ -189,8 +189,8 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
                            .c = c_of(run, item) + (size_t)(item->part * cell->c_stride) * element,
                            .ldc = run->graph.parts * cell->c_stride,
                            .h = worker->h_rows,
-                           .range = share_of(item, wli_cell_range(cell)),
-                           .projection_range = share_of(item, wli_cell_projection_range(cell)) };
+                           .range = share_of(item, cell->range),
+                           .projection_range = share_of(item, cell->projection_range) };
     for (int64_t s = item->first_step; s < item->end_step && status == WLSTM_OK; s++) {
         active = step.rows = active_rows(run, item, s, active);
         if (step.rows == 0) break;

@@ -66,7 +66,7 @@ static void check_product(const wli_cell_kernels *cell, bool recurrent, int64_t 
     memcpy(before, c, (size_t)count * sizeof *c);
     for (int64_t r = 0; r < rows; r++) a_rows[r] = a + r * gemm->depth;
     multiply(cell, gemm, recurrent, rows, a, c, expected);
-    assert_int_equal(wli_gemm_run(gemm, rows, a_rows, c, wli_cell_range(cell), &gathered), WLSTM_OK);
+    assert_int_equal(wli_gemm_run(gemm, rows, a_rows, c, cell->range, &gathered), WLSTM_OK);
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < gemm->columns; j++)
             assert_true(fabs((double)c[r * gemm->stride + j] - expected[r * gemm->columns + j]) <=
