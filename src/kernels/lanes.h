@@ -30,6 +30,23 @@ typedef real vec __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef lane_int vec_int __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef real vec_unaligned __attribute__((vector_size(WLI_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
+/* Where vectors are those of an x86 instruction set: its intrinsics by name, and the constraint of its registers. */
+#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
+#define WLI_X86(name) _mm512_##name
+#define WLI_X86_VECTOR(type) __m512##type
+#define WLI_REGISTER "+v"
+#elif defined(__AVX__) && WLI_VECTOR_BYTES == 32
+#define WLI_X86(name) _mm256_##name
+#define WLI_X86_VECTOR(type) __m256##type
+#define WLI_REGISTER "+x"
+#elif defined(__SSE2__) && WLI_VECTOR_BYTES == 16
+#define WLI_X86(name) _mm_##name
+#define WLI_X86_VECTOR(type) __m128##type
+#define WLI_REGISTER "+x"
+#elif defined(__aarch64__) && WLI_VECTOR_BYTES == 16
+#define WLI_REGISTER "+w"
+#endif
+
 WLI_INLINE vec load(const real *from) {
     return *(const vec_unaligned *)from;
 }
@@ -40,25 +57,28 @@ WLI_INLINE void store(real *to, vec value) {
 
 /* The first `count` lanes; the library never writes past a caller's row. */
 WLI_INLINE void store_some(real *to, vec value, int64_t count) {
+#if defined(WLI_X86) && WLI_VECTOR_BYTES == 64 && defined(WLI_DOUBLE)
+    _mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), (__m512d)value);
+#elif defined(WLI_X86) && WLI_VECTOR_BYTES == 64
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
+#else
     memcpy(to, &value, (size_t)count * sizeof(real));
+#endif
 }
 
 WLI_INLINE vec broadcast(real value) {
     return value - (vec){ 0 };
 }
 
-/* limit where x passes it, x elsewhere: a NaN in x stays. x86's min and max return their second operand for a NaN. */
-#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
-#define WLI_X86(name) _mm512_##name
-#define WLI_X86_VECTOR(type) __m512##type
-#elif defined(__AVX__) && WLI_VECTOR_BYTES == 32
-#define WLI_X86(name) _mm256_##name
-#define WLI_X86_VECTOR(type) __m256##type
-#elif defined(__SSE2__) && WLI_VECTOR_BYTES == 16
-#define WLI_X86(name) _mm_##name
-#define WLI_X86_VECTOR(type) __m128##type
+/* The value in a register: a compiler that sees a load used twice may do it twice, and loads are what a tile is short of. */
+WLI_INLINE vec held(vec value) {
+#if defined(WLI_REGISTER)
+    __asm__("" : WLI_REGISTER(value));
 #endif
+    return value;
+}
 
+/* limit where x passes it, x elsewhere: a NaN in x stays. x86's min and max return their second operand for a NaN. */
 #if defined(WLI_X86) && defined(WLI_DOUBLE)
 WLI_INLINE vec at_most(vec x, real limit) {
     return (vec)WLI_X86(min_pd)((WLI_X86_VECTOR(d))broadcast(limit), (WLI_X86_VECTOR(d))x);

@@ -39,7 +39,7 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
         }
         /* The shorter side of the tile is held in registers, the longer one streams. */
 #if TILE_WIDTH < TILE_ROWS
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) w[v] = load(weights + v * LANES);
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) w[v] = held(load(weights + v * LANES));
         UNROLL for (int r = 0; r < TILE_ROWS; r++) {
             const vec x = broadcast(row[r][k]);
             UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] += x * w[v];
@@ -47,7 +47,8 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
 #else
         UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = broadcast(row[r][k]);
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
-            const vec w = load(weights + (v / TILE_VECTORS) * pass->panel_stride + v % TILE_VECTORS * LANES);
+            const real *const own = weights + (v / TILE_VECTORS) * pass->panel_stride + v % TILE_VECTORS * LANES;
+            const vec w = TILE_ROWS > 1 ? held(load(own)) : load(own);
             UNROLL for (int r = 0; r < TILE_ROWS; r++) acc[r * TILE_WIDTH + v] += x[r] * w;
         }
 #endif
