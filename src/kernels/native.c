@@ -21,10 +21,11 @@
 
 /* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
  * that the sums' way from and to G is seldom and the prefetched streams are long. */
-enum { DEPTH_BLOCK = 65536 / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
+enum { L2_BYTES = WLI_VECTOR_BYTES < 64 ? 64 << 10 : 128 << 10 };
+enum { DEPTH_BLOCK = L2_BYTES / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
 /* A panel's part that stays in the L1 from one pass to the next. */
-enum { L1_BLOCK = DEPTH_BLOCK / 2 };
+enum { L1_BLOCK = (32 << 10) / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 
 /* Weights of more bytes come from memory at every step: no more than this is sure to stay in a cache. */
 enum { CACHED_BYTES = 8 << 20 };
@@ -107,12 +108,13 @@ typedef struct panel {
     int64_t depth, column, next_width;
     int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
     int64_t most_rows;         /* of a tile */
+    int64_t tiles, passes;     /* of the rows; over a block, which take it halved or whole */
     bool pair, cached;         /* the whole weight may still be in a cache since the last step */
 } panel;
 
 /* The n-th panel of the sweep over panels [first, end) of a [columns, depth] weight. */
-static panel panel_at(const void *panels, int64_t depth, int64_t columns, const wli_panel_range *range, int64_t rows,
-                      int64_t n, bool backwards) {
+WLI_INLINE panel panel_at(const void *panels, int64_t depth, int64_t columns, const wli_panel_range *range,
+                          int64_t rows, int64_t n, bool backwards) {
     const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
     int64_t index = backwards ? range->end - 1 - n : range->first + n;
     const bool pair =
@@ -123,6 +125,8 @@ static panel panel_at(const void *panels, int64_t depth, int64_t columns, const 
     const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
     const bool halved = vectors == WLI_PANEL_VECTORS && MAX_ROWS < TAIL_ROWS && rows > MAX_ROWS &&
                         rows <= HALVED_ROWS && rows % MAX_ROWS != 0;
+    const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
+    const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
     return (panel){ .weights = (const real *)panels + index * width * depth,
                     .next = (const real *)panels + following * width * depth,
                     .depth = depth,
@@ -130,44 +134,40 @@ static panel panel_at(const void *panels, int64_t depth, int64_t columns, const 
                     .next_width = following * width + width <= columns ? width : columns - following * width,
                     .vectors = vectors,
                     .tile_vectors = halved ? 2 : vectors,
-                    .most_rows = halved || vectors <= 2 ? TAIL_ROWS : MAX_ROWS,
+                    .most_rows = low ? TAIL_ROWS : MAX_ROWS,
+                    .tiles = tiles,
+                    .passes = halved ? 2 * tiles : tiles,
                     .pair = pair,
                     .cached = columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES };
 }
 
-/* Whether one tile's single pass takes all of a panel. */
-static bool passed_once(const panel *p, int64_t rows) {
-    return rows <= p->most_rows && p->tile_vectors == p->vectors;
-}
-
 /* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
-static int64_t block_end(const panel *p, int64_t rows, int64_t from) {
+WLI_INLINE int64_t block_end(const panel *p, int64_t from) {
     const int64_t blocks = (p->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
-    if (p->pair || (p->cached && passed_once(p, rows)) || blocks <= 1) return p->depth;
+    if (p->pair || (p->cached && p->passes == 1) || blocks <= 1) return p->depth;
     const int64_t block = (p->depth + blocks - 1) / blocks;
     return p->depth - from > block ? from + block : p->depth;
 }
 
 /* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Each of the passes that read a block fetches its
  * share of the next one, at a pace that memory can keep; a lone pass over cached weights looks after its own. */
-static tile_pass pass_over(const panel *p, int64_t rows, int64_t from, int64_t to, int first, int64_t index) {
-    const int64_t width = p->vectors * LANES, tiles = (rows + p->most_rows - 1) / p->most_rows;
-    const int64_t passes = tiles * (p->vectors / p->tile_vectors);
+WLI_INLINE tile_pass pass_over(const panel *p, int64_t from, int64_t to, int first, int64_t index) {
+    const int64_t width = p->vectors * LANES;
     tile_pass pass = { .depth = to - from,
                        .weights = p->weights + from * width + first * LANES,
                        .weights_step = width,
                        .panel_stride = p->depth * width };
-    if (p->cached && passed_once(p, rows)) {
+    if (p->cached && p->passes == 1) {
         pass.next = (const char *)pass.weights + LONE_AHEAD;
         pass.next_step = width * (int64_t)sizeof(real);
     } else {
         const bool last_block = to == p->depth, streamed = !p->cached || pass.depth > L1_BLOCK;
-        const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / passes;
+        const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
         pass.next = (const char *)(last_block ? p->next : p->weights + to * width) +
-                    (first / p->tile_vectors * tiles + index) * step * pass.depth;
+                    (first ? p->tiles + index : index) * step * pass.depth;
         pass.next_step = streamed ? step / 2 : step;
         pass.next_stream = step / 2 * pass.depth;
-        pass.fetch = !streamed ? FETCH_ONE_STREAM : passes > FEW_PASSES ? FETCH_INTO_L1 : FETCH_INTO_L2;
+        pass.fetch = !streamed ? FETCH_ONE_STREAM : p->passes > FEW_PASSES ? FETCH_INTO_L1 : FETCH_INTO_L2;
     }
     return pass;
 }
@@ -179,7 +179,7 @@ static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, c
     int64_t tile;
     for (int first = 0; first < p->vectors; first += p->tile_vectors)
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
-            const tile_pass pass = pass_over(p, rows, from, to, first, index);
+            const tile_pass pass = pass_over(p, from, to, first, index);
             const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
@@ -192,7 +192,7 @@ static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, c
 static int64_t gemm_leading_blocks(const panel *p, int64_t rows, const void *const *a, const real *bias, real *c,
                                    int64_t ldc) {
     int64_t from = 0, to;
-    for (; (to = block_end(p, rows, from)) < p->depth; from = to)
+    for (; (to = block_end(p, from)) < p->depth; from = to)
         gemm_block(p, rows, from, to, a, from == 0 ? bias : NULL, c, ldc);
     return from;
 }
@@ -215,8 +215,9 @@ static void step_block(const panel *p, const panel *input, const wli_step_args *
     const real *bias = input ? (const real *)args->input->bias + p->column : NULL;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
-        const tile_pass pass = pass_over(p, args->rows, from, to, 0, index);
-        const tile_pass input_pass = input ? pass_over(input, args->rows, 0, input->depth, 0, index) : pass;
+        const tile_pass pass = pass_over(p, from, to, 0, index);
+        tile_pass input_pass = { 0 };
+        if (input) input_pass = pass_over(input, 0, input->depth, 0, index);
         const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
@@ -247,8 +248,32 @@ WLI_INLINE void finish_rows(const wli_step_args *args, const finished *part, int
     }
 }
 
+/* The units of `count` rows, so few that they fit one vector: each row's lie behind those of the row before, over what a whole vector's
+ * move wrote there. */
+static void finish_in_one(const wli_step_args *args, const finished *part, int64_t r, int64_t count) {
+    real moved[6][2 * LANES]; /* i, f, g, o, c, h */
+    for (int64_t n = 0; n < count; n++) {
+        const real *row = (const real *)args->gates + (r + n) * args->ldg + part->column;
+        UNROLL for (int gate = 0; gate < 4; gate++)
+            store(moved[gate] + n * part->units, load(row + gate * part->gate_distance));
+        store(moved[4] + n * part->units, load((const real *)args->c + (r + n) * args->ldc + part->unit));
+    }
+    vec gates[4], c = load(moved[4]), h;
+    UNROLL for (int gate = 0; gate < 4; gate++) gates[gate] = load(moved[gate]);
+    cell_update(1, gates, &c, &h);
+    store(moved[4], c), store(moved[5], h);
+    store(moved[4] + LANES, c), store(moved[5] + LANES, h); /* behind them anything, but written */
+    for (int64_t n = 0; n < count; n++) {
+        store((real *)args->c + (r + n) * args->ldc + part->unit, load(moved[4] + n * part->units));
+        store_some((real *)args->h[r + n] + part->unit, load(moved[5] + n * part->units), part->units);
+    }
+}
+
 static void finish(const wli_step_args *args, const finished *part) {
+    const int64_t together = part->units * 2 <= LANES ? LANES / part->units : 1;
     int64_t r = 0;
+    for (; together > 1 && r < args->rows; r += together)
+        finish_in_one(args, part, r, args->rows - r < together ? args->rows - r : together);
     for (; r + 3 <= args->rows; r += 3) finish_rows(args, part, r, 3);
     for (; r < args->rows; r++) finish_rows(args, part, r, 1);
 }
@@ -268,7 +293,7 @@ static void step(const wli_step_args *args) {
         const panel p =
             panel_at(args->panels, args->depth, layout->columns, &args->range, args->rows, n, args->backwards);
         const bool full = p.vectors == WLI_PANEL_VECTORS, fused = full && p.tile_vectors == p.vectors;
-        const bool one_block = block_end(&p, args->rows, 0) >= depth;
+        const bool one_block = block_end(&p, 0) >= depth;
         real *gates = (real *)args->gates + p.column;
         panel input = { 0 };
         if (args->input) {
