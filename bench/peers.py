@@ -157,7 +157,11 @@ def main() -> int:
             print(f"peers: {not_built[workers.OURS]} (--without-ours measures the peers alone)", file=sys.stderr)
             return 1
         run = run_streams if options.streams else run_memory if options.memory else run_tasks
-        results, versions, not_started = run(options, chosen, configs)
+        try:
+            results, versions, not_started = run(options, chosen, configs)
+        except workers.OursMissing as error:
+            print(f"peers: {error}", file=sys.stderr)
+            return 1
         absent = not_built | not_started
 
     engines = [name for name in names if name in versions]

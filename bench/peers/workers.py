@@ -23,6 +23,10 @@ class EngineError(Exception):
     """What went wrong inside a worker."""
 
 
+class OursMissing(Exception):
+    """The library under test cannot be started: nothing is measured without it."""
+
+
 class Worker:
     def __init__(self, engine: str, threads: int, config: dict):
         self.engine, self.threads = engine, threads
