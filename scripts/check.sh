@@ -32,7 +32,7 @@ check_sanitizers() {
     flags='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g'
     build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags"
     # libgomp keeps its threads' memory to the end.
-    LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp suite sanitizers
+    LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 suite sanitizers
 }
 # With Archer, which tells ThreadSanitizer what OpenMP's constructs order; on the baseline's vectors, as it does not see accesses of
 # more than 16 bytes. fault/race is a race that must be found.
