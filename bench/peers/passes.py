@@ -45,8 +45,6 @@ def measure_all(configs: dict, chosen: list, thread_counts: list, count: int, se
             engines, present, missing = workers.start_workers(configs, threads)
             versions.update(present)
             absent.update(missing)
-            if workers.OURS in missing:
-                raise workers.OursMissing(missing[workers.OURS])
             for group in groups(tasks):
                 progress(f"pass {number + 1} of {count}{' and more' if number >= count else ''}, {threads} threads, "
                          f"{group[0]} to {group[-1]}, {time.monotonic() - start:.0f} s")

@@ -102,9 +102,13 @@ def ask_together(workers: list, method: str, *arguments) -> tuple:
 
 
 def start_workers(configs: dict, threads: int) -> tuple:
-    """([workers], {engine: version}, {engine: why it is absent})"""
+    """([workers], {engine: version}, {engine: why it is absent}); OursMissing where that is the library under test."""
     answers, errors = ask_together([Worker(engine, threads, config) for engine, config in configs.items()], "version")
     for worker in errors:
         worker.stop()
-    return list(answers), {worker.engine: version for worker, version in answers.items()}, \
-        {worker.engine: str(error) for worker, error in errors.items()}
+    absent = {worker.engine: str(error) for worker, error in errors.items()}
+    if OURS in absent:
+        for worker in answers:
+            worker.stop()
+        raise OursMissing(absent[OURS])
+    return list(answers), {worker.engine: version for worker, version in answers.items()}, absent
