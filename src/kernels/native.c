@@ -5,19 +5,40 @@
 #include "kernels/activations.h"
 #include <stdbool.h>
 
-/* Registers allow MAX_ROWS x 4 sums beside the rows' broadcasts and one vector of weights; a tail of one or two vectors takes
- * TAIL_ROWS, so that the chains of multiply-adds are as many. */
+/* Registers allow MAX_ROWS x 4 sums beside the rows' broadcasts and one vector of weights; two vectors or one take TAIL_ROWS, so
+ * that the chains of multiply-adds are as many. */
 #if defined(MAX_ROWS) /* a test's choice */
 #elif defined(__AVX512F__) || defined(__aarch64__)
 #define MAX_ROWS 6
 #else
 #define MAX_ROWS 3
 #endif
+#if MAX_ROWS == 6
+#define TAIL_ROWS 8
+#else
 #define TAIL_ROWS 6
+#endif
 
-/* With few registers, up to HALVED_ROWS rows that are no multiple of MAX_ROWS take a panel two vectors at a time, up to
- * TAIL_ROWS a tile: a lone one or two rows would run at three quarters of the speed. */
-#define HALVED_ROWS 23
+/* The most rows that take a full panel and a tail of one, two or three vectors at once: alone, a tail's chains are so few that a
+ * multiply-add's latency shows. */
+#if MAX_ROWS == 6
+#define TAILED_1 5
+#define TAILED_2 4
+#define TAILED_3 3
+#else
+#define TAILED_1 2
+#define TAILED_2 2
+#define TAILED_3 1
+#endif
+static const int64_t tailed_rows[WLI_PANEL_VECTORS] = { 0, TAILED_1, TAILED_2, TAILED_3 };
+
+/* Rows that take a full panel two vectors at a time: with few registers those that are no multiple of MAX_ROWS, as a lone one or
+ * two rows would run at three quarters of the speed; with many those that would be two low tiles, each of which reads all of the
+ * panel, where the halves read it once together. */
+WLI_INLINE bool takes_halves(int64_t rows) {
+    const int64_t most = MAX_ROWS == 6 ? TAIL_ROWS : 23;
+    return rows > MAX_ROWS && rows <= most && rows % MAX_ROWS != 0;
+}
 
 /* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
  * that the sums' way from and to G is seldom and the prefetched streams are long. */
@@ -42,10 +63,10 @@ typedef enum fetching { FETCH_ONE_STREAM, FETCH_INTO_L1, FETCH_INTO_L2 } fetchin
 enum { FEW_PASSES = 2 };
 
 /* One pass of a tile over a block of a panel: its vectors of each k at weights, weights_step apart, the second panel of a pair
- * panel_stride further on. */
+ * panel_stride further on; those of a tail taken along at tail, densely. */
 typedef struct tile_pass {
     int64_t depth;
-    const real *weights;
+    const real *weights, *tail;
     const char *next;
     int64_t weights_step, panel_stride;
     int64_t next_step, next_stream; /* bytes that `next` moves on with k; from it to the second stream */
@@ -60,9 +81,10 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
         store_some(h, value, units);
 }
 
-#define PASTE4(a, b, c, d) a##_##b##_##c##_##d
-#define PASTE(a, b, c, d) PASTE4(a, b, c, d)
-#define TILE_NAME(name) PASTE(name, TILE_ROWS, TILE_PANELS, TILE_VECTORS)
+#define PANEL_VECTOR(v) (weights + (v) / TILE_VECTORS * pass->panel_stride + (v) % TILE_VECTORS * LANES)
+#define PASTE5(a, b, c, d, e) a##_##b##_##c##_##d##_##e
+#define PASTE(a, b, c, d, e) PASTE5(a, b, c, d, e)
+#define TILE_NAME(name) PASTE(name, TILE_ROWS, TILE_PANELS, TILE_VECTORS, TILE_TAIL)
 
 #define TILE_ROWS 1
 #include "kernels/tiles.h"
@@ -76,24 +98,51 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
 #include "kernels/tiles.h"
 #define TILE_ROWS 6
 #include "kernels/tiles.h"
-#define FIRST_THREE(name, vectors) name##_1_1_##vectors, name##_2_1_##vectors, name##_3_1_##vectors
-#define ALL_SIX(name, vectors)                                                                                         \
-    FIRST_THREE(name, vectors), name##_4_1_##vectors, name##_5_1_##vectors, name##_6_1_##vectors
-#if MAX_ROWS == 6
-#define UP_TO_MAX(name, vectors) ALL_SIX(name, vectors)
-#else
-#define UP_TO_MAX(name, vectors) FIRST_THREE(name, vectors)
+#if TAIL_ROWS == 8
+#define TILE_ROWS 7
+#include "kernels/tiles.h"
+#define TILE_ROWS 8
+#include "kernels/tiles.h"
 #endif
+
+/* Tiles of one panel of 1, 2, ... rows. */
+#define ONE(name, width) name##_1_1_##width
+#define TWO(name, width) ONE(name, width), name##_2_1_##width
+#define THREE(name, width) TWO(name, width), name##_3_1_##width
+#define FOUR(name, width) THREE(name, width), name##_4_1_##width
+#define FIVE(name, width) FOUR(name, width), name##_5_1_##width
+#define SIX(name, width) FIVE(name, width), name##_6_1_##width
+#define EIGHT(name, width) SIX(name, width), name##_7_1_##width, name##_8_1_##width
+#if MAX_ROWS == 6
+#define UP_TO_MAX SIX
+#define UP_TO_TAIL EIGHT
+#define TAILED(name)                                                                                                   \
+    { SIX(name, 4_0) }, { FIVE(name, 4_1) }, { FOUR(name, 4_2) }, {                                                    \
+        THREE(name, 4_3)                                                                                               \
+    }
+#else
+#define UP_TO_MAX THREE
+#define UP_TO_TAIL SIX
+#define TAILED(name)                                                                                                   \
+    { THREE(name, 4_0) }, { TWO(name, 4_1) }, { TWO(name, 4_2) }, {                                                    \
+        ONE(name, 4_3)                                                                                                 \
+    }
+#endif
+#define PAIRS(name) name##_1_2_4_0, name##_1_2_4_1, name##_1_2_4_2, name##_1_2_4_3
 
 typedef void (*gemm_tile)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc);
 typedef void (*step_tile)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
-                          const real *const *h_prev, const real *gates, int64_t ldg, real *c, int64_t ldc,
-                          void *const *h, int64_t unit, int64_t units);
+                          const real *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
+                          int64_t unit, int64_t units);
 
-static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][TAIL_ROWS] = {
-    { ALL_SIX(gemm, 1) }, { ALL_SIX(gemm, 2) }, { UP_TO_MAX(gemm, 3) }, { UP_TO_MAX(gemm, 4) }
-};
-static const step_tile step_tiles[MAX_ROWS] = { UP_TO_MAX(step, 4) };
+/* By the tail taken along, then by rows; narrower panels have none. */
+static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(gemm) };
+static const gemm_tile gemm_pairs[WLI_PANEL_VECTORS] = { PAIRS(gemm) };
+static const gemm_tile gemm_narrow[WLI_PANEL_VECTORS - 1][TAIL_ROWS] = { { UP_TO_TAIL(gemm, 1_0) },
+                                                                         { UP_TO_TAIL(gemm, 2_0) },
+                                                                         { UP_TO_MAX(gemm, 3_0) } };
+static const step_tile step_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(step) };
+static const step_tile step_pairs[WLI_PANEL_VECTORS] = { PAIRS(step) };
 
 /* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row runs at half speed. */
 WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
@@ -102,38 +151,48 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
     return (rows + 1) / 2;
 }
 
-/* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones. */
+/* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that
+ * are taken along. */
 typedef struct panel {
-    const real *weights, *next; /* [depth][vectors][LANES], the second of a pair right behind; the panel after it */
+    const real *weights, *next,
+        *tail_weights; /* [depth][vectors][LANES], those of a pair and a tail right behind; what comes after */
     int64_t depth, column, next_width;
     int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
+    int tail, count;           /* vectors of the tail taken along; panels in all */
     int64_t most_rows;         /* of a tile */
     int64_t tiles, passes;     /* of the rows; over a block, which take it halved or whole */
     bool pair, cached;         /* the whole weight may still be in a cache since the last step */
 } panel;
 
-/* The n-th panel of the sweep over panels [first, end) of a [columns, depth] weight. */
+/* The panel of the sweep over panels [first, end) of a [columns, depth] weight before which n are done. */
 WLI_INLINE panel panel_at(const void *panels, int64_t depth, int64_t columns, const wli_panel_range *range,
                           int64_t rows, int64_t n, bool backwards) {
     const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
     int64_t index = backwards ? range->end - 1 - n : range->first + n;
+    const int tail_vectors = (int)((columns - full * width) / LANES);
+    const bool may_tail = rows <= tailed_rows[tail_vectors] && range->first < full && range->end > full;
+    const bool from_tail = backwards && may_tail && index == full;
+    index -= from_tail;
     const bool pair =
         rows == 1 && (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
+    const bool tailed = from_tail || (!backwards && may_tail && index + 1 + pair == full);
     if (backwards) index -= pair;
     const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
     const int64_t following = next < range->first || next >= range->end ? index : next;
     const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
-    const bool halved = vectors == WLI_PANEL_VECTORS && MAX_ROWS < TAIL_ROWS && rows > MAX_ROWS &&
-                        rows <= HALVED_ROWS && rows % MAX_ROWS != 0;
+    const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows);
     const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
     const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
     return (panel){ .weights = (const real *)panels + index * width * depth,
                     .next = (const real *)panels + following * width * depth,
+                    .tail_weights = (const real *)panels + full * width * depth,
                     .depth = depth,
                     .column = index * width,
                     .next_width = following * width + width <= columns ? width : columns - following * width,
                     .vectors = vectors,
                     .tile_vectors = halved ? 2 : vectors,
+                    .tail = tailed ? tail_vectors : 0,
+                    .count = 1 + pair + tailed,
                     .most_rows = low ? TAIL_ROWS : MAX_ROWS,
                     .tiles = tiles,
                     .passes = halved ? 2 * tiles : tiles,
@@ -155,6 +214,7 @@ WLI_INLINE tile_pass pass_over(const panel *p, int64_t from, int64_t to, int fir
     const int64_t width = p->vectors * LANES;
     tile_pass pass = { .depth = to - from,
                        .weights = p->weights + from * width + first * LANES,
+                       .tail = p->tail_weights + from * p->tail * LANES,
                        .weights_step = width,
                        .panel_stride = p->depth * width };
     if (p->cached && p->passes == 1) {
@@ -172,10 +232,11 @@ WLI_INLINE tile_pass pass_over(const panel *p, int64_t from, int64_t to, int fir
     return pass;
 }
 
-/* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel. */
+/* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
 static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, const void *const *a, const real *bias,
                        real *c, int64_t ldc) {
-    const gemm_tile *tiles = gemm_tiles[p->tile_vectors - 1];
+    const bool narrow = p->tile_vectors < WLI_PANEL_VECTORS;
+    const gemm_tile *tiles = narrow ? gemm_narrow[p->tile_vectors - 1] : gemm_tiles[p->tail];
     int64_t tile;
     for (int first = 0; first < p->vectors; first += p->tile_vectors)
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
@@ -183,7 +244,8 @@ static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, c
             const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
-            (p->pair ? gemm_1_2_4 : tiles[tile - 1])(&pass, a_row, tile_bias, c + r * ldc + first * LANES, ldc);
+            (p->pair ? gemm_pairs[p->tail] : tiles[tile - 1])(&pass, a_row, tile_bias, c + r * ldc + first * LANES,
+                                                              ldc);
         }
 }
 
@@ -205,7 +267,7 @@ static void gemm(const wli_gemm_args *args) {
         real *c = (real *)args->c + p.column;
         int64_t from = gemm_leading_blocks(&p, args->rows, args->a, bias, c, args->ldc);
         gemm_block(&p, args->rows, from, args->depth, args->a, from == 0 ? bias : NULL, c, args->ldc);
-        n += 1 + p.pair;
+        n += p.count;
     }
 }
 
@@ -222,7 +284,7 @@ static void step_block(const panel *p, const panel *input, const wli_step_args *
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
-        (p->pair ? step_1_2_4 : step_tiles[tile - 1])(
+        (p->pair ? step_pairs[p->tail] : step_tiles[p->tail][tile - 1])(
             input ? &input_pass : NULL, x_row, bias, &pass, h_row, (real *)args->gates + r * args->ldg + p->column,
             args->ldg, (real *)args->c + r * args->ldc, args->ldc, args->h + r, unit, args->layout->hidden_size - unit);
     }
@@ -270,7 +332,7 @@ static void finish_in_one(const wli_step_args *args, const finished *part, int64
 }
 
 static void finish(const wli_step_args *args, const finished *part) {
-    const int64_t together = part->units * 2 <= LANES ? LANES / part->units : 1;
+    const int64_t together = args->rows > 1 && part->units * 2 <= LANES ? LANES / part->units : 1;
     int64_t r = 0;
     for (; together > 1 && r < args->rows; r += together)
         finish_in_one(args, part, r, args->rows - r < together ? args->rows - r : together);
@@ -302,14 +364,15 @@ static void step(const wli_step_args *args) {
             if (!fused || !one_block) project_panel(&input, args, gates);
         }
         int64_t from = depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
+        const int64_t unit = p.column / WLI_PANEL_VECTORS, tail_unit = layout->hidden_size - layout->tail;
         if (fused)
             step_block(&p, args->input && one_block ? &input : NULL, args, from, depth);
-        else {
-            const int64_t unit = p.column / WLI_PANEL_VECTORS, units = layout->hidden_size - unit;
-            if (depth) gemm_block(&p, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
-            finish(args, &(finished){ p.column, full ? LANES : layout->tail, unit, units });
-        }
-        n += 1 + p.pair;
+        else if (depth)
+            gemm_block(&p, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
+        if (full && !fused) finish(args, &(finished){ p.column, LANES, unit, layout->hidden_size - unit });
+        if (!full || p.tail)
+            finish(args, &(finished){ tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit, layout->tail });
+        n += p.count;
     }
 }
 

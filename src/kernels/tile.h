@@ -1,17 +1,23 @@
-/* One register tile, included once per TILE_ROWS, TILE_PANELS and TILE_VECTORS (tiles.h): arrays of exactly the tile's
- * size, as some compilers keep larger ones in memory.
+/* One register tile, included once per TILE_ROWS, TILE_PANELS, TILE_VECTORS and TILE_TAIL (tiles.h): arrays of exactly the
+ * tile's size, as some compilers keep larger ones in memory.
  *
- *     acc [TILE_ROWS][TILE_PANELS * TILE_VECTORS] += A [TILE_ROWS, depth] * panel [depth][TILE_VECTORS]
+ *     acc [TILE_ROWS][TILE_PANELS * TILE_VECTORS + TILE_TAIL] += A [TILE_ROWS, depth] * [panel | tail] [depth]
  *
  * Each output is one chain of multiply-adds over k in ascending order, whatever the tile: results do not depend on how rows
  * and panels are grouped. */
 
-#define TILE_WIDTH (TILE_PANELS * TILE_VECTORS)
+#define TILE_FULL (TILE_PANELS * TILE_VECTORS)
+#define TILE_WIDTH (TILE_FULL + TILE_TAIL)
+/* One row's weights are read at the pace of the loads, which prefetches would share. */
+#define TILE_FETCHES (TILE_PANELS == 1 && (TILE_ROWS > 1 || TILE_VECTORS < 4))
 
 /* a: TILE_ROWS pointers to [pass->depth]; `fetch` is a constant once inlined. */
 WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *pass, const real *const *a,
                                          vec acc[TILE_ROWS * TILE_WIDTH]) {
     const real *row[TILE_ROWS], *weights = pass->weights;
+#if TILE_TAIL
+    const real *tail = pass->tail;
+#endif
     const char *next = pass->next;
     const int64_t depth = pass->depth, weights_step = pass->weights_step;
     const int64_t next_step = pass->next_step, next_stream = pass->next_stream;
@@ -22,7 +28,7 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
 #else
         vec x[TILE_ROWS];
 #endif
-        if (TILE_PANELS == 1) {
+        if (TILE_FETCHES) {
             const int bytes = TILE_VECTORS * WLI_VECTOR_BYTES;
             const char *own = fetch == FETCH_ONE_STREAM ? next : (const char *)weights + NEAR_AHEAD;
             const bool own_too = fetch != FETCH_INTO_L2 || WLI_VECTOR_BYTES < 64;
@@ -47,19 +53,26 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
 #else
         UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = broadcast(row[r][k]);
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
-            const real *const own = weights + (v / TILE_VECTORS) * pass->panel_stride + v % TILE_VECTORS * LANES;
+#if TILE_TAIL
+            const real *const own = v < TILE_FULL ? PANEL_VECTOR(v) : tail + (v - TILE_FULL) * LANES;
+#else
+            const real *const own = PANEL_VECTOR(v);
+#endif
             const vec w = TILE_ROWS > 1 ? held(load(own)) : load(own);
             UNROLL for (int r = 0; r < TILE_ROWS; r++) acc[r * TILE_WIDTH + v] += x[r] * w;
         }
 #endif
         weights += weights_step;
+#if TILE_TAIL
+        tail += TILE_TAIL * LANES;
+#endif
     }
 }
 
 WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a, vec acc[TILE_ROWS * TILE_WIDTH]) {
-    if (TILE_PANELS == 1 && pass->fetch == FETCH_INTO_L2)
+    if (TILE_FETCHES && pass->fetch == FETCH_INTO_L2)
         TILE_NAME(multiply_pass)(FETCH_INTO_L2, pass, a, acc);
-    else if (TILE_PANELS == 1 && pass->fetch == FETCH_INTO_L1)
+    else if (TILE_FETCHES && pass->fetch == FETCH_INTO_L1)
         TILE_NAME(multiply_pass)(FETCH_INTO_L1, pass, a, acc);
     else
         TILE_NAME(multiply_pass)(FETCH_ONE_STREAM, pass, a, acc);
@@ -80,10 +93,11 @@ static void TILE_NAME(gemm)(const tile_pass *pass, const real *const *a, const r
 
 #if TILE_VECTORS == 4
 /* The fused step: gates, from G [TILE_ROWS, ldg] or where `input` is given from bias + x W_ih^T, + h_prev W_hh^T, finished in
- * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. */
+ * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. The tail's gates go
+ * to G. */
 static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
-                            const real *const *h_prev, const real *gates, int64_t ldg, real *c, int64_t ldc,
-                            void *const *h, int64_t unit, int64_t units) {
+                            const real *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
+                            int64_t unit, int64_t units) {
     vec acc[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] =
@@ -91,10 +105,14 @@ static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const 
     }
     if (input) TILE_NAME(multiply)(input, x, acc);
     TILE_NAME(multiply)(pass, h_prev, acc);
-    vec cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
+    vec full[TILE_ROWS * TILE_FULL], cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+        UNROLL for (int v = 0; v < TILE_FULL; v++) full[r * TILE_FULL + v] = acc[r * TILE_WIDTH + v];
+        UNROLL for (int v = TILE_FULL; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, acc[r * TILE_WIDTH + v]);
+    }
     UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) cell[i] =
         load(c + i / TILE_PANELS * ldc + unit + i % TILE_PANELS * LANES);
-    cell_update(TILE_ROWS * TILE_PANELS, acc, cell, hidden);
+    cell_update(TILE_ROWS * TILE_PANELS, full, cell, hidden);
     UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) {
         const int64_t r = i / TILE_PANELS, panel_unit = i % TILE_PANELS * LANES;
         store(c + r * ldc + unit + panel_unit, cell[i]);
@@ -103,6 +121,9 @@ static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const 
 }
 #endif
 
+#undef TILE_FETCHES
 #undef TILE_WIDTH
+#undef TILE_FULL
 #undef TILE_PANELS
 #undef TILE_VECTORS
+#undef TILE_TAIL
