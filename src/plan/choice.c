@@ -118,15 +118,32 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
     }
 }
 
+/* Whether layers that each could stay in the last cache push each other out of it, so that every chunk fetches them from memory. */
+static bool layers_compete(const wli_model *model) {
+    const double cache = 0.5 * (double)wli_fingerprint_get()->caches[2]; /* programs beside this one have their part */
+    double all = 0, largest = 0;
+    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++) {
+        const wli_cell_weights *cell = &model->cells[i];
+        const double bytes = 4 * (double)cell->hidden_size * (double)(cell->input_size + cell->state_size) *
+                             (double)wli_dtype_size(model->dtype);
+        all += bytes;
+        if (bytes > largest) largest = bytes;
+    }
+    return largest < cache && all >= cache;
+}
+
 /* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
- * shared by many. */
+ * shared by many: from memory by so many that its bandwidth, some 6 operations a byte below the peak, costs a few percent. */
 int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
-    const int64_t gate_bytes = 256 << 10, fewest_rows = 48;
+    const bool from_memory = layers_compete(model);
+    const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48,
+                  most_rows = from_memory ? 384 : 4096;
     int64_t widest = 1;
     for (int64_t l = 0; l < model->num_layers; l++)
         if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
     int64_t rows = gate_bytes / (4 * widest * (int64_t)wli_dtype_size(model->dtype));
     if (rows < fewest_rows) rows = fewest_rows;
+    if (rows > most_rows) rows = most_rows;
     return rows < part_rows ? part_rows : rows;
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/native.h"
 #include "plan/axes.h"
+#include "plan/caches.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -40,28 +41,15 @@ static void name_cpu(char name[64]) {
     if (length == 0) strcpy(name, "unknown");
 }
 
-static int64_t system_value(int name, int64_t otherwise) {
-    const long value = name < 0 ? -1 : sysconf(name);
-    return value > 0 ? value : otherwise;
-}
-
 static wli_fingerprint fingerprint;
 static pthread_once_t fingerprint_once = PTHREAD_ONCE_INIT;
 
 static void make_fingerprint(void) {
-    int l1 = -1, l2 = -1, l3 = -1, cores = -1;
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-    l1 = _SC_LEVEL1_DCACHE_SIZE, l2 = _SC_LEVEL2_CACHE_SIZE, l3 = _SC_LEVEL3_CACHE_SIZE;
-#endif
-#if defined(_SC_NPROCESSORS_CONF)
-    cores = _SC_NPROCESSORS_CONF;
-#endif
     name_cpu(fingerprint.cpu);
     fingerprint.isa = wli_native_get(WLSTM_F32)->isa;
-    fingerprint.caches[0] = system_value(l1, 32 << 10);
-    fingerprint.caches[1] = system_value(l2, 512 << 10);
-    fingerprint.caches[2] = system_value(l3, 16 << 20);
-    fingerprint.cores = system_value(cores, 1);
+    wli_cache_sizes(fingerprint.caches);
+    const long cores = sysconf(_SC_NPROCESSORS_CONF);
+    fingerprint.cores = cores > 0 ? cores : 1;
     fingerprint.library = WLSTM_VERSION_STRING;
     wli_onednn_version(fingerprint.onednn);
     snprintf(fingerprint.choices, sizeof fingerprint.choices, "%016" PRIx64, wli_axes_hash());

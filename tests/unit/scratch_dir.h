@@ -11,7 +11,7 @@
 static char scratch_directory[256];
 
 /* For cmocka's group set-up; 0 is success. */
-static int scratch_create(void **state) {
+static inline int scratch_create(void **state) {
     (void)state;
     const char *root = getenv("TMPDIR");
     snprintf(scratch_directory, sizeof scratch_directory, "%s/wavelstm-test-XXXXXX", root != NULL ? root : "/tmp");
@@ -19,7 +19,7 @@ static int scratch_create(void **state) {
 }
 
 /* How many files are there: what a failed write leaves behind is seen here. */
-static int scratch_count(void) {
+static inline int scratch_count(void) {
     int count = 0;
     DIR *directory = opendir(scratch_directory);
     while (readdir(directory) != NULL) count++;
@@ -27,7 +27,7 @@ static int scratch_count(void) {
     return count - 2;
 }
 
-static int scratch_clear(void **state) {
+static inline int scratch_clear(void **state) {
     (void)state;
     DIR *directory = opendir(scratch_directory);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
@@ -39,13 +39,13 @@ static int scratch_clear(void **state) {
     return 0;
 }
 
-static int scratch_remove(void **state) {
+static inline int scratch_remove(void **state) {
     scratch_clear(state);
     return rmdir(scratch_directory);
 }
 
 /* The path of `name` in the directory; four may be in use at once. */
-static const char *scratch_path(const char *name) {
+static inline const char *scratch_path(const char *name) {
     static char paths[4][512];
     static int next;
     char *path = paths[next++ % 4];
@@ -53,7 +53,7 @@ static const char *scratch_path(const char *name) {
     return path;
 }
 
-static const char *scratch_write(const char *name, const void *bytes, size_t count) {
+static inline const char *scratch_write(const char *name, const void *bytes, size_t count) {
     const char *path = scratch_path(name);
     FILE *stream = fopen(path, "wb");
     if (stream == NULL || (count > 0 && fwrite(bytes, 1, count, stream) != count) || fclose(stream) != 0) abort();
@@ -61,7 +61,7 @@ static const char *scratch_write(const char *name, const void *bytes, size_t cou
 }
 
 /* wlstm_last_error() without the "<path>: " that it begins with; the whole when it begins otherwise. */
-static const char *scratch_error(const char *error, const char *path) {
+static inline const char *scratch_error(const char *error, const char *path) {
     size_t length = strlen(path);
     return strncmp(error, path, length) == 0 && strncmp(error + length, ": ", 2) == 0 ? error + length + 2 : error;
 }

@@ -1,0 +1,14 @@
+/* How large the caches of this machine are. */
+#ifndef WLI_CACHES_H
+#define WLI_CACHES_H
+
+#include <stdint.h>
+
+/* Bytes of L1d, L2 and L3 that one core reaches; a usual size where the system does not say. */
+void wli_cache_sizes(int64_t sizes[3]);
+
+/* "32768K" or "32M", as Linux writes a cache's size in `path`, in bytes; `otherwise` where there is no such file, or it says
+ * anything else. */
+int64_t wli_cache_file_bytes(const char *path, int64_t otherwise);
+
+#endif
