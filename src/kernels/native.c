@@ -156,13 +156,24 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
 typedef struct panel {
     const real *weights, *next,
         *tail_weights; /* [depth][vectors][LANES], those of a pair and a tail right behind; what comes after */
-    int64_t depth, column, next_width;
+    int64_t depth, column, next_column, tail_column, next_width;
     int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
     int tail, count;           /* vectors of the tail taken along; panels in all */
     int64_t most_rows;         /* of a tile */
     int64_t tiles, passes;     /* of the rows; over a block, which take it halved or whole */
     bool pair, cached;         /* the whole weight may still be in a cache since the last step */
 } panel;
+
+/* The same columns of another weight [columns, depth]: k of one panel is contiguous, so that a panel begins depth times as far on as
+ * its column. */
+WLI_INLINE panel panel_of(panel p, const void *panels, int64_t depth, int64_t columns) {
+    p.weights = (const real *)panels + p.column * depth;
+    p.next = (const real *)panels + p.next_column * depth;
+    p.tail_weights = (const real *)panels + p.tail_column * depth;
+    p.depth = depth;
+    p.cached = columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES;
+    return p;
+}
 
 /* The panel of the sweep over panels [first, end) of a [columns, depth] weight before which n are done. */
 WLI_INLINE panel panel_at(const void *panels, int64_t depth, int64_t columns, const wli_panel_range *range,
@@ -183,21 +194,19 @@ WLI_INLINE panel panel_at(const void *panels, int64_t depth, int64_t columns, co
     const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows);
     const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
     const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
-    return (panel){ .weights = (const real *)panels + index * width * depth,
-                    .next = (const real *)panels + following * width * depth,
-                    .tail_weights = (const real *)panels + full * width * depth,
-                    .depth = depth,
-                    .column = index * width,
-                    .next_width = following * width + width <= columns ? width : columns - following * width,
-                    .vectors = vectors,
-                    .tile_vectors = halved ? 2 : vectors,
-                    .tail = tailed ? tail_vectors : 0,
-                    .count = 1 + pair + tailed,
-                    .most_rows = low ? TAIL_ROWS : MAX_ROWS,
-                    .tiles = tiles,
-                    .passes = halved ? 2 * tiles : tiles,
-                    .pair = pair,
-                    .cached = columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES };
+    const panel p = { .column = index * width,
+                      .next_column = following * width,
+                      .tail_column = full * width,
+                      .next_width = following * width + width <= columns ? width : columns - following * width,
+                      .vectors = vectors,
+                      .tile_vectors = halved ? 2 : vectors,
+                      .tail = tailed ? tail_vectors : 0,
+                      .count = 1 + pair + tailed,
+                      .most_rows = low ? TAIL_ROWS : MAX_ROWS,
+                      .tiles = tiles,
+                      .passes = halved ? 2 * tiles : tiles,
+                      .pair = pair };
+    return panel_of(p, panels, depth, columns);
 }
 
 /* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
@@ -359,8 +368,7 @@ static void step(const wli_step_args *args) {
         real *gates = (real *)args->gates + p.column;
         panel input = { 0 };
         if (args->input) {
-            input = panel_at(args->input->panels, args->input->depth, layout->columns, &args->range, args->rows, n,
-                             args->backwards);
+            input = panel_of(p, args->input->panels, args->input->depth, layout->columns);
             if (!fused || !one_block) project_panel(&input, args, gates);
         }
         int64_t from = depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
