@@ -2,8 +2,11 @@
 #ifndef WLI_PLAN_H
 #define WLI_PLAN_H
 
+#include "allocator.h"
 #include "call.h"
 #include "plan/axes.h"
+
+#include <stdatomic.h>
 
 /* The largest T*B: what it multiplies stays far from overflow. */
 #define WLI_LARGEST_ROWS (INT64_C(1) << 40)
@@ -26,11 +29,16 @@ bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
  * the larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
 
-/* Plans that wlstm_forward and wlstm_cell_forward made and keep, about one for each thread that was inside at once; without a
- * lock, as a thread takes a plan out of its slot while it runs or looks at it. */
+/* Plans that wlstm_forward and wlstm_cell_forward made and keep, about one for each thread that was inside at once; without waiting,
+ * as a thread holds a slot while it runs or looks at its plan, and others pass it over. Each has a cache line of its own: threads that
+ * step small cells would feel a shared one. */
 enum { WLI_POOL_SLOTS = 64 };
+typedef struct wli_pool_slot {
+    _Alignas(WLI_ALIGNMENT) atomic_bool held;
+    wlstm_plan *plan; /* of who holds the slot; NULL where it is empty */
+} wli_pool_slot;
 typedef struct wli_plan_pool {
-    _Atomic(wlstm_plan *) slots[WLI_POOL_SLOTS];
+    wli_pool_slot slots[WLI_POOL_SLOTS];
 } wli_plan_pool;
 
 /* Runs a checked call by a plan of the pool, made for (seq_len, batch) if none fits, in place of one that does not. */

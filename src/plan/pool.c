@@ -1,36 +1,34 @@
 #include "plan/plan.h"
 
-#include <stdatomic.h>
-
-static void put(wli_plan_pool *pool, wlstm_plan *plan) {
-    for (int i = 0; i < WLI_POOL_SLOTS && plan; i++) {
-        wlstm_plan *empty = NULL;
-        if (atomic_compare_exchange_strong_explicit(&pool->slots[i], &empty, plan, memory_order_release,
-                                                    memory_order_relaxed))
-            plan = NULL;
-    }
-    wlstm_plan_free(plan);
+static bool hold(wli_pool_slot *slot) {
+    return !atomic_load_explicit(&slot->held, memory_order_relaxed) &&
+           !atomic_exchange_explicit(&slot->held, true, memory_order_acquire);
 }
 
-/* A plan that fits, or NULL and in *misfit one that does not (or NULL), whose successor takes its place. Any other plan that
- * was looked at goes back: it is another thread's, of another size. */
-static wlstm_plan *take(wli_plan_pool *pool, const wli_call *call, wlstm_plan **misfit) {
-    *misfit = NULL;
+static void release(wli_pool_slot *slot) {
+    if (slot) atomic_store_explicit(&slot->held, false, memory_order_release);
+}
+
+static bool fits(const wli_pool_slot *slot, const wli_call *call) {
+    return slot->plan && wli_plan_fits(slot->plan, call->seq_len, call->batch);
+}
+
+/* Holds a slot whose plan fits; else one whose plan's successor will, else an empty one, else none. Any other that was looked at is
+ * released: its plan is another thread's, of another size. */
+static wli_pool_slot *take(wli_plan_pool *pool, const wli_call *call) {
+    wli_pool_slot *spare = NULL;
     for (int i = 0; i < WLI_POOL_SLOTS; i++) {
-        if (!atomic_load_explicit(&pool->slots[i], memory_order_relaxed)) continue;
-        wlstm_plan *plan = atomic_exchange_explicit(&pool->slots[i], NULL, memory_order_acquire);
-        if (!plan) continue;
-        if (wli_plan_fits(plan, call->seq_len, call->batch)) {
-            put(pool, *misfit);
-            *misfit = NULL;
-            return plan;
+        wli_pool_slot *slot = &pool->slots[i];
+        if (!hold(slot)) continue;
+        if (fits(slot, call)) {
+            release(spare);
+            return slot;
         }
-        if (*misfit)
-            put(pool, plan);
-        else
-            *misfit = plan;
+        const bool better = !spare || (!spare->plan && slot->plan);
+        release(better ? spare : slot);
+        if (better) spare = slot;
     }
-    return NULL;
+    return spare;
 }
 
 /* A plan for the call that also serves what the misfit served, where that takes little more memory. Frees the misfit. */
@@ -48,17 +46,28 @@ static wlstm_status replace(wlstm_plan *misfit, wli_model *model, const wli_call
 
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
-    wlstm_plan *misfit, *plan = take(pool, call, &misfit);
-    wlstm_status status = plan ? WLSTM_OK : replace(misfit, model, call, &plan);
-    if (status != WLSTM_OK) return status;
-    status = wli_plan_run(plan, call);
-    put(pool, plan);
+    wli_pool_slot lone = { .plan = NULL }, *slot = take(pool, call);
+    if (!slot) slot = &lone;
+    if (!fits(slot, call)) {
+        wlstm_plan *misfit = slot->plan;
+        slot->plan = NULL;
+        const wlstm_status status = replace(misfit, model, call, &slot->plan);
+        if (status != WLSTM_OK) {
+            release(slot);
+            return status;
+        }
+    }
+    const wlstm_status status = wli_plan_run(slot->plan, call);
+    if (slot == &lone)
+        wlstm_plan_free(lone.plan);
+    else
+        release(slot);
     return status;
 }
 
 void wli_plan_pool_clear(wli_plan_pool *pool) {
     for (int i = 0; i < WLI_POOL_SLOTS; i++) {
-        wlstm_plan_free(atomic_load(&pool->slots[i]));
-        atomic_store(&pool->slots[i], NULL);
+        wlstm_plan_free(pool->slots[i].plan);
+        pool->slots[i].plan = NULL;
     }
 }

@@ -219,7 +219,7 @@ static void fill_pool(wli_plan_pool *pool, wli_model **model, const int64_t batc
         wlstm_plan *plan;
         options.max_seq_len = 1, options.max_batch = batches[i];
         assert_int_equal(wli_plan_make(*model, &options, &plan), WLSTM_OK);
-        pool->slots[i] = plan;
+        pool->slots[i].plan = plan;
     }
 }
 
@@ -227,7 +227,7 @@ static void fill_pool(wli_plan_pool *pool, wli_model **model, const int64_t batc
 static int plans_for(wli_plan_pool *pool, int64_t batch) {
     int count = 0;
     for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
-        const wlstm_plan *plan = pool->slots[slot];
+        const wlstm_plan *plan = pool->slots[slot].plan;
         count += plan && wli_plan_fits(plan, 1, batch);
     }
     return count;
@@ -253,6 +253,29 @@ static void a_call_replaces_one_plan_at_most(void **state) {
         wli_plan_pool_clear(pool);
         wli_model_release(model);
     }
+}
+
+/* As with more threads inside than slots. */
+static void a_call_finds_its_way_past_held_slots(void **state) {
+    (void)state;
+    const float x[3] = { 0 };
+    float out[2];
+    const wli_call call = { .seq_len = 1, .batch = 1, .x = x, .out = out };
+    static wli_plan_pool pool;
+    wli_model *model;
+    fill_pool(&pool, &model, (const int64_t[THREADS]){ 1, 1, 1, 1 });
+    for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
+        atomic_store(&pool.slots[slot].held, true);
+        assert_int_equal(wli_plan_pool_run(&pool, model, &call), WLSTM_OK);
+        assert_int_equal(plans_for(&pool, 1), slot + 1 < THREADS || slot + 1 == WLI_POOL_SLOTS ? THREADS : THREADS + 1);
+        for (int i = 0; i < WLI_POOL_SLOTS; ++i) assert_int_equal(atomic_load(&pool.slots[i].held), i <= slot);
+        for (int i = THREADS; i < WLI_POOL_SLOTS; ++i) {
+            wlstm_plan_free(pool.slots[i].plan);
+            pool.slots[i].plan = NULL;
+        }
+    }
+    wli_plan_pool_clear(&pool);
+    wli_model_release(model);
 }
 
 /* What a process of its own prints, for the environment is read once: the plans' descriptions, UNSUPPORTED, and the result of
@@ -356,6 +379,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(plans_keep_the_parameters_they_were_made_with),
         cmocka_unit_test(a_plan_says_what_it_is),
         cmocka_unit_test(a_call_replaces_one_plan_at_most),
+        cmocka_unit_test(a_call_finds_its_way_past_held_slots),
         cmocka_unit_test(the_environment_chooses_where_it_can),
         cmocka_unit_test(an_environment_value_not_understood_is_named),
         cmocka_unit_test(an_explicit_backend_that_cannot_serve_fails),
