@@ -58,7 +58,7 @@ elseif(SMOKE STREQUAL "machine")
   # Threads that do not run at once are not measured.
   set(ENV{OMP_THREAD_LIMIT} 1)
   run(0 --machine --threads 1)
-  if(NOT output MATCHES "parallel region 4000, barrier of a gang 400, wait for another gang 400, task of a wavefront 1500\n")
+  if(NOT output MATCHES "parallel region 1000, barrier of a gang 150, wait for another gang 150, task of a wavefront 800\n")
     message(FATAL_ERROR "--machine with one thread: guesses expected, got\n${output}")
   endif()
 elseif(SMOKE STREQUAL "simulate")

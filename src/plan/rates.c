@@ -28,9 +28,9 @@ wli_rates wli_rates_guess(int threads) {
     const int vector_bytes = 4 * wli_native_get(WLSTM_F32)->lanes;
     wli_rates rates = { .threads = threads,
                         .flops_f32 = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
-                        .region = 4e-6,
-                        .barrier = 0.4e-6,
-                        .task = 1.5e-6,
+                        .region = 1e-6,
+                        .barrier = 0.15e-6,
+                        .task = 0.8e-6,
                         .cell_f32 = 18e-9,
                         .cell_f64 = 18e-9 };
     rates.flops_f64 = rates.flops_f32 / 2;
