@@ -81,7 +81,6 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
         store_some(h, value, units);
 }
 
-#define PANEL_VECTOR(v) (weights + (v) / TILE_VECTORS * pass->panel_stride + (v) % TILE_VECTORS * LANES)
 #define PASTE5(a, b, c, d, e) a##_##b##_##c##_##d##_##e
 #define PASTE(a, b, c, d, e) PASTE5(a, b, c, d, e)
 #define TILE_NAME(name) PASTE(name, TILE_ROWS, TILE_PANELS, TILE_VECTORS, TILE_TAIL)

@@ -15,9 +15,6 @@
 WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *pass, const real *const *a,
                                          vec acc[TILE_ROWS * TILE_WIDTH]) {
     const real *row[TILE_ROWS], *weights = pass->weights;
-#if TILE_TAIL
-    const real *tail = pass->tail;
-#endif
     const char *next = pass->next;
     const int64_t depth = pass->depth, weights_step = pass->weights_step;
     const int64_t next_step = pass->next_step, next_stream = pass->next_stream;
@@ -53,19 +50,14 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
 #else
         UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = broadcast(row[r][k]);
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
-#if TILE_TAIL
-            const real *const own = v < TILE_FULL ? PANEL_VECTOR(v) : tail + (v - TILE_FULL) * LANES;
-#else
-            const real *const own = PANEL_VECTOR(v);
-#endif
+            const real *const own = v < TILE_FULL
+                                        ? weights + v / TILE_VECTORS * pass->panel_stride + v % TILE_VECTORS * LANES
+                                        : pass->tail + (k * TILE_TAIL + v - TILE_FULL) * LANES;
             const vec w = TILE_ROWS > 1 ? held(load(own)) : load(own);
             UNROLL for (int r = 0; r < TILE_ROWS; r++) acc[r * TILE_WIDTH + v] += x[r] * w;
         }
 #endif
         weights += weights_step;
-#if TILE_TAIL
-        tail += TILE_TAIL * LANES;
-#endif
     }
 }
 

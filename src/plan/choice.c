@@ -133,17 +133,16 @@ static bool layers_compete(const wli_model *model) {
 }
 
 /* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
- * shared by many: from memory by so many that its bandwidth, some 6 operations a byte below the peak, costs a few percent. */
+ * shared by many. From memory a byte takes as long as some 6 operations: 384 rows keep that to a few percent. */
 int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const bool from_memory = layers_compete(model);
-    const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48,
-                  most_rows = from_memory ? 384 : 4096;
+    const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48, enough_rows = 384;
     int64_t widest = 1;
     for (int64_t l = 0; l < model->num_layers; l++)
         if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
     int64_t rows = gate_bytes / (4 * widest * (int64_t)wli_dtype_size(model->dtype));
     if (rows < fewest_rows) rows = fewest_rows;
-    if (rows > most_rows) rows = most_rows;
+    if (from_memory && rows > enough_rows) rows = enough_rows;
     return rows < part_rows ? part_rows : rows;
 }
 

@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan/cache.h"
 #include "plan/choice.h"
 #include "plan/decision.h"
+#include "plan/fingerprint.h"
 #include "random.h"
 
 static uint64_t stream;
@@ -236,6 +238,24 @@ static void guessed_costs_are_the_same_for_any_threads(void **state) {
     }
 }
 
+/* Layers that each fit the half of the L3 that is ours and fill it together: a chunk's rows share what comes from memory. */
+static void chunks_are_long_where_layers_compete(void **state) {
+    (void)state;
+    enum { H = 256, BYTES = 4 * H * 2 * H * 4, NARROW = 16, L2_BYTES = 256 << 10 };
+    const double cache = 0.5 * (double)wli_fingerprint_get()->caches[2];
+    const int64_t fill = (int64_t)ceil(cache / BYTES);
+    const wli_cell_weights cell = { .input_size = H, .hidden_size = H, .state_size = H };
+    wli_cell_weights *cells = calloc((size_t)fill, sizeof *cells);
+    assert_non_null(cells);
+    for (int64_t l = 0; l < fill; l++) cells[l] = cell;
+    wli_model model = { .dtype = WLSTM_F32, .num_layers = fill, .num_directions = 1, .cells = cells };
+    assert_int_equal(wli_choose_gate_rows(&model, 1), BYTES < cache ? 384 : L2_BYTES / (4 * H * 4));
+    assert_int_equal(wli_choose_gate_rows(&model, 5000), 5000);
+    for (int64_t l = 0; l < fill; l++) cells[l].hidden_size = cells[l].state_size = NARROW; /* no longer fill it */
+    assert_int_equal(wli_choose_gate_rows(&model, 1), L2_BYTES / (4 * NARROW * 4));
+    free(cells);
+}
+
 static void bandwidth_lies_between_the_sizes(void **state) {
     (void)state;
     wli_rates rates = { .threads = 1 };
@@ -255,6 +275,7 @@ int main(void) {
         cmocka_unit_test(the_untuned_choice_is_legal),
         cmocka_unit_test(candidates_print_their_values),
         cmocka_unit_test(guessed_costs_are_the_same_for_any_threads),
+        cmocka_unit_test(chunks_are_long_where_layers_compete),
         cmocka_unit_test(bandwidth_lies_between_the_sizes),
         cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
         cmocka_unit_test(the_choice_follows_what_meeting_costs),

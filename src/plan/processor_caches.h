@@ -1,6 +1,6 @@
 /* How large the caches of this machine are. */
-#ifndef WLI_CACHES_H
-#define WLI_CACHES_H
+#ifndef WLI_PROCESSOR_CACHES_H
+#define WLI_PROCESSOR_CACHES_H
 
 #include <stdint.h>
 
