@@ -8,6 +8,8 @@
 #include <string.h>
 #if defined(__SSE2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define WLI_INLINE static inline __attribute__((always_inline))
@@ -63,6 +65,73 @@ WLI_INLINE void store_some(real *to, vec value, int64_t count) {
     _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
 #else
     memcpy(to, &value, (size_t)count * sizeof(real));
+#endif
+}
+
+/* Where lanes can be picked by number in registers: those of a count from 0, those of b from LANES. A load of what two stores
+ * wrote waits for both to leave the core. */
+#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
+#define WLI_PICKS
+WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
+#ifdef WLI_DOUBLE
+    return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)numbers, (__m512d)b);
+#else
+    return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)numbers, (__m512)b);
+#endif
+}
+#elif defined(__AVX2__) && WLI_VECTOR_BYTES == 32
+#define WLI_PICKS
+WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
+#ifdef WLI_DOUBLE /* two words each */
+    const __m256i low = _mm256_slli_epi64((__m256i)numbers, 1), words = _mm256_or_si256(low, _mm256_slli_epi64(low, 32)),
+                  picks = _mm256_add_epi32(words, _mm256_set1_epi64x((int64_t)1 << 32));
+#else
+    const __m256i picks = (__m256i)numbers;
+#endif
+    return (vec)_mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)a, picks), _mm256_permutevar8x32_ps((__m256)b, picks),
+                                 (__m256)_mm256_slli_epi32(picks, 28));
+}
+#elif defined(__aarch64__) && WLI_VECTOR_BYTES == 16
+#define WLI_PICKS
+WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
+    const uint8x16x2_t bytes = { { (uint8x16_t)a, (uint8x16_t)b } };
+#ifdef WLI_DOUBLE
+    const uint64x2_t first = (uint64x2_t)numbers * 0x0808080808080808u, next = { 0x0706050403020100u, 0x0706050403020100u };
+#else
+    const uint32x4_t first = (uint32x4_t)numbers * 0x04040404u, next = { 0x03020100u, 0x03020100u, 0x03020100u, 0x03020100u };
+#endif
+    return (vec)vqtbl2q_u8(bytes, (uint8x16_t)(first + next));
+}
+#endif
+#ifdef WLI_PICKS
+static const lane_int lane_numbers[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+WLI_INLINE vec_int numbers_of_lanes(void) {
+    vec_int numbers;
+    memcpy(&numbers, lane_numbers, sizeof numbers);
+    return numbers;
+}
+#endif
+
+/* LANES lanes of [a | b] from number `first` on, at most LANES. */
+WLI_INLINE vec window(vec a, vec b, int64_t first) {
+#ifdef WLI_PICKS
+    return picked(a, numbers_of_lanes() + (lane_int)first, b);
+#else
+    real both[2 * LANES];
+    store(both, a), store(both + LANES, b);
+    return load(both + first);
+#endif
+}
+
+/* The first `count` lanes of a, then b's. */
+WLI_INLINE vec joined(vec a, vec b, int64_t count) {
+#ifdef WLI_PICKS
+    const vec_int numbers = numbers_of_lanes(), from_b = numbers >= (lane_int)count;
+    return picked(a, numbers + (from_b & (lane_int)(LANES - count)), b);
+#else
+    real both[2 * LANES];
+    store(both, a), store(both + count, b);
+    return load(both);
 #endif
 }
 

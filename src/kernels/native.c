@@ -304,38 +304,49 @@ typedef struct finished {
     int64_t column, gate_distance, unit, units;
 } finished;
 
+WLI_INLINE const real *g_of(const wli_step_args *args, const finished *part, int64_t r) {
+    return (const real *)args->gates + r * args->ldg + part->column;
+}
+
+WLI_INLINE real *c_of(const wli_step_args *args, const finished *part, int64_t r) {
+    return (real *)args->c + r * args->ldc + part->unit;
+}
+
 WLI_INLINE void finish_rows(const wli_step_args *args, const finished *part, int64_t r, int count) {
     vec gates[4 * MAX_ROWS], c[MAX_ROWS], h[MAX_ROWS];
     UNROLL for (int n = 0; n < count; n++) {
-        const real *row = (const real *)args->gates + (r + n) * args->ldg + part->column;
+        const real *row = g_of(args, part, r + n);
         UNROLL for (int gate = 0; gate < 4; gate++) gates[4 * n + gate] = load(row + gate * part->gate_distance);
-        c[n] = load((const real *)args->c + (r + n) * args->ldc + part->unit);
+        c[n] = load(c_of(args, part, r + n));
     }
     cell_update(count, gates, c, h);
     UNROLL for (int n = 0; n < count; n++) {
-        store((real *)args->c + (r + n) * args->ldc + part->unit, c[n]);
+        store(c_of(args, part, r + n), c[n]);
         store_h((real *)args->h[r + n] + part->unit, h[n], part->units);
     }
 }
 
-/* The units of `count` rows, so few that they fit one vector: each row's lie behind those of the row before, over what a whole vector's
- * move wrote there. */
+/* A gate of a tail's units at the beginning of a vector, G loaded in vectors as they were stored. */
+WLI_INLINE vec tail_gate(const real *row, int64_t tail, int gate) {
+    const int64_t first = gate * tail, vector = first / LANES * LANES;
+    const vec own = load(row + vector);
+    return window(own, vector + LANES < 4 * tail ? load(row + vector + LANES) : own, first - vector);
+}
+
+/* The units of `count` rows, so few that they fit one vector: each row's lie behind those of the row before. */
 static void finish_in_one(const wli_step_args *args, const finished *part, int64_t r, int64_t count) {
-    real moved[6][2 * LANES]; /* i, f, g, o, c, h */
-    for (int64_t n = 0; n < count; n++) {
-        const real *row = (const real *)args->gates + (r + n) * args->ldg + part->column;
-        UNROLL for (int gate = 0; gate < 4; gate++)
-            store(moved[gate] + n * part->units, load(row + gate * part->gate_distance));
-        store(moved[4] + n * part->units, load((const real *)args->c + (r + n) * args->ldc + part->unit));
+    const int64_t units = part->units;
+    vec gates[4] = { { 0 } }, c = { 0 }, h;
+    for (int64_t n = count - 1; n >= 0; n--) {
+        const real *row = g_of(args, part, r + n);
+        UNROLL for (int gate = 0; gate < 4; gate++) gates[gate] =
+            joined(tail_gate(row, units, gate), gates[gate], units);
+        c = joined(load(c_of(args, part, r + n)), c, units);
     }
-    vec gates[4], c = load(moved[4]), h;
-    UNROLL for (int gate = 0; gate < 4; gate++) gates[gate] = load(moved[gate]);
     cell_update(1, gates, &c, &h);
-    store(moved[4], c), store(moved[5], h);
-    store(moved[4] + LANES, c), store(moved[5] + LANES, h); /* behind them anything, but written */
     for (int64_t n = 0; n < count; n++) {
-        store((real *)args->c + (r + n) * args->ldc + part->unit, load(moved[4] + n * part->units));
-        store_some((real *)args->h[r + n] + part->unit, load(moved[5] + n * part->units), part->units);
+        store(c_of(args, part, r + n), window(c, c, n * units));
+        store_some((real *)args->h[r + n] + part->unit, window(h, h, n * units), units);
     }
 }
 
@@ -355,8 +366,47 @@ static void project_panel(const panel *input, const wli_step_args *args, real *g
     gemm_block(input, args->rows, from, input->depth, args->input->a, from == 0 ? bias : NULL, gates, args->ldg);
 }
 
+/* The pass of a tile that is the whole of a cached weight [columns, depth]: panels of four vectors, then a tail. */
+WLI_INLINE tile_pass whole_pass(const void *panels, int64_t depth, int64_t full_columns) {
+    const int64_t width = WLI_PANEL_VECTORS * LANES;
+    const real *weights = panels;
+    return (tile_pass){ .depth = depth,
+                        .weights = weights,
+                        .tail = weights + full_columns * depth,
+                        .next = (const char *)weights + LONE_AHEAD,
+                        .weights_step = width,
+                        .panel_stride = width * depth,
+                        .next_step = width * (int64_t)sizeof(real) };
+}
+
+/* What step() does where all is one tile, a full panel or for one row two, and a tail taken along: a small cell takes no longer than
+ * the sweep's arithmetic would. False where it is not, and nothing is done. */
+WLI_INLINE bool step_in_one_tile(const wli_step_args *args) {
+    const wli_gate_layout *layout = args->layout;
+    const int64_t width = WLI_PANEL_VECTORS * LANES, rows = args->rows, columns = layout->columns;
+    const int64_t full = columns / width, tail_columns = columns % width, tail = tail_columns / LANES;
+    const int64_t all = full + (tail > 0);
+    if (!args->h_prev || (full != 1 && (full != 2 || rows > 1)) || rows > (tail ? tailed_rows[tail] : MAX_ROWS) ||
+        args->range.end - args->range.first < all || columns * args->depth * (int64_t)sizeof(real) > CACHED_BYTES)
+        return false;
+    const wli_gemm_args *input = args->input;
+    const tile_pass pass = whole_pass(args->panels, args->depth, full * width);
+    tile_pass input_pass;
+    if (input) input_pass = whole_pass(input->panels, input->depth, full * width);
+    (full == 2 ? step_pairs[tail] : step_tiles[tail][rows - 1])(
+        input ? &input_pass : NULL, input ? (const real *const *)input->a : NULL, input ? input->bias : NULL, &pass,
+        (const real *const *)args->h_prev, args->gates, args->ldg, args->c, args->ldc, args->h, 0,
+        layout->hidden_size);
+    if (tail) {
+        const int64_t unit = layout->hidden_size - layout->tail;
+        finish(args, &(finished){ unit * WLI_PANEL_VECTORS, layout->tail, unit, layout->tail });
+    }
+    return true;
+}
+
 /* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
 static void step(const wli_step_args *args) {
+    if (step_in_one_tile(args)) return;
     const wli_gate_layout *layout = args->layout;
     const int64_t depth = args->h_prev ? args->depth : 0;
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
