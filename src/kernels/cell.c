@@ -47,36 +47,44 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
     const bool projects = kernels->weights->weight_hr;
     const size_t element = kernels->element;
     const wli_gemm *hh = &kernels->hh;
-    wli_step_args args = { .layout = &kernels->layout,
-                           .rows = step->rows,
-                           .depth = hh->depth,
-                           .panels = hh->packed->panels,
-                           .gates = step->gates,
-                           .ldg = kernels->ih.stride,
-                           .c = step->c,
-                           .ldc = step->ldc,
-                           .h = step->h,
-                           .range = step->range,
-                           .backwards = step->backwards };
     const wli_gemm_args input = { .rows = step->rows,
                                   .depth = kernels->ih.depth,
+                                  .columns = kernels->ih.columns,
                                   .a = step->x,
                                   .panels = kernels->ih.packed->panels,
-                                  .bias = kernels->ih.bias };
-    if (step->x) args.input = &input;
+                                  .bias = kernels->ih.bias,
+                                  .c = step->gates,
+                                  .ldc = kernels->ih.stride,
+                                  .range = step->range };
+    const void *const *h_prev = NULL; /* nothing to multiply, or done */
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (hh->kind != WLI_GEMM_NATIVE && !skips) {
         wlstm_status status =
             wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
         if (status != WLSTM_OK) return status;
     } else if (!skips)
-        args.h_prev = wli_spread_rows(step->rows, hh->depth, element, step->h_prev, &workspace->gathered);
+        h_prev = wli_spread_rows(step->rows, hh->depth, element, step->h_prev, &workspace->gathered);
+    void *const *h = step->h;
     if (projects) {
         for (int64_t r = 0; r < step->rows; r++)
             workspace->unprojected_rows[r] =
                 (char *)workspace->unprojected + (size_t)(r * kernels->weights->hidden_size) * element;
-        args.h = workspace->unprojected_rows;
+        h = workspace->unprojected_rows;
     }
+    /* Every field is named, here and in input, as what zeroes the others takes longer than they do. */
+    const wli_step_args args = { .input = step->x ? &input : NULL,
+                                 .layout = &kernels->layout,
+                                 .rows = step->rows,
+                                 .depth = hh->depth,
+                                 .h_prev = h_prev,
+                                 .panels = hh->packed->panels,
+                                 .gates = step->gates,
+                                 .ldg = kernels->ih.stride,
+                                 .c = step->c,
+                                 .ldc = step->ldc,
+                                 .h = h,
+                                 .range = step->range,
+                                 .backwards = step->backwards };
     hh->native->step(&args);
     return WLSTM_OK;
 }

@@ -150,33 +150,30 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
     return (rows + 1) / 2;
 }
 
+/* A packed weight [columns, depth]: k of one panel is contiguous, so that a panel begins depth times as far on as its column. */
+typedef struct weight {
+    const real *panels; /* [depth][vectors of the panel][LANES] of each panel, one behind the other */
+    int64_t depth;
+    bool cached; /* all of it may still be in a cache since the last step */
+} weight;
+
+WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) {
+    return (weight){ panels, depth, columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES };
+}
+
 /* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that
  * are taken along. */
 typedef struct panel {
-    const real *weights, *next,
-        *tail_weights; /* [depth][vectors][LANES], those of a pair and a tail right behind; what comes after */
-    int64_t depth, column, next_column, tail_column, next_width;
+    int64_t column, next_column, tail_column, next_width; /* what comes after, what is taken along */
+    int64_t most_rows;                                    /* of a tile */
+    int64_t tiles, passes;     /* of the rows; over a block, which take it halved or whole */
     int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
     int tail, count;           /* vectors of the tail taken along; panels in all */
-    int64_t most_rows;         /* of a tile */
-    int64_t tiles, passes;     /* of the rows; over a block, which take it halved or whole */
-    bool pair, cached;         /* the whole weight may still be in a cache since the last step */
+    bool pair;
 } panel;
 
-/* The same columns of another weight [columns, depth]: k of one panel is contiguous, so that a panel begins depth times as far on as
- * its column. */
-WLI_INLINE panel panel_of(panel p, const void *panels, int64_t depth, int64_t columns) {
-    p.weights = (const real *)panels + p.column * depth;
-    p.next = (const real *)panels + p.next_column * depth;
-    p.tail_weights = (const real *)panels + p.tail_column * depth;
-    p.depth = depth;
-    p.cached = columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES;
-    return p;
-}
-
-/* The panel of the sweep over panels [first, end) of a [columns, depth] weight before which n are done. */
-WLI_INLINE panel panel_at(const void *panels, int64_t depth, int64_t columns, const wli_panel_range *range,
-                          int64_t rows, int64_t n, bool backwards) {
+/* The panel of the sweep over panels [first, end) of `columns` before which n are done. */
+WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t rows, int64_t n, bool backwards) {
     const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
     int64_t index = backwards ? range->end - 1 - n : range->first + n;
     const int tail_vectors = (int)((columns - full * width) / LANES);
@@ -193,62 +190,62 @@ WLI_INLINE panel panel_at(const void *panels, int64_t depth, int64_t columns, co
     const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows);
     const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
     const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
-    const panel p = { .column = index * width,
-                      .next_column = following * width,
-                      .tail_column = full * width,
-                      .next_width = following * width + width <= columns ? width : columns - following * width,
-                      .vectors = vectors,
-                      .tile_vectors = halved ? 2 : vectors,
-                      .tail = tailed ? tail_vectors : 0,
-                      .count = 1 + pair + tailed,
-                      .most_rows = low ? TAIL_ROWS : MAX_ROWS,
-                      .tiles = tiles,
-                      .passes = halved ? 2 * tiles : tiles,
-                      .pair = pair };
-    return panel_of(p, panels, depth, columns);
+    return (panel){ .column = index * width,
+                    .next_column = following * width,
+                    .tail_column = full * width,
+                    .next_width = following * width + width <= columns ? width : columns - following * width,
+                    .most_rows = low ? TAIL_ROWS : MAX_ROWS,
+                    .tiles = tiles,
+                    .passes = halved ? 2 * tiles : tiles,
+                    .vectors = vectors,
+                    .tile_vectors = halved ? 2 : vectors,
+                    .tail = tailed ? tail_vectors : 0,
+                    .count = 1 + pair + tailed,
+                    .pair = pair };
 }
 
 /* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
-WLI_INLINE int64_t block_end(const panel *p, int64_t from) {
-    const int64_t blocks = (p->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
-    if (p->pair || (p->cached && p->passes == 1) || blocks <= 1) return p->depth;
-    const int64_t block = (p->depth + blocks - 1) / blocks;
-    return p->depth - from > block ? from + block : p->depth;
+WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
+    const int64_t blocks = (w->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+    if (p->pair || (w->cached && p->passes == 1) || blocks <= 1) return w->depth;
+    const int64_t block = (w->depth + blocks - 1) / blocks;
+    return w->depth - from > block ? from + block : w->depth;
 }
 
 /* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Each of the passes that read a block fetches its
  * share of the next one, at a pace that memory can keep; a lone pass over cached weights looks after its own. */
-WLI_INLINE tile_pass pass_over(const panel *p, int64_t from, int64_t to, int first, int64_t index) {
-    const int64_t width = p->vectors * LANES;
-    tile_pass pass = { .depth = to - from,
-                       .weights = p->weights + from * width + first * LANES,
-                       .tail = p->tail_weights + from * p->tail * LANES,
-                       .weights_step = width,
-                       .panel_stride = p->depth * width };
-    if (p->cached && p->passes == 1) {
-        pass.next = (const char *)pass.weights + LONE_AHEAD;
-        pass.next_step = width * (int64_t)sizeof(real);
-    } else {
-        const bool last_block = to == p->depth, streamed = !p->cached || pass.depth > L1_BLOCK;
-        const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
-        pass.next = (const char *)(last_block ? p->next : p->weights + to * width) +
-                    (first ? p->tiles + index : index) * step * pass.depth;
-        pass.next_step = streamed ? step / 2 : step;
-        pass.next_stream = step / 2 * pass.depth;
-        pass.fetch = !streamed ? FETCH_ONE_STREAM : p->passes > FEW_PASSES ? FETCH_INTO_L1 : FETCH_INTO_L2;
-    }
-    return pass;
+WLI_INLINE tile_pass pass_over(const panel *p, const weight *w, int64_t from, int64_t to, int first, int64_t index) {
+    const int64_t width = p->vectors * LANES, depth = to - from;
+    const real *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
+    const bool lone = w->cached && p->passes == 1;
+    const bool last_block = to == w->depth, streamed = !w->cached || depth > L1_BLOCK;
+    const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
+    const real *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
+    return (tile_pass){ .depth = depth,
+                        .weights = weights + first * LANES,
+                        .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
+                        .next = lone ? (const char *)(weights + first * LANES) + LONE_AHEAD
+                                     : (const char *)next + (first ? p->tiles + index : index) * step * depth,
+                        .weights_step = width,
+                        .panel_stride = w->depth * width,
+                        .next_step = lone       ? width * (int64_t)sizeof(real)
+                                     : streamed ? step / 2
+                                                : step,
+                        .next_stream = step / 2 * depth,
+                        .fetch = lone || !streamed          ? FETCH_ONE_STREAM
+                                 : p->passes > FEW_PASSES ? FETCH_INTO_L1
+                                                          : FETCH_INTO_L2 };
 }
 
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
-static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, const void *const *a, const real *bias,
-                       real *c, int64_t ldc) {
+static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t from, int64_t to, const void *const *a,
+                       const real *bias, real *c, int64_t ldc) {
     const bool narrow = p->tile_vectors < WLI_PANEL_VECTORS;
     const gemm_tile *tiles = narrow ? gemm_narrow[p->tile_vectors - 1] : gemm_tiles[p->tail];
     int64_t tile;
     for (int first = 0; first < p->vectors; first += p->tile_vectors)
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
-            const tile_pass pass = pass_over(p, from, to, first, index);
+            const tile_pass pass = pass_over(p, w, from, to, first, index);
             const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
@@ -259,35 +256,41 @@ static void gemm_block(const panel *p, int64_t rows, int64_t from, int64_t to, c
 
 /* C [rows, ldc] = (bias or C) + A [rows, 0..to) W^T for one panel, in blocks of depth up to the one that reaches the end; returns
  * where that one begins, which is left to the caller. */
-static int64_t gemm_leading_blocks(const panel *p, int64_t rows, const void *const *a, const real *bias, real *c,
-                                   int64_t ldc) {
+static int64_t gemm_leading_blocks(const panel *p, const weight *w, int64_t rows, const void *const *a,
+                                   const real *bias, real *c, int64_t ldc) {
     int64_t from = 0, to;
-    for (; (to = block_end(p, from)) < p->depth; from = to)
-        gemm_block(p, rows, from, to, a, from == 0 ? bias : NULL, c, ldc);
+    for (; (to = block_end(p, w, from)) < w->depth; from = to)
+        gemm_block(p, w, rows, from, to, a, from == 0 ? bias : NULL, c, ldc);
     return from;
+}
+
+/* The same, whole, for the columns of a panel: c and bias are those of its first. */
+static void gemm_panel(const panel *p, const weight *w, int64_t rows, const void *const *a, const real *bias, real *c,
+                       int64_t ldc) {
+    const int64_t from = gemm_leading_blocks(p, w, rows, a, bias, c, ldc);
+    gemm_block(p, w, rows, from, w->depth, a, from == 0 ? bias : NULL, c, ldc);
 }
 
 /* C [rows, columns], ldc apart, = (bias or C) + A [rows, depth] W^T. */
 static void gemm(const wli_gemm_args *args) {
+    const weight w = weight_of(args->panels, args->depth, args->columns);
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
-        const panel p = panel_at(args->panels, args->depth, args->columns, &args->range, args->rows, n, false);
-        const real *bias = args->bias ? (const real *)args->bias + p.column : NULL;
-        real *c = (real *)args->c + p.column;
-        int64_t from = gemm_leading_blocks(&p, args->rows, args->a, bias, c, args->ldc);
-        gemm_block(&p, args->rows, from, args->depth, args->a, from == 0 ? bias : NULL, c, args->ldc);
+        const panel p = panel_at(args->columns, &args->range, args->rows, n, false);
+        gemm_panel(&p, &w, args->rows, args->a, args->bias ? (const real *)args->bias + p.column : NULL,
+                   (real *)args->c + p.column, args->ldc);
         n += p.count;
     }
 }
 
-/* The last block of depth of one full panel, fused with the cell, and with the projection where the step brings its input. */
-static void step_block(const panel *p, const panel *input, const wli_step_args *args, int64_t from, int64_t to) {
+/* The last block of depth of one full panel, fused with the cell, and with the projection where `input` is its weight. */
+static void step_block(const panel *p, const weight *w, const weight *input, const wli_step_args *args, int64_t from,
+                       int64_t to) {
     const int64_t unit = p->column / WLI_PANEL_VECTORS;
     const real *bias = input ? (const real *)args->input->bias + p->column : NULL;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
-        const tile_pass pass = pass_over(p, from, to, 0, index);
-        tile_pass input_pass = { 0 };
-        if (input) input_pass = pass_over(input, 0, input->depth, 0, index);
+        const tile_pass pass = pass_over(p, w, from, to, 0, index);
+        const tile_pass input_pass = input ? pass_over(p, input, 0, input->depth, 0, index) : pass;
         const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
@@ -359,14 +362,7 @@ static void finish(const wli_step_args *args, const finished *part) {
     for (; r < args->rows; r++) finish_rows(args, part, r, 1);
 }
 
-/* The projection of one panel into G, where the fused tile does not do it. */
-static void project_panel(const panel *input, const wli_step_args *args, real *gates) {
-    const real *bias = (const real *)args->input->bias + input->column;
-    int64_t from = gemm_leading_blocks(input, args->rows, args->input->a, bias, gates, args->ldg);
-    gemm_block(input, args->rows, from, input->depth, args->input->a, from == 0 ? bias : NULL, gates, args->ldg);
-}
-
-/* The pass of a tile that is the whole of a cached weight [columns, depth]: panels of four vectors, then a tail. */
+/* The pass of a tile that is the whole of a cached weight: panels of four vectors, then a tail behind `full_columns`. */
 WLI_INLINE tile_pass whole_pass(const void *panels, int64_t depth, int64_t full_columns) {
     const int64_t width = WLI_PANEL_VECTORS * LANES;
     const real *weights = panels;
@@ -376,7 +372,9 @@ WLI_INLINE tile_pass whole_pass(const void *panels, int64_t depth, int64_t full_
                         .next = (const char *)weights + LONE_AHEAD,
                         .weights_step = width,
                         .panel_stride = width * depth,
-                        .next_step = width * (int64_t)sizeof(real) };
+                        .next_step = width * (int64_t)sizeof(real),
+                        .next_stream = 0,
+                        .fetch = FETCH_ONE_STREAM };
 }
 
 /* What step() does where all is one tile, a full panel or for one row two, and a tail taken along: a small cell takes no longer than
@@ -384,19 +382,20 @@ WLI_INLINE tile_pass whole_pass(const void *panels, int64_t depth, int64_t full_
 WLI_INLINE bool step_in_one_tile(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
     const int64_t width = WLI_PANEL_VECTORS * LANES, rows = args->rows, columns = layout->columns;
-    const int64_t full = columns / width, tail_columns = columns % width, tail = tail_columns / LANES;
-    const int64_t all = full + (tail > 0);
+    const int64_t full = columns / width, tail = columns % width / LANES, panels = full + (tail > 0);
     if (!args->h_prev || (full != 1 && (full != 2 || rows > 1)) || rows > (tail ? tailed_rows[tail] : MAX_ROWS) ||
-        args->range.end - args->range.first < all || columns * args->depth * (int64_t)sizeof(real) > CACHED_BYTES)
+        args->range.end - args->range.first < panels || columns * args->depth * (int64_t)sizeof(real) > CACHED_BYTES)
         return false;
-    const wli_gemm_args *input = args->input;
+    const step_tile tile = full == 2 ? step_pairs[tail] : step_tiles[tail][rows - 1];
     const tile_pass pass = whole_pass(args->panels, args->depth, full * width);
-    tile_pass input_pass;
-    if (input) input_pass = whole_pass(input->panels, input->depth, full * width);
-    (full == 2 ? step_pairs[tail] : step_tiles[tail][rows - 1])(
-        input ? &input_pass : NULL, input ? (const real *const *)input->a : NULL, input ? input->bias : NULL, &pass,
-        (const real *const *)args->h_prev, args->gates, args->ldg, args->c, args->ldc, args->h, 0,
-        layout->hidden_size);
+    const real *const *h_prev = (const real *const *)args->h_prev;
+    if (args->input) {
+        const tile_pass input = whole_pass(args->input->panels, args->input->depth, full * width);
+        tile(&input, (const real *const *)args->input->a, args->input->bias, &pass, h_prev, args->gates, args->ldg,
+             args->c, args->ldc, args->h, 0, layout->hidden_size);
+    } else
+        tile(NULL, NULL, NULL, &pass, h_prev, args->gates, args->ldg, args->c, args->ldc, args->h, 0,
+             layout->hidden_size);
     if (tail) {
         const int64_t unit = layout->hidden_size - layout->tail;
         finish(args, &(finished){ unit * WLI_PANEL_VECTORS, layout->tail, unit, layout->tail });
@@ -404,33 +403,37 @@ WLI_INLINE bool step_in_one_tile(const wli_step_args *args) {
     return true;
 }
 
-/* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
-static void step(const wli_step_args *args) {
-    if (step_in_one_tile(args)) return;
+/* The panels of a step, one after the other. */
+static void step_by_panels(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
-    const int64_t depth = args->h_prev ? args->depth : 0;
+    const int64_t depth = args->h_prev ? args->depth : 0, tail_unit = layout->hidden_size - layout->tail;
+    const weight w = weight_of(args->panels, args->depth, layout->columns);
+    const weight input =
+        args->input ? weight_of(args->input->panels, args->input->depth, layout->columns) : (weight){ NULL, 0, true };
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
-        const panel p =
-            panel_at(args->panels, args->depth, layout->columns, &args->range, args->rows, n, args->backwards);
+        const panel p = panel_at(layout->columns, &args->range, args->rows, n, args->backwards);
         const bool full = p.vectors == WLI_PANEL_VECTORS, fused = full && p.tile_vectors == p.vectors;
-        const bool one_block = block_end(&p, 0) >= depth;
+        const bool one_block = block_end(&p, &w, 0) >= depth, with_input = args->input && fused && one_block;
         real *gates = (real *)args->gates + p.column;
-        panel input = { 0 };
-        if (args->input) {
-            input = panel_of(p, args->input->panels, args->input->depth, layout->columns);
-            if (!fused || !one_block) project_panel(&input, args, gates);
-        }
-        int64_t from = depth ? gemm_leading_blocks(&p, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
-        const int64_t unit = p.column / WLI_PANEL_VECTORS, tail_unit = layout->hidden_size - layout->tail;
+        if (args->input && !with_input)
+            gemm_panel(&p, &input, args->rows, args->input->a, (const real *)args->input->bias + p.column, gates,
+                       args->ldg);
+        int64_t from = depth ? gemm_leading_blocks(&p, &w, args->rows, args->h_prev, NULL, gates, args->ldg) : 0;
+        const int64_t unit = p.column / WLI_PANEL_VECTORS;
         if (fused)
-            step_block(&p, args->input && one_block ? &input : NULL, args, from, depth);
+            step_block(&p, &w, with_input ? &input : NULL, args, from, depth);
         else if (depth)
-            gemm_block(&p, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
+            gemm_block(&p, &w, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
         if (full && !fused) finish(args, &(finished){ p.column, LANES, unit, layout->hidden_size - unit });
         if (!full || p.tail)
             finish(args, &(finished){ tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit, layout->tail });
         n += p.count;
     }
+}
+
+/* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
+static void step(const wli_step_args *args) {
+    if (!step_in_one_tile(args)) step_by_panels(args);
 }
 
 const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, step };

@@ -40,7 +40,8 @@ wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call) {
                                  .ldc = cell->c_stride,
                                  .h = worker->h_rows,
                                  .range = cell->range,
-                                 .projection_range = cell->projection_range };
+                                 .projection_range = cell->projection_range,
+                                 .backwards = false };
     wlstm_status status = wli_cell_run_step(cell, &worker->workspace, &step);
     if (status == WLSTM_OK && weights->weight_hr) status = wli_cell_project_hidden(cell, &worker->workspace, &step);
     for (int64_t r = 0; r < B && call->c_n; r++)
