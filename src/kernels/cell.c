@@ -55,7 +55,8 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
                                   .bias = kernels->ih.bias,
                                   .c = step->gates,
                                   .ldc = kernels->ih.stride,
-                                  .range = step->range };
+                                  .range = step->range,
+                                  .halves = hh->halves };
     const void *const *h_prev = NULL; /* nothing to multiply, or done */
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (hh->kind != WLI_GEMM_NATIVE && !skips) {
@@ -84,7 +85,8 @@ wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspa
                                  .ldc = step->ldc,
                                  .h = h,
                                  .range = step->range,
-                                 .backwards = step->backwards };
+                                 .backwards = step->backwards,
+                                 .halves = hh->halves };
     hh->native->step(&args);
     return WLSTM_OK;
 }

@@ -134,6 +134,7 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
         snprintf(key, sizeof key, "%s %" PRId64 "%s, lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
                  wli_gemm_names[kind], request.max_rows, dense ? " dense" : "", lanes, cell, (int)which);
     *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
+    gemm->halves = wli_native_halves();
     gemm->element = wli_dtype_size(model->dtype);
     gemm->stride = request.stride = dense ? gemm->columns : wli_gate_stride(gemm->columns, gemm->element);
     wlstm_status status = wli_model_derive(model, key, make_packed, destroy_packed, &request, &packed);
@@ -194,6 +195,7 @@ wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const 
                                          .bias = gemm->bias,
                                          .c = c,
                                          .ldc = gemm->stride,
-                                         .range = range });
+                                         .range = range,
+                                         .halves = gemm->halves });
     return WLSTM_OK;
 }

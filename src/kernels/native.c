@@ -33,11 +33,11 @@
 static const int64_t tailed_rows[WLI_PANEL_VECTORS] = { 0, TAILED_1, TAILED_2, TAILED_3 };
 
 /* Rows that take a full panel two vectors at a time: with few registers those that are no multiple of MAX_ROWS, as a lone one or
- * two rows would run at three quarters of the speed; with many those that would be two low tiles, each of which reads all of the
- * panel, where the halves read it once together. */
-WLI_INLINE bool takes_halves(int64_t rows) {
+ * two rows would run at three quarters of the speed; with many, where `halves` says so, those that would be two low tiles, each of
+ * which reads all of the panel, where the halves read it once together. */
+WLI_INLINE bool takes_halves(int64_t rows, bool halves) {
     const int64_t most = MAX_ROWS == 6 ? TAIL_ROWS : 23;
-    return rows > MAX_ROWS && rows <= most && rows % MAX_ROWS != 0;
+    return rows > MAX_ROWS && rows <= most && (MAX_ROWS == 6 ? halves : rows % MAX_ROWS != 0);
 }
 
 /* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
@@ -173,7 +173,8 @@ typedef struct panel {
 } panel;
 
 /* The panel of the sweep over panels [first, end) of `columns` before which n are done. */
-WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t rows, int64_t n, bool backwards) {
+WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t rows, int64_t n, bool backwards,
+                          bool halves) {
     const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
     int64_t index = backwards ? range->end - 1 - n : range->first + n;
     const int tail_vectors = (int)((columns - full * width) / LANES);
@@ -187,7 +188,7 @@ WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t
     const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
     const int64_t following = next < range->first || next >= range->end ? index : next;
     const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
-    const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows);
+    const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows, halves);
     const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
     const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
     return (panel){ .column = index * width,
@@ -275,7 +276,7 @@ static void gemm_panel(const panel *p, const weight *w, int64_t rows, const void
 static void gemm(const wli_gemm_args *args) {
     const weight w = weight_of(args->panels, args->depth, args->columns);
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
-        const panel p = panel_at(args->columns, &args->range, args->rows, n, false);
+        const panel p = panel_at(args->columns, &args->range, args->rows, n, false, args->halves);
         gemm_panel(&p, &w, args->rows, args->a, args->bias ? (const real *)args->bias + p.column : NULL,
                    (real *)args->c + p.column, args->ldc);
         n += p.count;
@@ -411,7 +412,7 @@ static void step_by_panels(const wli_step_args *args) {
     const weight input =
         args->input ? weight_of(args->input->panels, args->input->depth, layout->columns) : (weight){ NULL, 0, true };
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
-        const panel p = panel_at(layout->columns, &args->range, args->rows, n, args->backwards);
+        const panel p = panel_at(layout->columns, &args->range, args->rows, n, args->backwards, args->halves);
         const bool full = p.vectors == WLI_PANEL_VECTORS, fused = full && p.tile_vectors == p.vectors;
         const bool one_block = block_end(&p, &w, 0) >= depth, with_input = args->input && fused && one_block;
         real *gates = (real *)args->gates + p.column;

@@ -17,6 +17,7 @@ typedef struct wli_gemm_args {
     void *c;
     int64_t ldc; /* elements from one row of C to the next */
     wli_panel_range range;
+    bool halves; /* wli_native_halves, or a test's */
 } wli_gemm_args;
 
 /* One step: gates G += h_prev W_hh^T, then c and h from them. A step that stands alone brings its input along: its G starts from
@@ -34,6 +35,7 @@ typedef struct wli_step_args {
     void *const *h;            /* [rows] pointers to [H], written */
     wli_panel_range range;
     bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
+    bool halves;    /* as in wli_gemm_args */
 } wli_step_args;
 
 typedef struct wli_native {
@@ -45,6 +47,10 @@ typedef struct wli_native {
 
 /* The table for this machine, under the cap of WLSTM_ISA. */
 const wli_native *wli_native_get(wlstm_dtype dtype);
+
+/* Whether with 32 registers 7 and 8 rows take a panel two vectors at a time, each of its weights once, rather than as two low tiles
+ * that read all of it each. Thread-safe. */
+bool wli_native_halves(void);
 
 /* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
 const wli_native *wli_native_at(wlstm_dtype dtype, int index);

@@ -2,7 +2,7 @@
 
 #include "kernels/native.h"
 #include "plan/axes.h"
-#include "plan/processor_caches.h"
+#include "processor_caches.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>

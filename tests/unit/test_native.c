@@ -175,7 +175,8 @@ static guarded run_gemm(const gemm_case *g, int64_t first, int64_t rows) {
                            .panels = g->panels,
                            .bias = g->bias,
                            .c = c.values,
-                           .ldc = g->ldc };
+                           .ldc = g->ldc,
+                           .halves = random_between(&stream, 0, 1) };
     wli_panel_range parts[2];
     cut(wli_all_panels(g->columns, g->native->lanes), parts);
     for (int n = 0; n < 2; n++) args.range = parts[n], g->native->gemm(&args);
@@ -292,7 +293,8 @@ static void run_step(const step_case *s, int64_t first, int64_t rows, bool backw
                            .c = o->c.values,
                            .ldc = s->ldc,
                            .h = h,
-                           .backwards = backwards };
+                           .backwards = backwards,
+                           .halves = random_between(&stream, 0, 1) };
     wli_panel_range parts[2];
     cut(wli_all_panels(s->layout.columns, s->layout.lanes), parts);
     for (int n = 0; n < 2; n++) args.range = parts[n], s->native->step(&args);

@@ -1,4 +1,4 @@
-#include "plan/processor_caches.h"
+#include "processor_caches.h"
 
 #include <inttypes.h>
 #include <stdio.h>
