@@ -134,6 +134,15 @@ static int64_t all_rows(const wli_run *run, const wli_item *item) {
     return wli_rows_of_part(&run->sequence->rows, item->part, run->graph.parts);
 }
 
+/* Begins to fetch few rows that another core may have written: their lines come together, not one after the other as they are
+ * read. */
+static void fetch_rows(const wli_run *run, const wli_worker *worker, const wli_item *item, int64_t count) {
+    const int64_t most_bytes = 8 << 10, line = 64, bytes = cell_of(run, item)->ih.depth * (int64_t)run->sequence->element;
+    if (run->sequence->spec.threads == 1 || item->layer == 0 || count * bytes > most_bytes) return;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t byte = 0; byte < bytes; byte += line) __builtin_prefetch((const char *)worker->x_rows[i] + byte);
+}
+
 /* G of the item's steps: its rows still running, step by step. */
 static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_item *item) {
     const wli_sequence *sequence = run->sequence;
@@ -145,6 +154,7 @@ static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_it
         for (int64_t i = 0, r = item->part; i < active; i++, r += run->graph.parts)
             worker->x_rows[count++] = wli_view_at(&input, wli_rows_time(&sequence->rows, item->direction, s, r), r);
     }
+    fetch_rows(run, worker, item, count);
     /* The loads of a dense tail reach one vector past the last row: no leftovers there, as they could trap. */
     memset((char *)worker->gates + (size_t)(count * cell->ih.stride) * sequence->element, 0, WLI_ALIGNMENT);
     return wli_cell_project(cell, &worker->workspace, count, worker->x_rows, share_of(item, cell->range),
