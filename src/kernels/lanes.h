@@ -83,7 +83,8 @@ WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
 #define WLI_PICKS
 WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
 #ifdef WLI_DOUBLE /* two words each */
-    const __m256i low = _mm256_slli_epi64((__m256i)numbers, 1), words = _mm256_or_si256(low, _mm256_slli_epi64(low, 32)),
+    const __m256i low = _mm256_slli_epi64((__m256i)numbers, 1),
+                  words = _mm256_or_si256(low, _mm256_slli_epi64(low, 32)),
                   picks = _mm256_add_epi32(words, _mm256_set1_epi64x((int64_t)1 << 32));
 #else
     const __m256i picks = (__m256i)numbers;
@@ -96,9 +97,11 @@ WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
 WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
     const uint8x16x2_t bytes = { { (uint8x16_t)a, (uint8x16_t)b } };
 #ifdef WLI_DOUBLE
-    const uint64x2_t first = (uint64x2_t)numbers * 0x0808080808080808u, next = { 0x0706050403020100u, 0x0706050403020100u };
+    const uint64x2_t first = (uint64x2_t)numbers * 0x0808080808080808u,
+                     next = { 0x0706050403020100u, 0x0706050403020100u };
 #else
-    const uint32x4_t first = (uint32x4_t)numbers * 0x04040404u, next = { 0x03020100u, 0x03020100u, 0x03020100u, 0x03020100u };
+    const uint32x4_t first = (uint32x4_t)numbers * 0x04040404u,
+                     next = { 0x03020100u, 0x03020100u, 0x03020100u, 0x03020100u };
 #endif
     return (vec)vqtbl2q_u8(bytes, (uint8x16_t)(first + next));
 }

@@ -166,9 +166,9 @@ WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) 
 typedef struct panel {
     int64_t column, next_column, tail_column, next_width; /* what comes after, what is taken along */
     int64_t most_rows;                                    /* of a tile */
-    int64_t tiles, passes;     /* of the rows; over a block, which take it halved or whole */
-    int vectors, tile_vectors; /* some row counts take a full panel two vectors at a time */
-    int tail, count;           /* vectors of the tail taken along; panels in all */
+    int64_t tiles, passes;                                /* of the rows; over a block, which take it halved or whole */
+    int vectors, tile_vectors;                            /* some row counts take a full panel two vectors at a time */
+    int tail, count;                                      /* vectors of the tail taken along; panels in all */
     bool pair;
 } panel;
 
@@ -233,7 +233,7 @@ WLI_INLINE tile_pass pass_over(const panel *p, const weight *w, int64_t from, in
                                      : streamed ? step / 2
                                                 : step,
                         .next_stream = step / 2 * depth,
-                        .fetch = lone || !streamed          ? FETCH_ONE_STREAM
+                        .fetch = lone || !streamed        ? FETCH_ONE_STREAM
                                  : p->passes > FEW_PASSES ? FETCH_INTO_L1
                                                           : FETCH_INTO_L2 };
 }

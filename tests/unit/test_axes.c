@@ -207,6 +207,7 @@ static void the_choice_follows_what_the_cell_costs(void **state) {
     static const char *const names[] = { "t10b2i4h16l1", "t10b2i4h16l1-f64" };
     for (int f64 = 0; f64 < 2; f64++) {
         wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+        machine.all.region = 10e-6; /* more than the products take, whatever the vectors */
         machine.one.cell_f32 = machine.one.cell_f64 = 1e-9;
         assert_int_equal(choose(names[f64], &machine).threads, 1);
         *(f64 ? &machine.one.cell_f32 : &machine.one.cell_f64) = 10e-6; /* the other one's */
