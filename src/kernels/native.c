@@ -215,27 +215,28 @@ WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
 
 /* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Each of the passes that read a block fetches its
  * share of the next one, at a pace that memory can keep; a lone pass over cached weights looks after its own. */
-WLI_INLINE tile_pass pass_over(const panel *p, const weight *w, int64_t from, int64_t to, int first, int64_t index) {
+WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int64_t from, int64_t to, int first,
+                          int64_t index) {
     const int64_t width = p->vectors * LANES, depth = to - from;
     const real *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
     const bool lone = w->cached && p->passes == 1;
     const bool last_block = to == w->depth, streamed = !w->cached || depth > L1_BLOCK;
     const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
     const real *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
-    return (tile_pass){ .depth = depth,
-                        .weights = weights + first * LANES,
-                        .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
-                        .next = lone ? (const char *)(weights + first * LANES) + LONE_AHEAD
-                                     : (const char *)next + (first ? p->tiles + index : index) * step * depth,
-                        .weights_step = width,
-                        .panel_stride = w->depth * width,
-                        .next_step = lone       ? width * (int64_t)sizeof(real)
-                                     : streamed ? step / 2
-                                                : step,
-                        .next_stream = step / 2 * depth,
-                        .fetch = lone || !streamed        ? FETCH_ONE_STREAM
-                                 : p->passes > FEW_PASSES ? FETCH_INTO_L1
-                                                          : FETCH_INTO_L2 };
+    *pass = (tile_pass){ .depth = depth,
+                         .weights = weights + first * LANES,
+                         .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
+                         .next = lone ? (const char *)(weights + first * LANES) + LONE_AHEAD
+                                      : (const char *)next + (first ? p->tiles + index : index) * step * depth,
+                         .weights_step = width,
+                         .panel_stride = w->depth * width,
+                         .next_step = lone       ? width * (int64_t)sizeof(real)
+                                      : streamed ? step / 2
+                                                 : step,
+                         .next_stream = step / 2 * depth,
+                         .fetch = lone || !streamed        ? FETCH_ONE_STREAM
+                                  : p->passes > FEW_PASSES ? FETCH_INTO_L1
+                                                           : FETCH_INTO_L2 };
 }
 
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
@@ -246,7 +247,8 @@ static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t fr
     int64_t tile;
     for (int first = 0; first < p->vectors; first += p->tile_vectors)
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
-            const tile_pass pass = pass_over(p, w, from, to, first, index);
+            tile_pass pass;
+            pass_over(&pass, p, w, from, to, first, index);
             const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
@@ -290,8 +292,9 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
     const real *bias = input ? (const real *)args->input->bias + p->column : NULL;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
-        const tile_pass pass = pass_over(p, w, from, to, 0, index);
-        const tile_pass input_pass = input ? pass_over(p, input, 0, input->depth, 0, index) : pass;
+        tile_pass pass, input_pass;
+        pass_over(&pass, p, w, from, to, 0, index);
+        if (input) pass_over(&input_pass, p, input, 0, input->depth, 0, index);
         const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
