@@ -27,18 +27,16 @@ const wli_native *wli_native_get(wlstm_dtype dtype) {
     return wli_native_at(dtype, 0);
 }
 
-static bool halves;
+static bool wide_core;
 
-/* Cores that do two multiply-adds of 64 bytes a cycle are short of what the L2 gives, and have an L1 of 48 KiB: on Zen 5 8 rows are
- * 6 to 9 % faster so, on Zen 4 3 % slower, as the cell's arithmetic then takes the gates from memory. */
 static void look_at_caches(void) {
     int64_t sizes[3];
     wli_cache_sizes(sizes);
-    halves = sizes[0] >= 48 << 10;
+    wide_core = sizes[0] >= 48 << 10;
 }
 
-bool wli_native_halves(void) {
+bool wli_wide_core(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, look_at_caches);
-    return halves;
+    return wide_core;
 }

@@ -28,7 +28,7 @@ typedef struct wli_gemm {
     wli_onednn_runner *runner;
     int64_t depth, columns, stride; /* stride: elements from one row of C to the next */
     size_t element;
-    bool halves; /* wli_native_halves */
+    bool halves; /* as in wli_gemm_args */
 } wli_gemm;
 
 /* Rows of A copied side by side, where they are scattered in a way that the kernel cannot use well. */

@@ -17,7 +17,9 @@ typedef struct wli_gemm_args {
     void *c;
     int64_t ldc; /* elements from one row of C to the next */
     wli_panel_range range;
-    bool halves; /* wli_native_halves, or a test's */
+    bool
+        halves; /* with 32 registers 7 and 8 rows take a panel two vectors at a time, each of its weights once, rather than as two
+                  * low tiles that read all of it each */
 } wli_gemm_args;
 
 /* One step: gates G += h_prev W_hh^T, then c and h from them. A step that stands alone brings its input along: its G starts from
@@ -48,9 +50,9 @@ typedef struct wli_native {
 /* The table for this machine, under the cap of WLSTM_ISA. */
 const wli_native *wli_native_get(wlstm_dtype dtype);
 
-/* Whether with 32 registers 7 and 8 rows take a panel two vectors at a time, each of its weights once, rather than as two low tiles
- * that read all of it each. Thread-safe. */
-bool wli_native_halves(void);
+/* Whether a core seems to do two multiply-adds of 64 bytes a cycle, for which caches and memory are then slow: those that do have
+ * an L1 of 48 KiB. Thread-safe. */
+bool wli_wide_core(void);
 
 /* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
 const wli_native *wli_native_at(wlstm_dtype dtype, int index);

@@ -133,10 +133,12 @@ static bool layers_compete(const wli_model *model) {
 }
 
 /* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
- * shared by many. From memory a byte takes as long as some 6 operations: 384 rows keep that to a few percent. */
+ * shared by many. From memory a byte takes a wide core (Zen 5) as long as some 6 operations: 384 rows keep that to a
+ * few percent. Another (Zen 4) it takes half as many, and what prefetches bring meanwhile hides it from 128 rows on. */
 int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const bool from_memory = layers_compete(model);
-    const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48, enough_rows = 384;
+    const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48;
+    const int64_t enough_rows = wli_wide_core() ? 384 : 128;
     int64_t widest = 1;
     for (int64_t l = 0; l < model->num_layers; l++)
         if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
