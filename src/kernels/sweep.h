@@ -1,0 +1,141 @@
+/* The way over a packed weight: panel by panel, each in blocks of depth, each block by the passes of the row tiles, and what every
+ * pass fetches ahead. */
+#ifndef WLI_SWEEP_H
+#define WLI_SWEEP_H
+
+#include "kernels/tile_tables.h"
+
+#include "kernels/native.h"
+#include <stdbool.h>
+
+/* Rows that take a full panel two vectors at a time: with few registers those that are no multiple of MAX_ROWS, as a lone one or
+ * two rows would run at three quarters of the speed; with many, where `halves` says so, those that would be two low tiles, each of
+ * which reads all of the panel, where the halves read it once together. */
+WLI_INLINE bool takes_halves(int64_t rows, bool halves) {
+    const int64_t most = MAX_ROWS == 6 ? TAIL_ROWS : 23;
+    return rows > MAX_ROWS && rows <= most && (MAX_ROWS == 6 ? halves : rows % MAX_ROWS != 0);
+}
+
+/* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
+ * that the sums' way from and to G is seldom and the prefetched streams are long. */
+enum { L2_BYTES = WLI_VECTOR_BYTES < 64 ? 64 << 10 : 128 << 10 };
+enum { DEPTH_BLOCK = L2_BYTES / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
+
+/* A panel's part that stays in the L1 from one pass to the next. */
+enum { L1_BLOCK = (32 << 10) / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
+
+/* Weights of more bytes come from memory at every step: no more than this is sure to stay in a cache. */
+enum { CACHED_BYTES = 8 << 20 };
+
+/* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row runs at half speed. */
+WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
+    if (rows <= most) return rows;
+    if (rows >= 2 * most) return most;
+    return (rows + 1) / 2;
+}
+
+/* A packed weight [columns, depth]: k of one panel is contiguous, so that a panel begins depth times as far on as its column. */
+typedef struct weight {
+    const real *panels; /* [depth][vectors of the panel][LANES] of each panel, one behind the other */
+    int64_t depth;
+    bool cached; /* all of it may still be in a cache since the last step */
+} weight;
+
+WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) {
+    return (weight){ panels, depth, columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES };
+}
+
+/* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that
+ * are taken along. */
+typedef struct panel {
+    int64_t column, next_column, tail_column, next_width; /* what comes after, what is taken along */
+    int64_t most_rows;                                    /* of a tile */
+    int64_t tiles, passes;                                /* of the rows; over a block, which take it halved or whole */
+    int vectors, tile_vectors;                            /* some row counts take a full panel two vectors at a time */
+    int tail, count;                                      /* vectors of the tail taken along; panels in all */
+    bool pair;
+} panel;
+
+/* The panel of the sweep over panels [first, end) of `columns` before which n are done. */
+WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t rows, int64_t n, bool backwards,
+                          bool halves) {
+    const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
+    int64_t index = backwards ? range->end - 1 - n : range->first + n;
+    const int tail_vectors = (int)((columns - full * width) / LANES);
+    const bool may_tail = rows <= tailed_rows[tail_vectors] && range->first < full && range->end > full;
+    const bool from_tail = backwards && may_tail && index == full;
+    index -= from_tail;
+    const bool pair =
+        rows == 1 && (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
+    const bool tailed = from_tail || (!backwards && may_tail && index + 1 + pair == full);
+    if (backwards) index -= pair;
+    const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
+    const int64_t following = next < range->first || next >= range->end ? index : next;
+    const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
+    const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows, halves);
+    const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
+    const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
+    return (panel){ .column = index * width,
+                    .next_column = following * width,
+                    .tail_column = full * width,
+                    .next_width = following * width + width <= columns ? width : columns - following * width,
+                    .most_rows = low ? TAIL_ROWS : MAX_ROWS,
+                    .tiles = tiles,
+                    .passes = halved ? 2 * tiles : tiles,
+                    .vectors = vectors,
+                    .tile_vectors = halved ? 2 : vectors,
+                    .tail = tailed ? tail_vectors : 0,
+                    .count = 1 + pair + tailed,
+                    .pair = pair };
+}
+
+/* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
+WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
+    const int64_t blocks = (w->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+    if (p->pair || (w->cached && p->passes == 1) || blocks <= 1) return w->depth;
+    const int64_t block = (w->depth + blocks - 1) / blocks;
+    return w->depth - from > block ? from + block : w->depth;
+}
+
+/* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Each of the passes that read a block fetches its
+ * share of the next one, at a pace that memory can keep; a lone pass over cached weights looks after its own. */
+WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int64_t from, int64_t to, int first,
+                          int64_t index) {
+    const int64_t width = p->vectors * LANES, depth = to - from;
+    const real *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
+    const bool lone = w->cached && p->passes == 1;
+    const bool last_block = to == w->depth, streamed = !w->cached || depth > L1_BLOCK;
+    const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
+    const real *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
+    *pass = (tile_pass){ .depth = depth,
+                         .weights = weights + first * LANES,
+                         .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
+                         .next = lone ? (const char *)(weights + first * LANES) + LONE_AHEAD
+                                      : (const char *)next + (first ? p->tiles + index : index) * step * depth,
+                         .weights_step = width,
+                         .panel_stride = w->depth * width,
+                         .next_step = lone       ? width * (int64_t)sizeof(real)
+                                      : streamed ? step / 2
+                                                 : step,
+                         .next_stream = step / 2 * depth,
+                         .fetch = lone || !streamed        ? FETCH_ONE_STREAM
+                                  : p->passes > FEW_PASSES ? FETCH_INTO_L1
+                                                           : FETCH_INTO_L2 };
+}
+
+/* The pass of a tile that is the whole of a cached weight: panels of four vectors, then a tail behind `full_columns`. */
+WLI_INLINE tile_pass whole_pass(const void *panels, int64_t depth, int64_t full_columns) {
+    const int64_t width = WLI_PANEL_VECTORS * LANES;
+    const real *weights = panels;
+    return (tile_pass){ .depth = depth,
+                        .weights = weights,
+                        .tail = weights + full_columns * depth,
+                        .next = (const char *)weights + LONE_AHEAD,
+                        .weights_step = width,
+                        .panel_stride = width * depth,
+                        .next_step = width * (int64_t)sizeof(real),
+                        .next_stream = 0,
+                        .fetch = FETCH_ONE_STREAM };
+}
+
+#endif
