@@ -81,10 +81,20 @@ WLI_INLINE bool step_in_one_tile(const wli_step_args *args) {
         args->range.end - args->range.first < panels || columns * args->depth * (int64_t)sizeof(real) > CACHED_BYTES)
         return false;
     const step_tile tile = full == 2 ? step_pairs[tail] : step_tiles[tail][rows - 1];
-    const tile_pass pass = whole_pass(args->panels, args->depth, full * width);
+    const panel all = { .tail_column = full * width,
+                        .next_width = width,
+                        .tiles = 1,
+                        .passes = 1,
+                        .vectors = WLI_PANEL_VECTORS,
+                        .tail = (int)tail };
+    const weight w = { args->panels, args->depth, true };
+    tile_pass pass;
+    pass_over(&pass, &all, &w, 0, w.depth, 0, 0);
     const real *const *h_prev = (const real *const *)args->h_prev;
     if (args->input) {
-        const tile_pass input = whole_pass(args->input->panels, args->input->depth, full * width);
+        const weight input_w = { args->input->panels, args->input->depth, true };
+        tile_pass input;
+        pass_over(&input, &all, &input_w, 0, input_w.depth, 0, 0);
         tile(&input, (const real *const *)args->input->a, args->input->bias, &pass, h_prev, args->gates, args->ldg,
              args->c, args->ldc, args->h, 0, layout->hidden_size);
     } else

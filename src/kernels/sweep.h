@@ -123,19 +123,4 @@ WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int6
                                                            : FETCH_INTO_L2 };
 }
 
-/* The pass of a tile that is the whole of a cached weight: panels of four vectors, then a tail behind `full_columns`. */
-WLI_INLINE tile_pass whole_pass(const void *panels, int64_t depth, int64_t full_columns) {
-    const int64_t width = WLI_PANEL_VECTORS * LANES;
-    const real *weights = panels;
-    return (tile_pass){ .depth = depth,
-                        .weights = weights,
-                        .tail = weights + full_columns * depth,
-                        .next = (const char *)weights + LONE_AHEAD,
-                        .weights_step = width,
-                        .panel_stride = width * depth,
-                        .next_step = width * (int64_t)sizeof(real),
-                        .next_stream = 0,
-                        .fetch = FETCH_ONE_STREAM };
-}
-
 #endif
