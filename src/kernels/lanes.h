@@ -115,6 +115,18 @@ WLI_INLINE vec_int numbers_of_lanes(void) {
 }
 #endif
 
+/* Where one instruction looks a lane up in a table of LANES by the low bits of each number. */
+#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
+#define WLI_LOOKS_UP
+WLI_INLINE vec looked_up(vec table, vec_int numbers) {
+#ifdef WLI_DOUBLE
+    return (vec)_mm512_permutexvar_pd((__m512i)numbers, (__m512d)table);
+#else
+    return (vec)_mm512_permutexvar_ps((__m512i)numbers, (__m512)table);
+#endif
+}
+#endif
+
 /* LANES lanes of [a | b] from number `first` on, at most LANES. */
 WLI_INLINE vec window(vec a, vec b, int64_t first) {
 #ifdef WLI_PICKS
