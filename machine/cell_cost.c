@@ -39,6 +39,7 @@ double cell_cost_measure(wlstm_dtype dtype) {
                                  .c = &c,
                                  .ldc = layout.padded_hidden,
                                  .h = h_rows,
+                                 .steps = 1,
                                  .range = wli_all_panels(layout.columns, layout.lanes) };
     double least = INFINITY;
     for (int round = 0; round < ROUNDS; round++) {

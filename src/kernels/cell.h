@@ -12,6 +12,7 @@ typedef struct wli_cell_kernels {
     int64_t c_stride;                        /* elements from one row of c to the next */
     wli_gemm ih, hh, hr;                     /* hr only with projection */
     wli_panel_range range, projection_range; /* all of the cell's units; with projection, all of its outputs */
+    bool brings_input;                       /* a step is one tile, and best projects its rows of x itself */
 } wli_cell_kernels;
 
 /* Workspace of one thread that runs cells. */
@@ -27,11 +28,13 @@ typedef struct wli_cell_step {
     const void *const *h_prev; /* [rows] pointers to [R] */
     bool h_prev_is_zero;
     const void *const
-        *x;      /* [rows] pointers to [I]: a step that stands alone projects them itself; NULL: G is projected */
+        *x; /* [rows] pointers to [I]: a step that stands alone, or brings its input, projects them itself; NULL: G is
+                  * projected */
     void *gates; /* G [rows, columns], projected; replaced */
     void *c;     /* [rows, ldc], replaced */
     int64_t ldc;
     void *const *h;                   /* [rows] pointers to [R], written */
+    int64_t steps, h_step;            /* as many at most, one after the other: as in wli_step_args */
     wli_panel_range range;            /* the units to finish */
     wli_panel_range projection_range; /* with projection: the outputs to finish */
     bool backwards;                   /* sweep the weights from the end: for every second step */
@@ -48,9 +51,10 @@ size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
                               const void *const *x, wli_panel_range range, void *gates);
 
-/* h', c' from G, h and c; with projection, o * tanh(c') into the workspace in place of h'. */
-wlstm_status wli_cell_run_step(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
-                               const wli_cell_step *step);
+/* h', c' from G, h and c; with projection, o * tanh(c') into the workspace in place of h'. Says how many of the steps are done: one,
+ * or all. */
+wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
+                                const wli_cell_step *step, int64_t *done);
 
 /* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet before
  * this. */

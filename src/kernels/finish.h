@@ -7,13 +7,15 @@
 #include "kernels/native.h"
 
 /* Units whose gates are complete in G: i, f, g, o of `units` units begin at `column`, gate_distance apart; lanes past them are
- * not used. */
+ * not used. G and h are those of args, or of a later one of its steps. */
 typedef struct finished {
+    const real *gates;
+    void *const *h;
     int64_t column, gate_distance, unit, units;
 } finished;
 
 WLI_INLINE const real *g_of(const wli_step_args *args, const finished *part, int64_t r) {
-    return (const real *)args->gates + r * args->ldg + part->column;
+    return part->gates + r * args->ldg + part->column;
 }
 
 WLI_INLINE real *c_of(const wli_step_args *args, const finished *part, int64_t r) {
@@ -30,7 +32,7 @@ WLI_INLINE void finish_rows(const wli_step_args *args, const finished *part, int
     cell_update(count, gates, c, h);
     UNROLL for (int n = 0; n < count; n++) {
         store(c_of(args, part, r + n), c[n]);
-        store_h((real *)args->h[r + n] + part->unit, h[n], part->units);
+        store_h((real *)part->h[r + n] + part->unit, h[n], part->units);
     }
 }
 
@@ -54,7 +56,7 @@ static void finish_in_one(const wli_step_args *args, const finished *part, int64
     cell_update(1, gates, &c, &h);
     for (int64_t n = 0; n < count; n++) {
         store(c_of(args, part, r + n), window(c, c, n * units));
-        store_some((real *)args->h[r + n] + part->unit, window(h, h, n * units), units);
+        store_some((real *)part->h[r + n] + part->unit, window(h, h, n * units), units);
     }
 }
 

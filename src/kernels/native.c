@@ -3,6 +3,7 @@
 #include "kernels/native.h"
 
 #include "kernels/finish.h"
+#include "kernels/one_tile.h"
 #include "kernels/sweep.h"
 
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
@@ -71,42 +72,6 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
     }
 }
 
-/* A step that is one tile, a full panel or for one row two, and a tail taken along: the sweep's arithmetic would be a tenth of it.
- * False, and nothing done, where it is not one. */
-WLI_INLINE bool step_in_one_tile(const wli_step_args *args) {
-    const wli_gate_layout *layout = args->layout;
-    const int64_t width = WLI_PANEL_VECTORS * LANES, rows = args->rows, columns = layout->columns;
-    const int64_t full = columns / width, tail = columns % width / LANES, panels = full + (tail > 0);
-    if (!args->h_prev || (full != 1 && (full != 2 || rows > 1)) || rows > (tail ? tailed_rows[tail] : MAX_ROWS) ||
-        args->range.end - args->range.first < panels || columns * args->depth * (int64_t)sizeof(real) > CACHED_BYTES)
-        return false;
-    const step_tile tile = full == 2 ? step_pairs[tail] : step_tiles[tail][rows - 1];
-    const panel all = { .tail_column = full * width,
-                        .next_width = width,
-                        .tiles = 1,
-                        .passes = 1,
-                        .vectors = WLI_PANEL_VECTORS,
-                        .tail = (int)tail };
-    const weight w = { args->panels, args->depth, true };
-    tile_pass pass;
-    pass_over(&pass, &all, &w, 0, w.depth, 0, 0);
-    const real *const *h_prev = (const real *const *)args->h_prev;
-    if (args->input) {
-        const weight input_w = { args->input->panels, args->input->depth, true };
-        tile_pass input;
-        pass_over(&input, &all, &input_w, 0, input_w.depth, 0, 0);
-        tile(&input, (const real *const *)args->input->a, args->input->bias, &pass, h_prev, args->gates, args->ldg,
-             args->c, args->ldc, args->h, 0, layout->hidden_size);
-    } else
-        tile(NULL, NULL, NULL, &pass, h_prev, args->gates, args->ldg, args->c, args->ldc, args->h, 0,
-             layout->hidden_size);
-    if (tail) {
-        const int64_t unit = layout->hidden_size - layout->tail;
-        finish(args, &(finished){ unit * WLI_PANEL_VECTORS, layout->tail, unit, layout->tail });
-    }
-    return true;
-}
-
 /* The panels of a step, one after the other. */
 static void step_by_panels(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
@@ -128,16 +93,21 @@ static void step_by_panels(const wli_step_args *args) {
             step_block(&p, &w, with_input ? &input : NULL, args, from, depth);
         else if (depth)
             gemm_block(&p, &w, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
-        if (full && !fused) finish(args, &(finished){ p.column, LANES, unit, layout->hidden_size - unit });
+        if (full && !fused)
+            finish(args, &(finished){ args->gates, args->h, p.column, LANES, unit, layout->hidden_size - unit });
         if (!full || p.tail)
-            finish(args, &(finished){ tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit, layout->tail });
+            finish(args, &(finished){ args->gates, args->h, tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit,
+                                      layout->tail });
         n += p.count;
     }
 }
 
 /* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
-static void step(const wli_step_args *args) {
-    if (!step_in_one_tile(args)) step_by_panels(args);
+static int64_t step(const wli_step_args *args) {
+    const int64_t done = steps_in_one_tile(args);
+    if (done > 0) return done;
+    step_by_panels(args);
+    return 1;
 }
 
-const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, step };
+const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, one_tile, step };

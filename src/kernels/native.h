@@ -35,6 +35,9 @@ typedef struct wli_step_args {
     void *c;                   /* [rows, padded_hidden], replaced */
     int64_t ldc;               /* elements from one row of c to the next */
     void *const *h;            /* [rows] pointers to [H], written */
+    int64_t steps,
+        h_step; /* as many at most, one after the other: h_prev is then the h before, and h moves on by h_step
+                                * bytes, input->a by the rows, or without it G by its rows */
     wli_panel_range range;
     bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
     bool halves;    /* as in wli_gemm_args */
@@ -44,7 +47,10 @@ typedef struct wli_native {
     const char *isa;
     int lanes;
     void (*gemm)(const wli_gemm_args *args);
-    void (*step)(const wli_step_args *args);
+    /* Whether a step is one register tile, alone worth less than the way to it. */
+    bool (*one_tile)(const wli_gate_layout *layout, int64_t rows);
+    /* The first of the steps, and all others where they are one tile: how many were done. */
+    int64_t (*step)(const wli_step_args *args);
 } wli_native;
 
 /* The table for this machine, under the cap of WLSTM_ISA. */

@@ -144,7 +144,12 @@ static void fetch_rows(const wli_run *run, const wli_worker *worker, const wli_i
         for (int64_t byte = 0; byte < bytes; byte += line) __builtin_prefetch((const char *)worker->x_rows[i] + byte);
 }
 
-/* G of the item's steps: its rows still running, step by step. */
+/* Whether the item's steps project their rows of x themselves. */
+static bool brings_input(const wli_run *run, const wli_item *item) {
+    return cell_of(run, item)->brings_input && item->share.units == 1;
+}
+
+/* Pointers to x of the item's steps: its rows still running, step by step; and G of them, but where the steps bring it. */
 static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_item *item) {
     const wli_sequence *sequence = run->sequence;
     const wli_cell_kernels *cell = cell_of(run, item);
@@ -156,8 +161,12 @@ static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_it
             worker->x_rows[count++] = wli_view_at(&input, wli_rows_time(&sequence->rows, item->direction, s, r), r);
     }
     fetch_rows(run, worker, item, count);
+    const bool brings = brings_input(run, item);
     /* The loads of a dense tail reach one vector past the last row: no leftovers there, as they could trap. */
-    memset((char *)worker->gates + (size_t)(count * cell->ih.stride) * sequence->element, 0, WLI_ALIGNMENT);
+    memset((char *)worker->gates +
+               (size_t)((brings ? all_rows(run, item) : count) * cell->ih.stride) * sequence->element,
+           0, WLI_ALIGNMENT);
+    if (brings) return WLSTM_OK;
     return wli_cell_project(cell, &worker->workspace, count, worker->x_rows, share_of(item, cell->range),
                             worker->gates);
 }
@@ -186,37 +195,49 @@ static void meet(const wli_item *item) {
     if (item->share.barrier) wli_barrier_wait(item->share.barrier, item->share.units);
 }
 
+/* How many steps from `step` on, and so many rows, may be one after the other without a word to other threads. */
+static int64_t steps_together(const wli_run *run, const wli_item *item, int64_t step, int64_t active) {
+    if (item->share.units > 1 || cell_of(run, item)->weights->weight_hr) return 1;
+    const int64_t length = run->sequence->rows.lengths[item->part + (active - 1) * run->graph.parts];
+    return (length < item->end_step ? length : item->end_step) - step;
+}
+
 wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item *item) {
     const wli_cell_kernels *cell = cell_of(run, item);
     const wli_view output = output_view(run, item->layer, item->direction, item->first_step);
-    const int64_t next_step = item->direction ? -output.time : output.time;
     const size_t element = run->sequence->element, gate_bytes = (size_t)cell->ih.stride * element;
-    int64_t active = all_rows(run, item);
+    int64_t active = all_rows(run, item), done = 0;
     if (item->first_step == 0) load_c(run, item);
     wlstm_status status = project(run, worker, item);
     point_to_h(run, worker, item, &output);
-    wli_cell_step step = { .h_prev = worker->h_prev_rows,
+    wli_cell_step step = { .x = brings_input(run, item) ? worker->x_rows : NULL,
+                           .h_prev = worker->h_prev_rows,
                            .gates = worker->gates,
                            .c = c_of(run, item) + (size_t)(item->part * cell->c_stride) * element,
                            .ldc = run->graph.parts * cell->c_stride,
                            .h = worker->h_rows,
+                           .h_step = item->direction ? -output.time : output.time,
                            .range = share_of(item, cell->range),
                            .projection_range = share_of(item, cell->projection_range) };
-    for (int64_t s = item->first_step; s < item->end_step && status == WLSTM_OK; s++) {
+    for (int64_t s = item->first_step; s < item->end_step && status == WLSTM_OK; s += done) {
         active = step.rows = active_rows(run, item, s, active);
         if (step.rows == 0) break;
         for (int64_t i = 0; i < step.rows && s > item->first_step; i++) {
-            worker->h_prev_rows[i] = worker->h_rows[i];
-            worker->h_rows[i] = (char *)worker->h_rows[i] + next_step;
+            worker->h_prev_rows[i] = (char *)worker->h_rows[i] + (done - 1) * step.h_step;
+            worker->h_rows[i] = (char *)worker->h_rows[i] + done * step.h_step;
         }
+        step.steps = steps_together(run, item, s, active);
         step.h_prev_is_zero = s == 0 && !run->call->h_0;
         step.backwards = s % 2 == 1 && !run->sequence->spec.one_way;
-        status = wli_cell_run_step(cell, &worker->workspace, &step);
+        status = wli_cell_run_steps(cell, &worker->workspace, &step, &done);
         if (status == WLSTM_OK && cell->weights->weight_hr) {
             meet(item); /* an output of the projection needs all units */
             status = wli_cell_project_hidden(cell, &worker->workspace, &step);
         }
-        step.gates = (char *)step.gates + (size_t)step.rows * gate_bytes;
+        if (step.x)
+            step.x += done * step.rows;
+        else
+            step.gates = (char *)step.gates + (size_t)(done * step.rows) * gate_bytes;
         meet(item);
     }
     if (status == WLSTM_OK) store_states(run, item, &output);

@@ -39,10 +39,13 @@ wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call) {
                                  .c = c,
                                  .ldc = cell->c_stride,
                                  .h = worker->h_rows,
+                                 .steps = 1,
+                                 .h_step = 0,
                                  .range = cell->range,
                                  .projection_range = cell->projection_range,
                                  .backwards = false };
-    wlstm_status status = wli_cell_run_step(cell, &worker->workspace, &step);
+    int64_t done;
+    wlstm_status status = wli_cell_run_steps(cell, &worker->workspace, &step, &done);
     if (status == WLSTM_OK && weights->weight_hr) status = wli_cell_project_hidden(cell, &worker->workspace, &step);
     for (int64_t r = 0; r < B && call->c_n; r++)
         memcpy((char *)call->c_n + (size_t)r * c_bytes, c + (size_t)r * c_stride, c_bytes);
