@@ -4,8 +4,8 @@
  *
  *                      f32      f64
  *     sigmoid          1.2e-7   2e-16
- *     tanh             2.1e-7   4e-16   1.8e-7 and 3.2e-16 where 2^t has no steps (exp2.h)
- *     tanh, relative   8e-7     6e-16   below 1, 3.3e-7 in f32 with steps; |tanh| never passes 1
+ *     tanh             1.8e-7   3.2e-16   2.1e-7 and 4e-16 where 2^t looks its steps up (exp2.h)
+ *     tanh, relative   8e-7     6e-16     below 1, with steps 3.5e-7 in f32; |tanh| never passes 1
  */
 #ifndef WLI_ACTIVATIONS_H
 #define WLI_ACTIVATIONS_H

@@ -48,4 +48,5 @@ static void find_errors(int64_t count, const void *x, const void *y, const void 
     }
 }
 
-const activations_table ACTIVATIONS_TABLE = { WLI_ISA_NAME, sigmoid_array, tanh_array, cell_update_array, find_errors };
+const activations_table ACTIVATIONS_TABLE = { WLI_ISA_NAME, STEP_BITS > 0,     sigmoid_array,
+                                              tanh_array,   cell_update_array, find_errors };

@@ -12,6 +12,7 @@ typedef struct largest_error {
 
 typedef struct activations_table {
     const char *isa;
+    int steps; /* whether 2^t looks its steps up (exp2.h) */
     void (*sigmoid)(int64_t count, const void *x, void *y);
     void (*tanh)(int64_t count, const void *x, void *y);
 
