@@ -18,13 +18,15 @@ static void widest(const wli_model *model, int64_t *hidden, int64_t *output) {
     }
 }
 
-/* One row's gates [4H], o*tanh(c) [H], h and c in doubles, then the outputs [T, B, D*R] of two layers. */
+/* One row's gates [4H], o*tanh(c) [H], h and c in doubles, then the outputs [T, B, D*R] of two layers, or where there is but one
+ * h_0 [B, R]. */
 bool WLI_REAL(wli_reference_workspace)(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes) {
     int64_t hidden, output;
     size_t row, rows, layers;
     widest(model, &hidden, &output);
-    return wli_size_product(seq_len, batch, 2, &rows) && rows <= INT64_MAX &&
-           wli_size_product((int64_t)rows, output, sizeof(real), &layers) &&
+    const bool one = model->num_layers == 1;
+    return wli_size_product(one ? 1 : seq_len, batch, one ? 1 : 2, &rows) && rows <= INT64_MAX &&
+           wli_size_product((int64_t)rows, one ? model->cells[0].state_size : output, sizeof(real), &layers) &&
            wli_size_product(7, hidden, sizeof(double), &row) && !__builtin_add_overflow(layers, row, bytes);
 }
 
@@ -94,6 +96,10 @@ void WLI_REAL(wli_reference_forward)(const wli_model *model, const wli_call *cal
     widest(model, &widest_hidden, &widest_output);
     real *between = (real *)((double *)workspace + 7 * widest_hidden);
     const real *input = call->x;
+    const void *h_0 = call->h_0;
+    if (h_0 &&
+        h_0 == call->out) /* one layer and direction: out may take h_0's place, and a row's reach into the next one's */
+        h_0 = memcpy(between, h_0, (size_t)(B * model->cells[0].state_size) * sizeof(real));
     wli_strides input_strides = wli_call_strides(model, call, model->cells[0].input_size);
 
     for (int64_t l = 0; l < L; l++) {
@@ -109,7 +115,7 @@ void WLI_REAL(wli_reference_forward)(const wli_model *model, const wli_call *cal
                 const wli_cell_weights *cell = wli_model_cell(model, l, d);
                 int64_t h_at = cell->h_offset * B + b * R, c_at = cell->c_offset * B + b * cell->hidden_size;
                 run_row(cell, d == 1, length, input + b * input_strides.row, input_strides.time,
-                        output + b * output_strides.row + d * R, output_strides.time, at(call->h_0, h_at),
+                        output + b * output_strides.row + d * R, output_strides.time, at(h_0, h_at),
                         at(call->c_0, c_at), at(call->h_n, h_at), at(call->c_n, c_at), workspace);
             }
         }
