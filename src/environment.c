@@ -65,14 +65,15 @@ static int read_number(const char *variable, int lowest, int highest, const char
 static const char *find_cache_directory(void) {
     static char directory[4096];
     const char *given = getenv("WLSTM_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *variable = "WLSTM_CACHE";
     int length = 0;
     if (given && *given)
         length = snprintf(directory, sizeof directory, "%s", given);
     else if (xdg && *xdg == '/')
-        length = snprintf(directory, sizeof directory, "%s/wavelstm", xdg);
+        variable = "XDG_CACHE_HOME", length = snprintf(directory, sizeof directory, "%s/wavelstm", xdg);
     else if (home && *home == '/')
-        length = snprintf(directory, sizeof directory, "%s/.cache/wavelstm", home);
-    if (length >= (int)sizeof directory) ignore_value("WLSTM_CACHE", directory, "a path of at most 4095 bytes");
+        variable = "HOME", length = snprintf(directory, sizeof directory, "%s/.cache/wavelstm", home);
+    if (length >= (int)sizeof directory) ignore_value(variable, directory, "a plan cache's path of at most 4095 bytes");
     return length > 0 && length < (int)sizeof directory ? directory : NULL;
 }
 

@@ -37,7 +37,12 @@ static wlstm_status add_entry(json_t *header, const wli_st_output *tensor, int64
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "tensor '%s': the file would be too large", tensor->name);
     *end = begin + (int64_t)bytes;
     json_t *shape = json_array();
-    for (int d = 0; d < tensor->ndim; d++) json_array_append_new(shape, json_integer(tensor->shape[d]));
+    int failed = shape == NULL;
+    for (int d = 0; d < tensor->ndim; d++) failed |= json_array_append_new(shape, json_integer(tensor->shape[d]));
+    if (failed) {
+        json_decref(shape);
+        return wli_out_of_memory("header", 0);
+    }
     json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->dtype == WLSTM_F64 ? "F64" : "F32", "shape",
                               shape, "data_offsets", (json_int_t)begin, (json_int_t)*end);
     if (entry == NULL) return wli_out_of_memory("header", 0);

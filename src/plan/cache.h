@@ -30,7 +30,8 @@ typedef struct wli_cache_table {
     wli_rates rates[WLI_CACHE_RATES]; /* of one thread and of more, as the probe measured them; of 0: it did not */
 } wli_cache_table;
 
-/* Adds or replaces; false when there is no memory or room. Append is for what is known not to be there. */
+/* Adds or replaces; false when there is no memory. Of a full table the oldest makes way. Append is for what is known not to be
+ * there. */
 bool wli_cache_table_append(wli_cache_table *table, const wli_cache_entry *entry);
 bool wli_cache_table_put(wli_cache_table *table, const wli_cache_entry *entry);
 /* In the place of those of one thread, or of those of more; what nobody probed (0 threads) changes nothing. */

@@ -125,8 +125,11 @@ static int take_lock(const char *directory, wlstm_status *status) {
 static wlstm_status merge_locked(const char *path, const wli_cache_table *changes, const wli_problem *forgotten,
                                  bool forget_all) {
     wli_cache_table table;
+    char error[WLI_ERROR_BYTES];
+    wli_error_save(error);
     const wlstm_status found = wli_cache_read(path, &table);
     if (found == WLSTM_ERROR_OUT_OF_MEMORY) return found;
+    wli_error_restore(error);
     if (found == WLSTM_OK && (forget_all || forgotten)) wli_cache_table_forget(&table, forget_all ? NULL : forgotten);
     bool room = true;
     for (size_t i = 0; i < changes->count && room; i++) room = wli_cache_table_put(&table, &changes->entries[i]);

@@ -39,9 +39,14 @@ static json_t *encode_rates(const wli_rates *rates) {
 
 static json_t *encode_entry(const wli_cache_entry *entry) {
     json_t *choice = json_object();
+    int failed = choice == NULL;
     for (int a = 0; a < WLI_AXES; a++)
         if (entry->candidate.index[a])
-            json_object_set_new(choice, wli_axes[a].name, json_integer(entry->candidate.index[a]));
+            failed |= json_object_set_new(choice, wli_axes[a].name, json_integer(entry->candidate.index[a]));
+    if (failed) {
+        json_decref(choice);
+        return NULL;
+    }
     return json_pack("{s:o, s:s, s:f, s:f}", "choice", choice, "effort",
                      entry->effort == WLSTM_EFFORT_PATIENT ? "patient" : "measure", "untuned_us",
                      1e6 * entry->untuned_seconds, "tuned_us", 1e6 * entry->tuned_seconds);

@@ -27,7 +27,8 @@ const wli_cache_entry *wli_cache_table_find(const wli_cache_table *table, const 
 }
 
 bool wli_cache_table_append(wli_cache_table *table, const wli_cache_entry *entry) {
-    if (table->count == WLI_CACHE_ENTRIES) return false;
+    if (table->count == WLI_CACHE_ENTRIES)
+        memmove(table->entries, table->entries + 1, --table->count * sizeof *table->entries);
     if (table->count == table->capacity) {
         const size_t capacity = table->capacity ? 2 * table->capacity : 32;
         wli_cache_entry *entries = realloc(table->entries, capacity * sizeof *entries);

@@ -189,8 +189,11 @@ static wlstm_status make_decided(wli_model *model, const wli_setting *setting, c
                                  wlstm_plan **plan) {
     wlstm_effort effort = options->effort ? options->effort : wli_environment_get()->effort;
     wli_decision decision = wli_decide(model, setting, effort, options->time_limit);
+    char error[WLI_ERROR_BYTES];
+    wli_error_save(error);
     wlstm_status status = wli_plan_make_choice(model, setting, &decision.choice, plan);
     if (status != WLSTM_OK && decision.origin != WLI_FROM_MODEL) {
+        wli_error_restore(error);
         decision = wli_decide_by_model(setting);
         status = wli_plan_make_choice(model, setting, &decision.choice, plan);
     }

@@ -1,5 +1,7 @@
 #include "plan/plan.h"
 
+#include "status.h"
+
 static bool hold(wli_pool_slot *slot) {
     return !atomic_load_explicit(&slot->held, memory_order_relaxed) &&
            !atomic_exchange_explicit(&slot->held, true, memory_order_acquire);
@@ -38,9 +40,13 @@ static wlstm_status replace(wlstm_plan *misfit, wli_model *model, const wli_call
     widened = own;
     if (misfit) wli_plan_widen(misfit, &widened);
     wlstm_plan_free(misfit);
+    char error[WLI_ERROR_BYTES];
+    wli_error_save(error);
     wlstm_status status = wli_plan_make(model, &widened, plan);
-    if (status != WLSTM_OK && (widened.max_seq_len > own.max_seq_len || widened.max_batch > own.max_batch))
+    if (status != WLSTM_OK && (widened.max_seq_len > own.max_seq_len || widened.max_batch > own.max_batch)) {
+        wli_error_restore(error);
         status = wli_plan_make(model, &own, plan);
+    }
     return status;
 }
 

@@ -166,7 +166,7 @@ static void what_is_not_in_order_is_refused(void **state) {
     refuse_with((const char *[4]){ "plans", good, "choice", "another" }, json_integer(0));
 }
 
-static void a_full_table_takes_no_more(void **state) {
+static void a_full_table_drops_its_oldest(void **state) {
     (void)state;
     wli_cache_table table = { 0 }, read;
     wli_cache_entry entry = entry_of("t1b1i1h1l1", 1, 0);
@@ -175,11 +175,19 @@ static void a_full_table_takes_no_more(void **state) {
         assert_true(wli_cache_table_put(&table, &entry));
     }
     assert_true(wli_cache_table_put(&table, &entry)); /* is there */
+    assert_int_equal(table.count, WLI_CACHE_ENTRIES);
     entry.threads = 2;
-    assert_false(wli_cache_table_put(&table, &entry));
+    assert_true(wli_cache_table_put(&table, &entry));
+    assert_non_null(wli_cache_table_find(&table, &entry.problem, 2));
+    for (int n = 1; n <= WLI_CACHE_ENTRIES; n++) {
+        entry.problem.seq_len = n;
+        assert_true(!wli_cache_table_find(&table, &entry.problem, 1) == (n == 1));
+    }
     char *text = wli_cache_encode(&table);
     assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
     assert_int_equal(read.count, WLI_CACHE_ENTRIES);
+    for (size_t i = 0; i < read.count; i++) /* a file keeps their age */
+        assert_true(wli_cache_distance(&read.entries[i], &table.entries[i].problem, table.entries[i].threads) == 0);
     free(text);
     wli_cache_table_clear(&read);
     wli_cache_table_clear(&table);
@@ -261,7 +269,10 @@ static void the_public_functions_go_through_files(void **state) {
     assert_int_equal(wlstm_plan_cache_load(directory), WLSTM_ERROR_FILE);
     assert_int_equal(wlstm_plan_cache_save(NULL), WLSTM_ERROR_FILE); /* off */
     wli_cache_keep(&entry);
-    assert_int_equal(wlstm_plan_cache_save(deep), WLSTM_OK);
+    char error[512];
+    snprintf(error, sizeof error, "%s", wlstm_last_error());
+    assert_int_equal(wlstm_plan_cache_save(deep), WLSTM_OK); /* no file was there: no error of the caller's */
+    assert_string_equal(wlstm_last_error(), error);
     assert_int_equal(wlstm_plan_cache_export(exported), WLSTM_OK);
     assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
     assert_int_equal(wlstm_plan_cache_load(deep), WLSTM_OK);
@@ -316,7 +327,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(what_is_not_in_order_is_refused),
-        cmocka_unit_test(a_full_table_takes_no_more),
+        cmocka_unit_test(a_full_table_drops_its_oldest),
         cmocka_unit_test(text_that_is_no_json_is_refused),
         cmocka_unit_test(the_nearest_has_the_same_model_and_threads),
         cmocka_unit_test(the_process_finds_the_nearest_usable_entry),
