@@ -1,6 +1,5 @@
 /* Tuning at start-up. A program that will run one lstm for hours lets the library measure, once, which way is the fastest on this
- * machine for this problem: effort MEASURE, within a time limit. The result is the same within rounding; only the time differs.
- * A library without a tuner takes the estimate for both. */
+ * machine for this problem: effort MEASURE, within a time limit. The result is the same within rounding; only the time differs. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -31,9 +31,9 @@
  * Layer l > 0 reads layer l-1's h of both directions, D*R wide.
  *
  * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only read the
- * same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info and
- * get_parameter: any number of threads may do so at once. set_parameter, reset_parameters and free need the lstm or cell to
- * themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
+ * same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info, get_parameter
+ * and create_from_cells: any number of threads may do so at once. set_parameter, reset_parameters and free need the lstm or
+ * cell to themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
  * plans of one lstm share its parameters and packed weights and never write to them: they may run, and be freed, at once with
  * each other and with whatever is done to the lstm.
  */
@@ -80,7 +80,8 @@ typedef enum wlstm_status {
 WLSTM_API const char *wlstm_status_string(wlstm_status status);
 
 /* The last failure on the calling thread in one sentence: which argument, what was expected, what came
- * ("seq_len: at least 1 expected, got 0"). "" before the first. Valid until the thread's next failing call. */
+ * ("seq_len: at least 1 expected, got 0"). "" before the first. Valid until the thread's next failing call.
+ * Thread-safe: each thread has its own. */
 WLSTM_API const char *wlstm_last_error(void);
 
 /* ---------------------------------------------------------------------------------------------------- 2. nn.LSTM */
@@ -98,7 +99,7 @@ typedef struct wlstm_plan wlstm_plan; /* the chosen way to run one lstm */
 
 /* torch.nn.LSTM's arguments. Start from WLSTM_LSTM_CONFIG_INIT, which sets struct_size and PyTorch's defaults. */
 typedef struct wlstm_lstm_config {
-    size_t struct_size;  /* sizeof(wlstm_lstm_config) of the program's header: lets fields be added */
+    size_t struct_size;  /* sizeof(wlstm_lstm_config) of the program's header: another is refused */
     int64_t input_size;  /* I, at least 1 */
     int64_t hidden_size; /* H, at least 1 */
     int64_t num_layers;  /* L, at least 1 */
@@ -129,7 +130,8 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
 
 /* The lstm saved by safetensors.torch.save_file(module.state_dict(), path). Layers, directions, sizes, projection and
  * bias are read from the tensors' names and shapes; tensors without the prefix are left alone. A file that holds an
- * nn.LSTMCell loads as an lstm of one layer. NULL options are the defaults. The file is read whole and closed.
+ * nn.LSTMCell loads as an lstm of one layer. NULL options are the defaults. The file is read whole and closed; it is a regular
+ * file whose header, of all its tensors, is in order, of at most 16 MiB and with at most 8 dimensions a tensor.
  * Errors: FILE, FORMAT, MISSING (names the tensor), UNSUPPORTED, OUT_OF_MEMORY, INVALID_ARGUMENT. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
 
@@ -192,8 +194,8 @@ WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const ch
  *
  * The first call for a (T, B) makes a plan and keeps it with the lstm, later ones that fit it allocate nothing;
  * wlstm_plan_execute avoids even the look-up. A call that fits none of the kept plans makes one in the place of one of them. The
- * lstm keeps up to 64 plans (one a thread that was inside at once) until its parameters change or it is freed; for a
- * plan's memory see wlstm_plan_create. Thread-safe: concurrent calls use a plan each.
+ * lstm keeps up to 64 plans (one a thread that was inside at once; a call beside 64 others makes its own and frees it) until its
+ * parameters change or it is freed; for a plan's memory see wlstm_plan_create. Thread-safe: concurrent calls use a plan each.
  * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: T*B*(8*H*(I+R) + 2*H*P) operations a layer and direction. */
 WLSTM_API wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                      const void *x, const void *h_0, const void *c_0, void *out, void *h_n, void *c_n);
@@ -211,8 +213,8 @@ typedef struct wlstm_cell_config {
 #define WLSTM_CELL_CONFIG_INIT                                                                                         \
     { sizeof(wlstm_cell_config), 0, 0, 1, WLSTM_F32 }
 
-/* As their wlstm_lstm_ namesakes, errors and threads too; the parameters are weight_ih [4H, I], weight_hh [4H, H],
- * bias_ih [4H], bias_hh [4H]. */
+/* As their wlstm_lstm_ namesakes, errors and threads too (an nn.LSTM's file is MISSING weight_ih); the parameters are
+ * weight_ih [4H, I], weight_hh [4H, H], bias_ih [4H], bias_hh [4H]. */
 WLSTM_API wlstm_status wlstm_cell_create(const wlstm_cell_config *config, wlstm_cell **cell);
 WLSTM_API wlstm_status wlstm_cell_load(const char *path, const wlstm_load_options *options, wlstm_cell **cell);
 WLSTM_API wlstm_status wlstm_cell_save(const wlstm_cell *cell, const char *path, const char *prefix);
@@ -249,7 +251,8 @@ typedef enum wlstm_backend {
     WLSTM_BACKEND_NATIVE = 3     /* this library's fused kernels */
 } wlstm_backend;
 
-/* How much time choosing may take, FFTW's ladder. */
+/* How much time choosing may take, FFTW's ladder. The plan cache keeps nothing where it is off, a backend is named, deterministic is
+ * set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
 typedef enum wlstm_effort {
     WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
     WLSTM_EFFORT_ESTIMATE =
@@ -259,7 +262,8 @@ typedef enum wlstm_effort {
     WLSTM_EFFORT_PATIENT = 3 /* as MEASURE, longer and wider; passes over what MEASURE found */
 } wlstm_effort;
 
-/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field is checked, those not used too. */
+/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field but deterministic,
+ * which may be any int, is checked, those not used too. */
 typedef struct wlstm_plan_options {
     size_t struct_size;  /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len; /* the largest T it will execute, at least 1 */
@@ -322,7 +326,7 @@ WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
 /* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
  * but for OUT_OF_MEMORY, where some of it may be there.
  * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
- * caching is off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
+ * NULL where caching is off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
 WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
 
 /* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part
@@ -350,20 +354,23 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  * the default. A value that is not understood counts as not set.
  *
  *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not
- *                        understood and a plan cache that is not in order at 1; what a search measures at 2
+ *                        understood, a plan cache that is not in order and a search that failed at 1; what a search
+ *                        measures and a plan cache that cannot be read at 2; 3 is 2
  *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward
  *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT, and of wlstm_forward
- *     WLSTM_CACHE        the directory of the user's plan cache, or off: no plan cache is read or written; default:
+ *     WLSTM_CACHE        the directory of the user's plan cache, or off: plans use none, and only a directory or file that a call
+ *                        names is read or written; default:
  *                        XDG_CACHE_HOME/wavelstm if that is an absolute path, else HOME/.cache/wavelstm */
 
-/* "0.1.0" of the library that runs, which may be newer than the header's WLSTM_VERSION_STRING. Static. */
+/* "0.1.0" of the library that runs, which may be newer than the header's WLSTM_VERSION_STRING. Static.
+ * Thread-safe. */
 WLSTM_API const char *wlstm_version(void);
 
-/* Version, instruction set in use and oneDNN's version in one line, for bug reports. Static. */
+/* Version, instruction set in use and oneDNN's version in one line, for bug reports. Static. Thread-safe. */
 WLSTM_API const char *wlstm_build_info(void);
 
 /* The two functions of wlstm_set_allocator. */

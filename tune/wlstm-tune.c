@@ -114,7 +114,9 @@ static wlstm_status probe(session *s) {
 /* Searches one problem at one thread count, and keeps what it finds. */
 static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
     if (problem->seq_len > WLI_LARGEST_ROWS / problem->batch)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "seq_len * batch: at most 2^40 expected");
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "seq_len * batch: at most 2^40 expected, got %" PRId64 " * %" PRId64, problem->seq_len,
+                        problem->batch);
     const wli_setting setting = {
         .model = lstm->module.model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
     };
@@ -168,6 +170,7 @@ static void print_table(const session *s) {
 static int tune_all(session *s) {
     wlstm_status status = collect_problems(s);
     if (status == WLSTM_OK) status = probe(s);
+    if (status == WLSTM_OK) status = save(5); /* a directory that cannot be written shows before hours of work */
     if (status != WLSTM_OK) return fail();
     const double limit = s->given->time_limit > 0                   ? s->given->time_limit
                          : s->given->effort == WLSTM_EFFORT_PATIENT ? 10
