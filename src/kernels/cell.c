@@ -50,21 +50,53 @@ wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspac
     return wli_gemm_run(&kernels->ih, rows, x, gates, range, &workspace->gathered);
 }
 
+/* The native kernel's view of a step, every field by name, as what zeroes the others takes longer than they do. */
+static inline wli_gemm_args input_args(const wli_cell_kernels *kernels, const wli_cell_step *step) {
+    return (wli_gemm_args){ .rows = step->rows,
+                            .depth = kernels->ih.depth,
+                            .columns = kernels->ih.columns,
+                            .a = step->x,
+                            .panels = kernels->ih.packed->panels,
+                            .bias = kernels->ih.bias,
+                            .c = step->gates,
+                            .ldc = kernels->ih.stride,
+                            .range = step->range,
+                            .halves = kernels->hh.halves };
+}
+
+static inline wli_step_args step_args(const wli_cell_kernels *kernels, const wli_cell_step *step,
+                                      const wli_gemm_args *input, const void *const *h_prev, void *const *h) {
+    return (wli_step_args){ .input = step->x ? input : NULL,
+                            .layout = &kernels->layout,
+                            .rows = step->rows,
+                            .depth = kernels->hh.depth,
+                            .h_prev = h_prev,
+                            .panels = kernels->hh.packed->panels,
+                            .gates = step->gates,
+                            .ldg = kernels->ih.stride,
+                            .c = step->c,
+                            .ldc = step->ldc,
+                            .h = h,
+                            .steps = kernels->hh.kind == WLI_GEMM_NATIVE ? step->steps : 1,
+                            .h_step = step->h_step,
+                            .range = step->range,
+                            .backwards = step->backwards,
+                            .halves = kernels->hh.halves };
+}
+
+bool wli_cell_prepare(const wli_cell_kernels *kernels, const wli_cell_step *step, wli_prepared_step *prepared) {
+    if (kernels->ih.kind != WLI_GEMM_NATIVE || kernels->hh.kind != WLI_GEMM_NATIVE || kernels->weights->weight_hr)
+        return false;
+    const wli_gemm_args input = input_args(kernels, step);
+    const wli_step_args args = step_args(kernels, step, &input, step->h_prev, step->h);
+    return kernels->hh.native->prepare(&args, prepared);
+}
+
 wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                 const wli_cell_step *step, int64_t *done) {
     const bool projects = kernels->weights->weight_hr;
     const size_t element = kernels->element;
     const wli_gemm *hh = &kernels->hh;
-    const wli_gemm_args input = { .rows = step->rows,
-                                  .depth = kernels->ih.depth,
-                                  .columns = kernels->ih.columns,
-                                  .a = step->x,
-                                  .panels = kernels->ih.packed->panels,
-                                  .bias = kernels->ih.bias,
-                                  .c = step->gates,
-                                  .ldc = kernels->ih.stride,
-                                  .range = step->range,
-                                  .halves = hh->halves };
     const void *const *h_prev = NULL; /* nothing to multiply, or done */
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (hh->kind != WLI_GEMM_NATIVE && !skips) {
@@ -80,23 +112,8 @@ wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_worksp
                 (char *)workspace->unprojected + (size_t)(r * kernels->weights->hidden_size) * element;
         h = workspace->unprojected_rows;
     }
-    /* Every field is named, here and in input, as what zeroes the others takes longer than they do. */
-    const wli_step_args args = { .input = step->x ? &input : NULL,
-                                 .layout = &kernels->layout,
-                                 .rows = step->rows,
-                                 .depth = hh->depth,
-                                 .h_prev = h_prev,
-                                 .panels = hh->packed->panels,
-                                 .gates = step->gates,
-                                 .ldg = kernels->ih.stride,
-                                 .c = step->c,
-                                 .ldc = step->ldc,
-                                 .h = h,
-                                 .steps = hh->kind == WLI_GEMM_NATIVE ? step->steps : 1,
-                                 .h_step = step->h_step,
-                                 .range = step->range,
-                                 .backwards = step->backwards,
-                                 .halves = hh->halves };
+    const wli_gemm_args input = input_args(kernels, step);
+    const wli_step_args args = step_args(kernels, step, &input, h_prev, h);
     *done = hh->native->step(&args);
     return WLSTM_OK;
 }

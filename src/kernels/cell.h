@@ -56,6 +56,10 @@ wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspac
 wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                 const wli_cell_step *step, int64_t *done);
 
+/* Prepares such a step with all of its units, without projection, for hh.native->step_prepared: false where there is no such way. Its
+ * rows' pointers are not kept. */
+bool wli_cell_prepare(const wli_cell_kernels *kernels, const wli_cell_step *step, wli_prepared_step *prepared);
+
 /* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet before
  * this. */
 wlstm_status wli_cell_project_hidden(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,

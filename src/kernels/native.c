@@ -72,6 +72,20 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
     }
 }
 
+/* The cell of a step's units from `unit` on, as `finished` has them. */
+static void finish_step(const wli_step_args *args, int64_t column, int64_t gate_distance, int64_t unit, int64_t units) {
+    finish(&(finished){ .rows = args->rows,
+                        .gates = args->gates,
+                        .ldg = args->ldg,
+                        .c = args->c,
+                        .ldc = args->ldc,
+                        .h = args->h,
+                        .column = column,
+                        .gate_distance = gate_distance,
+                        .unit = unit,
+                        .units = units });
+}
+
 /* The panels of a step, one after the other. */
 static void step_by_panels(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
@@ -93,21 +107,29 @@ static void step_by_panels(const wli_step_args *args) {
             step_block(&p, &w, with_input ? &input : NULL, args, from, depth);
         else if (depth)
             gemm_block(&p, &w, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
-        if (full && !fused)
-            finish(args, &(finished){ args->gates, args->h, p.column, LANES, unit, layout->hidden_size - unit });
-        if (!full || p.tail)
-            finish(args, &(finished){ args->gates, args->h, tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit,
-                                      layout->tail });
+        if (full && !fused) finish_step(args, p.column, LANES, unit, layout->hidden_size - unit);
+        if (!full || p.tail) finish_step(args, tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit, layout->tail);
         n += p.count;
     }
 }
 
 /* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
 static int64_t step(const wli_step_args *args) {
-    const int64_t done = steps_in_one_tile(args);
-    if (done > 0) return done;
+    tile_step tile;
+    if (prepare_tile(args, &tile)) return run_tiles(args, &tile);
     step_by_panels(args);
     return 1;
 }
 
-const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, one_tile, step };
+static bool prepare(const wli_step_args *args, wli_prepared_step *prepared) {
+    _Static_assert(sizeof(tile_step) <= sizeof *prepared && _Alignof(tile_step) <= _Alignof(wli_prepared_step),
+                   "it fits");
+    return prepare_tile(args, (tile_step *)prepared);
+}
+
+static void step_prepared(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
+                          void *gates, void *c, void *const *h) {
+    run_tile((const tile_step *)prepared, x, h_prev, gates, c, h);
+}
+
+const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, one_tile, step, prepare, step_prepared };

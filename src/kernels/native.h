@@ -43,6 +43,11 @@ typedef struct wli_step_args {
     bool halves;    /* as in wli_gemm_args */
 } wli_step_args;
 
+/* What a step that is one register tile needs beside its rows. */
+typedef struct wli_prepared_step {
+    _Alignas(64) char kernels_own[256];
+} wli_prepared_step;
+
 typedef struct wli_native {
     const char *isa;
     int lanes;
@@ -51,6 +56,11 @@ typedef struct wli_native {
     bool (*one_tile)(const wli_gate_layout *layout, int64_t rows);
     /* The first of the steps, and all others where they are one tile: how many were done. */
     int64_t (*step)(const wli_step_args *args);
+    /* For one step again and again: whether it is one tile, and then all that its rows do not change. */
+    bool (*prepare)(const wli_step_args *args, wli_prepared_step *prepared);
+    /* Such a step, its rows as in wli_step_args; h_prev may be h. */
+    void (*step_prepared)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
+                          void *gates, void *c, void *const *h);
 } wli_native;
 
 /* The table for this machine, under the cap of WLSTM_ISA. */

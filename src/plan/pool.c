@@ -50,24 +50,28 @@ static wlstm_status replace(wlstm_plan *misfit, wli_model *model, const wli_call
     return status;
 }
 
+/* Where every slot is another's. */
+static wlstm_status run_once(wli_model *model, const wli_call *call) {
+    wlstm_plan *plan;
+    wlstm_status status = replace(NULL, model, call, &plan);
+    if (status != WLSTM_OK) return status;
+    status = wli_plan_run(plan, call);
+    wlstm_plan_free(plan);
+    return status;
+}
+
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
-    wli_pool_slot lone = { .plan = NULL }, *slot = take(pool, call);
-    if (!slot) slot = &lone;
+    wli_pool_slot *slot = take(pool, call);
+    if (!slot) return run_once(model, call);
+    wlstm_status status = WLSTM_OK;
     if (!fits(slot, call)) {
         wlstm_plan *misfit = slot->plan;
         slot->plan = NULL;
-        const wlstm_status status = replace(misfit, model, call, &slot->plan);
-        if (status != WLSTM_OK) {
-            release(slot);
-            return status;
-        }
+        status = replace(misfit, model, call, &slot->plan);
     }
-    const wlstm_status status = wli_plan_run(slot->plan, call);
-    if (slot == &lone)
-        wlstm_plan_free(lone.plan);
-    else
-        release(slot);
+    if (status == WLSTM_OK) status = wli_plan_run(slot->plan, call);
+    release(slot);
     return status;
 }
 

@@ -127,6 +127,7 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
     memset(sequence->memory, 0, sequence->bytes);
     arena = (wli_arena){ sequence->memory, 0, false };
     lay_out(sequence, &arena);
+    wli_single_step_make(sequence);
     *out = sequence;
     return WLSTM_OK;
 }
@@ -213,6 +214,6 @@ static wlstm_status run_schedule(const wli_run *run, void *context) {
 }
 
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call) {
-    if (wli_is_single_step(sequence, call)) return wli_run_single_step(sequence, call);
+    if (call->seq_len == 1 && sequence->single.possible) return wli_run_single_step(sequence, call);
     return wli_sequence_run_by(sequence, call, run_schedule, NULL);
 }

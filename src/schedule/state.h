@@ -16,6 +16,18 @@ typedef struct wli_worker {
     void **h_rows;            /* [rows of a part] */
 } wli_worker;
 
+/* What a call of one step of one cell needs, side by side: beside weights that fill an L1 each line elsewhere comes from the L2. */
+typedef struct wli_single_step {
+    wli_prepared_step prepared; /* for `rows`, where it is a `tile` */
+    int64_t rows;
+    bool possible, tile, dense;                 /* dense: c is worked on without gaps between its rows */
+    size_t x_bytes, h_bytes, c_bytes, c_stride; /* of a row, of the caller's and between ours of c */
+    void *gates, *c;
+    const wli_cell_kernels *cell;
+    void (*run)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev, void *gates,
+                void *c, void *const *h);
+} wli_single_step;
+
 /* Scratch, drawn for one direction, B rows, chunks of S steps:
  *
  *     | c of each layer [B, H'] | layer 0: chunk k, chunk k-1 | layer 1: ... | zeros [R] | worker 0: G [S*B, columns] ... | worker 1 ...
@@ -24,6 +36,7 @@ typedef struct wli_worker {
  * written, and the one before, whose last step is the next h. With two directions the layer above starts at both ends, so a
  * layer's whole output is kept, two layers' in turn. */
 struct wli_sequence {
+    wli_single_step single; /* first, as its calls touch little else */
     wli_sequence_spec spec;
     size_t element, bytes;
     void *memory;
@@ -67,8 +80,8 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
 /* A node's item, or a share of it; NULL is the whole. */
 wlstm_status wli_node_run(const wli_run *run, wli_worker *worker, const wli_node *node, const wli_share *share);
 
-/* A call of one step by one thread through one cell, and its way. */
-bool wli_is_single_step(const wli_sequence *sequence, const wli_call *call);
+/* A call of one step by one thread through one cell, where the spec makes that `possible`, and its way. */
+void wli_single_step_make(wli_sequence *sequence);
 wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call);
 
 /* Elements from one row to the next of an output [.., width] between layers. */

@@ -88,6 +88,48 @@ static void a_loop_over_a_cell_is_one_layer(void **state) {
     }
 }
 
+static const void *rows_of(const void *tensor, int64_t first, int64_t width, wlstm_dtype dtype) {
+    return tensor ? (const char *)tensor + (size_t)(first * width) * dtype_size(dtype) : NULL;
+}
+
+/* Step after step a batch cut in two at random: one cell serves batches of changing size, and h and c not given. */
+static void parts_of_a_batch_are_the_batch(void **state) {
+    (void)state;
+    for (int k = 0; k < PROBLEMS; ++k) {
+        problem p = problem_draw(&stream);
+        p.config.num_layers = 1, p.config.proj_size = 0, p.config.bidirectional = 0, p.config.batch_first = 0;
+        p.config.hidden_size = random_between(&stream, 1, 5) * (INT64_C(1) << random_between(&stream, 0, 4));
+        p.seq_len = 1, p.batch = random_between(&stream, 2, 12), p.with_states = p.with_lengths = false;
+        problem_build(&p, &stream);
+        const int64_t I = p.config.input_size, H = p.config.hidden_size;
+        const wlstm_dtype dtype = p.config.dtype;
+        wlstm_cell *cell = random_cell(I, H, p.config.bias, dtype);
+        outcome whole[2] = { outcome_create(&p), outcome_create(&p) }, parts = outcome_create(&p);
+        const void *h = NULL, *c = NULL;
+        for (int step = 0; step < 8; ++step) {
+            const outcome *to = &whole[step % 2];
+            const int64_t cut = random_between(&stream, 1, p.batch - 1);
+            assert_int_equal(wlstm_cell_forward(cell, p.batch, p.x, h, c, to->h_n, to->c_n), WLSTM_OK);
+            for (int64_t first = 0, rows; first < p.batch; first += rows) {
+                rows = first ? p.batch - cut : cut;
+                assert_int_equal(wlstm_cell_forward(cell, rows, rows_of(p.x, first, I, dtype),
+                                                    rows_of(h, first, H, dtype), rows_of(c, first, H, dtype),
+                                                    (void *)(uintptr_t)rows_of(parts.h_n, first, H, dtype),
+                                                    (void *)(uintptr_t)rows_of(parts.c_n, first, H, dtype)),
+                                 WLSTM_OK);
+            }
+            assert_true(tensors_close("h of the parts", dtype, parts.h_n, to->h_n, p.batch * H));
+            assert_true(tensors_close("c of the parts", dtype, parts.c_n, to->c_n, p.batch * H));
+            h = random_between(&stream, 0, 3) ? to->h_n : NULL, c = random_between(&stream, 0, 3) ? to->c_n : NULL;
+        }
+        outcome_free(&whole[0]);
+        outcome_free(&whole[1]);
+        outcome_free(&parts);
+        wlstm_cell_free(cell);
+        problem_free(&p);
+    }
+}
+
 static void an_empty_batch_is_left_alone(void **state) {
     (void)state;
     float x[5] = { 0 }, h[3] = { 1, 2, 3 }, c[3] = { 4, 5, 6 };
@@ -192,6 +234,7 @@ static void a_stack_of_cells_is_their_chain(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_over_a_cell_is_one_layer),
+        cmocka_unit_test(parts_of_a_batch_are_the_batch),
         cmocka_unit_test(an_empty_batch_is_left_alone),
         cmocka_unit_test(a_stack_of_cells_is_their_chain),
     };
