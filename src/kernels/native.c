@@ -19,8 +19,8 @@ static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t fr
             const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
-            (p->pair ? gemm_pairs[p->tail] : tiles[tile - 1])(&pass, a_row, tile_bias, c + r * ldc + first * LANES,
-                                                              ldc);
+            (p->pair ? gemm_pairs[p->tail][tile - 1] : tiles[tile - 1])(&pass, a_row, tile_bias,
+                                                                        c + r * ldc + first * LANES, ldc);
         }
 }
 
@@ -66,7 +66,7 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         tile = tile_rows(args->rows - r, MAX_ROWS);
         for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
-        (p->pair ? step_pairs[p->tail] : step_tiles[p->tail][tile - 1])(
+        (p->pair ? step_pairs[p->tail][tile - 1] : step_tiles[p->tail][tile - 1])(
             input ? &input_pass : NULL, x_row, bias, &pass, h_row, (real *)args->gates + r * args->ldg + p->column,
             args->ldg, (real *)args->c + r * args->ldc, args->ldc, args->h + r, unit, args->layout->hidden_size - unit);
     }

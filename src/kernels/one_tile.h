@@ -5,11 +5,11 @@
 #include "kernels/finish.h"
 #include "kernels/sweep.h"
 
-/* A full panel or for one row two, and a tail taken along. */
+/* A full panel or for few rows two, and a tail taken along. */
 static bool one_tile(const wli_gate_layout *layout, int64_t rows) {
     const int64_t width = WLI_PANEL_VECTORS * LANES, full = layout->columns / width,
                   tail = layout->columns % width / LANES;
-    return (full == 1 || (full == 2 && rows == 1)) && rows <= (tail ? tailed_rows[tail] : MAX_ROWS);
+    return (full == 1 && rows <= (tail ? tailed_rows[tail] : MAX_ROWS)) || (full == 2 && rows <= paired_rows[tail]);
 }
 
 /* All of such a step but its rows: the sweep's arithmetic, and the way here, would be a fifth of it. */
@@ -42,7 +42,7 @@ WLI_INLINE bool prepare_tile(const wli_step_args *args, tile_step *step) {
         pass_over(&step->input, &all, &input, 0, input.depth, 0, 0);
         step->bias = args->input->bias;
     }
-    step->tile = full == 2 ? step_pairs[tail] : step_tiles[tail][rows - 1];
+    step->tile = full == 2 ? step_pairs[tail][rows - 1] : step_tiles[tail][rows - 1];
     step->rows = rows, step->ldg = args->ldg, step->ldc = args->ldc;
     step->hidden_size = layout->hidden_size, step->tail = layout->tail;
     return true;

@@ -65,8 +65,8 @@ WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t
     const bool may_tail = rows <= tailed_rows[tail_vectors] && range->first < full && range->end > full;
     const bool from_tail = backwards && may_tail && index == full;
     index -= from_tail;
-    const bool pair =
-        rows == 1 && (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
+    const bool pair = rows <= paired_rows[tail_vectors] &&
+                      (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
     const bool tailed = from_tail || (!backwards && may_tail && index + 1 + pair == full);
     if (backwards) index -= pair;
     const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;

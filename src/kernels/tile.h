@@ -8,7 +8,7 @@
 
 #define TILE_FULL (TILE_PANELS * TILE_VECTORS)
 #define TILE_WIDTH (TILE_FULL + TILE_TAIL)
-/* One row's weights are read at the pace of the loads, which prefetches would share. */
+/* Two panels, and one row's weights, are read at the pace of the loads, which prefetches would share. */
 #define TILE_FETCHES (TILE_PANELS == 1 && (TILE_ROWS > 1 || TILE_VECTORS < 4))
 
 /* a: TILE_ROWS pointers to [pass->depth]; `fetch` is a constant once inlined. */

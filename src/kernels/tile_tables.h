@@ -31,6 +31,16 @@
 #endif
 static const int64_t tailed_rows[WLI_PANEL_VECTORS] = { 0, TAILED_1, TAILED_2, TAILED_3 };
 
+/* The most rows that take two panels at once, with a tail of at most one vector and of more. */
+#if MAX_ROWS == 6
+#define PAIRED_1 3
+#define PAIRED_3 2
+#else
+#define PAIRED_1 1
+#define PAIRED_3 1
+#endif
+static const int64_t paired_rows[WLI_PANEL_VECTORS] = { PAIRED_1, PAIRED_1, PAIRED_3, PAIRED_3 };
+
 /* How far ahead of its own weights a pass prefetches, in bytes: from the L2, and where nothing else fetches them from further. */
 enum { NEAR_AHEAD = 384, LONE_AHEAD = 2112 };
 _Static_assert(LONE_AHEAD + 64 * WLI_PANEL_VECTORS <= WLI_PANELS_PADDING, "prefetches stay within the panels' memory");
@@ -107,7 +117,18 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
         ONE(name, 4_3)                                                                                                 \
     }
 #endif
-#define PAIRS(name) name##_1_2_4_0, name##_1_2_4_1, name##_1_2_4_2, name##_1_2_4_3
+#define PAIR(name, width) name##_1_2_##width
+#if MAX_ROWS == 6
+#define PAIR_OF_TWO(name, width) PAIR(name, width), name##_2_2_##width
+#define PAIR_OF_THREE(name, width) PAIR_OF_TWO(name, width), name##_3_2_##width
+#else
+#define PAIR_OF_TWO PAIR
+#define PAIR_OF_THREE PAIR
+#endif
+#define PAIRED(name)                                                                                                   \
+    { PAIR_OF_THREE(name, 4_0) }, { PAIR_OF_THREE(name, 4_1) }, { PAIR_OF_TWO(name, 4_2) }, {                          \
+        PAIR_OF_TWO(name, 4_3)                                                                                         \
+    }
 
 typedef void (*gemm_tile)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc);
 typedef void (*step_tile)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
@@ -116,11 +137,11 @@ typedef void (*step_tile)(const tile_pass *input, const real *const *x, const re
 
 /* By the tail taken along, then by rows; narrower panels have none. */
 static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(gemm) };
-static const gemm_tile gemm_pairs[WLI_PANEL_VECTORS] = { PAIRS(gemm) };
+static const gemm_tile gemm_pairs[WLI_PANEL_VECTORS][PAIRED_1] = { PAIRED(gemm) };
 static const gemm_tile gemm_narrow[WLI_PANEL_VECTORS - 1][TAIL_ROWS] = { { UP_TO_TAIL(gemm, 1_0) },
                                                                          { UP_TO_TAIL(gemm, 2_0) },
                                                                          { UP_TO_MAX(gemm, 3_0) } };
 static const step_tile step_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(step) };
-static const step_tile step_pairs[WLI_PANEL_VECTORS] = { PAIRS(step) };
+static const step_tile step_pairs[WLI_PANEL_VECTORS][PAIRED_1] = { PAIRED(step) };
 
 #endif
