@@ -34,11 +34,11 @@ WLI_INLINE bool prepare_tile(const wli_step_args *args, tile_step *step) {
                         .passes = 1,
                         .vectors = WLI_PANEL_VECTORS,
                         .tail = (int)tail };
-    const weight w = { args->panels, args->depth, true };
+    const weight w = { args->panels, args->depth, true, true };
     pass_over(&step->pass, &all, &w, 0, w.depth, 0, 0);
     step->bias = NULL;
     if (args->input) {
-        const weight input = { args->input->panels, args->input->depth, true };
+        const weight input = { args->input->panels, args->input->depth, true, true };
         pass_over(&step->input, &all, &input, 0, input.depth, 0, 0);
         step->bias = args->input->bias;
     }

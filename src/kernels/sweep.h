@@ -27,6 +27,10 @@ enum { L1_BLOCK = (32 << 10) / (WLI_PANEL_VECTORS * WLI_VECTOR_BYTES) };
 /* Weights of more bytes come from memory at every step: no more than this is sure to stay in a cache. */
 enum { CACHED_BYTES = 8 << 20 };
 
+/* More than a core's share of an L3 has: a core with vectors of 64 bytes draws them from memory faster when a lone pass reads them in
+ * one go, ahead of which its own prefetchers run, than in blocks that the pass before fetched. From an L3 it does not. */
+enum { MEMORY_BYTES = WLI_VECTOR_BYTES < 64 ? INT32_MAX : 48 << 20 };
+
 /* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row runs at half speed. */
 WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
     if (rows <= most) return rows;
@@ -38,11 +42,13 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
 typedef struct weight {
     const real *panels; /* [depth][vectors of the panel][LANES] of each panel, one behind the other */
     int64_t depth;
-    bool cached; /* all of it may still be in a cache since the last step */
+    bool cached;  /* all of it may still be in a cache since the last step */
+    bool by_pace; /* a lone pass over it looks after its own */
 } weight;
 
 WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) {
-    return (weight){ panels, depth, columns * depth * (int64_t)sizeof(real) <= CACHED_BYTES };
+    const int64_t bytes = columns * depth * (int64_t)sizeof(real);
+    return (weight){ panels, depth, bytes <= CACHED_BYTES, bytes <= CACHED_BYTES || bytes > MEMORY_BYTES };
 }
 
 /* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that
@@ -92,25 +98,25 @@ WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t
 /* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
 WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
     const int64_t blocks = (w->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
-    if (p->pair || (w->cached && p->passes == 1) || blocks <= 1) return w->depth;
+    if (p->pair || (w->by_pace && p->passes == 1) || blocks <= 1) return w->depth;
     const int64_t block = (w->depth + blocks - 1) / blocks;
     return w->depth - from > block ? from + block : w->depth;
 }
 
 /* The pass of the index-th tile over [from, to) of depth, from vector `first` on. Each of the passes that read a block fetches its
- * share of the next one, at a pace that memory can keep; a lone pass over cached weights looks after its own. */
+ * share of the next one, at a pace that memory can keep; a lone pass over cached weights, or over very many, looks after its own. */
 WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int64_t from, int64_t to, int first,
                           int64_t index) {
     const int64_t width = p->vectors * LANES, depth = to - from;
     const real *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
-    const bool lone = w->cached && p->passes == 1;
+    const bool lone = w->by_pace && p->passes == 1;
     const bool last_block = to == w->depth, streamed = !w->cached || depth > L1_BLOCK;
     const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
     const real *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
     *pass = (tile_pass){ .depth = depth,
                          .weights = weights + first * LANES,
                          .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
-                         .next = lone ? (const char *)(weights + first * LANES) + LONE_AHEAD
+                         .next = lone ? (const char *)(weights + first * LANES) + (w->cached ? LONE_AHEAD : NEAR_AHEAD)
                                       : (const char *)next + (first ? p->tiles + index : index) * step * depth,
                          .weights_step = width,
                          .panel_stride = w->depth * width,
