@@ -91,8 +91,8 @@ static void step_by_panels(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
     const int64_t depth = args->h_prev ? args->depth : 0, tail_unit = layout->hidden_size - layout->tail;
     const weight w = weight_of(args->panels, args->depth, layout->columns);
-    const weight input =
-        args->input ? weight_of(args->input->panels, args->input->depth, layout->columns) : (weight){ NULL, 0, true, true };
+    const weight input = args->input ? weight_of(args->input->panels, args->input->depth, layout->columns)
+                                     : (weight){ NULL, 0, true, true };
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
         const panel p = panel_at(layout->columns, &args->range, args->rows, n, args->backwards, args->halves);
         const bool full = p.vectors == WLI_PANEL_VECTORS, fused = full && p.tile_vectors == p.vectors;

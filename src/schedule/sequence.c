@@ -111,8 +111,11 @@ __attribute__((constructor)) static void watch_forks(void) {
 
 wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out) {
     *out = NULL;
-    wli_sequence *sequence = wli_calloc(sizeof *sequence);
-    if (!sequence) return wli_out_of_memory("sequence", sizeof *sequence);
+    const int64_t single_layers = wli_is_single_step(spec) ? spec->model->num_layers : 0;
+    const size_t bytes = sizeof(wli_sequence) + (size_t)single_layers * sizeof(wli_single_step);
+    wli_sequence *sequence = wli_calloc(bytes);
+    if (!sequence) return wli_out_of_memory("sequence", bytes);
+    sequence->single_layers = single_layers;
     wli_arena arena = { NULL, 0, false };
     sequence->spec = *spec;
     sequence->element = wli_dtype_size(spec->model->dtype);
@@ -127,7 +130,7 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
     memset(sequence->memory, 0, sequence->bytes);
     arena = (wli_arena){ sequence->memory, 0, false };
     lay_out(sequence, &arena);
-    wli_single_step_make(sequence);
+    wli_single_steps_make(sequence);
     *out = sequence;
     return WLSTM_OK;
 }
@@ -214,6 +217,6 @@ static wlstm_status run_schedule(const wli_run *run, void *context) {
 }
 
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call) {
-    if (call->seq_len == 1 && sequence->single.possible) return wli_run_single_step(sequence, call);
+    if (call->seq_len == 1 && sequence->single_layers) return wli_run_single_step(sequence, call);
     return wli_sequence_run_by(sequence, call, run_schedule, NULL);
 }

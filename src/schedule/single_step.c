@@ -1,4 +1,4 @@
-/* One step of one cell: what streaming callers do again and again, so nothing here but pointers. */
+/* One step of a cell, or of a stack of them: what streaming callers do again and again, so nothing here but pointers. */
 #include "schedule/state.h"
 
 #include <string.h>
@@ -6,22 +6,24 @@
 /* Rows of a step that is one tile; more take the way of every other step. */
 enum { TILE_ROWS = 8 };
 
-void wli_single_step_make(wli_sequence *sequence) {
-    const wli_sequence_spec *spec = &sequence->spec;
-    const wli_cell_kernels *cell = &spec->cells[0];
-    wli_single_step *single = &sequence->single;
-    single->possible = spec->threads == 1 && spec->parts == 1 && spec->model->num_layers == 1 &&
-                       spec->model->num_directions == 1 && cell->ih.kind == WLI_GEMM_NATIVE &&
-                       cell->hh.kind == WLI_GEMM_NATIVE;
-    if (!single->possible) return;
+bool wli_is_single_step(const wli_sequence_spec *spec) {
+    return spec->threads == 1 && spec->parts == 1 && spec->model->num_directions == 1 &&
+           spec->cells[0].ih.kind == WLI_GEMM_NATIVE && spec->cells[0].hh.kind == WLI_GEMM_NATIVE;
+}
+
+void wli_single_steps_make(wli_sequence *sequence) {
     const size_t element = sequence->element;
-    single->x_bytes = (size_t)cell->weights->input_size * element;
-    single->h_bytes = (size_t)cell->weights->state_size * element;
-    single->c_bytes = (size_t)cell->weights->hidden_size * element;
-    single->c_stride = (size_t)cell->c_stride * element;
-    single->gates = sequence->workers[0].gates, single->c = sequence->c[0];
-    single->cell = cell;
-    single->run = cell->hh.native->step_prepared;
+    for (int64_t l = 0; l < sequence->single_layers; l++) {
+        const wli_cell_kernels *cell = &sequence->spec.cells[l];
+        wli_single_step *single = &sequence->single_steps[l];
+        single->x_bytes = (size_t)cell->weights->input_size * element;
+        single->h_bytes = (size_t)cell->weights->state_size * element;
+        single->c_bytes = (size_t)cell->weights->hidden_size * element;
+        single->c_stride = (size_t)cell->c_stride * element;
+        single->gates = sequence->workers[0].gates, single->c = sequence->c[l];
+        single->cell = cell;
+        single->run = cell->hh.native->step_prepared;
+    }
 }
 
 /* `worker` has room for the rows' pointers. */
@@ -42,10 +44,9 @@ static wli_cell_step step_of(const wli_single_step *single, const wli_worker *wo
 }
 
 /* A tile whose rows of c have no padding works on the caller's. */
-static void prepare(wli_sequence *sequence, int64_t rows) {
-    wli_single_step *single = &sequence->single;
+static void prepare(wli_single_step *single, const wli_worker *worker, int64_t rows) {
     const int64_t H = single->cell->weights->hidden_size;
-    wli_cell_step step = step_of(single, &sequence->workers[0], rows, true);
+    wli_cell_step step = step_of(single, worker, rows, true);
     single->dense = rows <= TILE_ROWS && single->cell->layout.padded_hidden == H;
     if (single->dense) step.ldc = H;
     single->tile = rows <= TILE_ROWS && wli_cell_prepare(single->cell, &step, &single->prepared);
@@ -70,32 +71,29 @@ static void store_c(const wli_single_step *single, const wli_call *call, const c
 }
 
 /* Pointers to the rows x [I], h_0 [R] and out [R] of a call, dense whatever batch_first says. */
-static void point_to_rows(const wli_sequence *sequence, const wli_call *call, const char *h_0, const void **x,
-                          const void **h_prev, void **h) {
-    const wli_single_step *single = &sequence->single;
+static void point_to_rows(const wli_single_step *single, const wli_call *call, const char *h_0, const char *zeros,
+                          const void **x, const void **h_prev, void **h) {
     for (int64_t r = 0; r < call->batch; r++) {
         x[r] = (const char *)call->x + (size_t)r * single->x_bytes;
-        h_prev[r] = h_0 ? h_0 + (size_t)r * single->h_bytes : sequence->zeros;
+        h_prev[r] = h_0 ? h_0 + (size_t)r * single->h_bytes : zeros;
         h[r] = (char *)call->out + (size_t)r * single->h_bytes;
     }
 }
 
 /* One tile reads all of h before it writes any, so that out may be h_0. */
-static void run_tile(const wli_sequence *sequence, const wli_call *call, char *c) {
-    const wli_single_step *single = &sequence->single;
+static void run_tile(const wli_single_step *single, const wli_call *call, const char *zeros, char *c) {
     const void *x[TILE_ROWS], *h_prev[TILE_ROWS];
     void *h[TILE_ROWS];
-    point_to_rows(sequence, call, call->h_0, x, h_prev, h);
+    point_to_rows(single, call, call->h_0, zeros, x, h_prev, h);
     const bool skips = !call->h_0 && single->cell->hh.packed->finite;
     single->run(&single->prepared, x, skips ? NULL : h_prev, single->gates, c, h);
 }
 
-static wlstm_status run_panels(const wli_sequence *sequence, const wli_call *call) {
-    const wli_single_step *single = &sequence->single;
+static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_step *single, const wli_call *call) {
     wli_worker *worker = &sequence->workers[0];
     const char *h_0 = call->h_0;
     if (h_0 && h_0 == call->out) h_0 = memcpy(sequence->h_copy, h_0, (size_t)call->batch * single->h_bytes);
-    point_to_rows(sequence, call, h_0, worker->x_rows, worker->h_prev_rows, worker->h_rows);
+    point_to_rows(single, call, h_0, sequence->zeros, worker->x_rows, worker->h_prev_rows, worker->h_rows);
     const wli_cell_step step = step_of(single, worker, call->batch, h_0);
     int64_t done;
     wlstm_status status = wli_cell_run_steps(single->cell, &worker->workspace, &step, &done);
@@ -104,18 +102,44 @@ static wlstm_status run_panels(const wli_sequence *sequence, const wli_call *cal
     return status;
 }
 
-/* x [B, I], h_0 and out [B, R], c [B, H] */
-wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call) {
-    const wli_single_step *single = &sequence->single;
+/* One cell: x [B, I], h_0, h_n and out [B, R], c_0 and c_n [B, H]. */
+static wlstm_status run_cell(const wli_sequence *sequence, wli_single_step *single, const wli_call *call) {
     wlstm_status status = WLSTM_OK;
-    if (single->rows != call->batch) prepare(sequence, call->batch);
+    if (single->rows != call->batch) prepare(single, &sequence->workers[0], call->batch);
     char *c = single->dense && call->c_n ? call->c_n : single->c;
     load_c(single, call, c);
     if (single->tile)
-        run_tile(sequence, call, c);
+        run_tile(single, call, sequence->zeros, c);
     else
-        status = run_panels(sequence, call);
+        status = run_panels(sequence, single, call);
     store_c(single, call, c);
     if (call->h_n) memcpy(call->h_n, call->out, (size_t)call->batch * single->h_bytes);
     return status;
+}
+
+static void *moved(const void *states, size_t bytes) {
+    return states ? (char *)(uintptr_t)states + bytes : NULL;
+}
+
+/* Cell by cell: what one hands to the next is its block of h_n, or scratch where h_n is not wanted. */
+static wlstm_status run_stack(wli_sequence *sequence, const wli_call *call) {
+    const size_t B = (size_t)call->batch;
+    const int64_t last = sequence->single_layers - 1;
+    wlstm_status status = WLSTM_OK;
+    wli_call cell = *call;
+    for (int64_t l = 0; l < last && status == WLSTM_OK; l++) {
+        wli_single_step *single = &sequence->single_steps[l];
+        const size_t h_bytes = B * single->h_bytes, c_bytes = B * single->c_bytes;
+        void *h_n = cell.h_n;
+        cell.out = h_n ? h_n : sequence->between[2 * l], cell.h_n = NULL;
+        status = run_cell(sequence, single, &cell);
+        cell.x = cell.out, cell.h_n = moved(h_n, h_bytes), cell.h_0 = moved(cell.h_0, h_bytes);
+        cell.c_0 = moved(cell.c_0, c_bytes), cell.c_n = moved(cell.c_n, c_bytes);
+    }
+    cell.out = call->out;
+    return status == WLSTM_OK ? run_cell(sequence, &sequence->single_steps[last], &cell) : status;
+}
+
+wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call) {
+    return sequence->single_layers == 1 ? run_cell(sequence, sequence->single_steps, call) : run_stack(sequence, call);
 }

@@ -16,11 +16,11 @@ typedef struct wli_worker {
     void **h_rows;            /* [rows of a part] */
 } wli_worker;
 
-/* What a call of one step of one cell needs, side by side: beside weights that fill an L1 each line elsewhere comes from the L2. */
+/* What one step of one cell needs, side by side: beside weights that fill an L1 each line elsewhere comes from the L2. */
 typedef struct wli_single_step {
     wli_prepared_step prepared; /* for `rows`, where it is a `tile` */
     int64_t rows;
-    bool possible, tile, dense;                 /* dense: c is worked on without gaps between its rows */
+    bool tile, dense;                           /* dense: c is worked on without gaps between its rows */
     size_t x_bytes, h_bytes, c_bytes, c_stride; /* of a row, of the caller's and between ours of c */
     void *gates, *c;
     const wli_cell_kernels *cell;
@@ -36,12 +36,12 @@ typedef struct wli_single_step {
  * written, and the one before, whose last step is the next h. With two directions the layer above starts at both ends, so a
  * layer's whole output is kept, two layers' in turn. */
 struct wli_sequence {
-    wli_single_step single; /* first, as its calls touch little else */
+    int64_t single_layers; /* of single_steps; 0 where calls of one step take the way of all */
     wli_sequence_spec spec;
     size_t element, bytes;
     void *memory;
     char *zeros;    /* [widest R] */
-    char *h_copy;   /* [max_batch, R]: h_0 where out overwrites it, as a cell's h_out may be h */
+    char *h_copy;   /* [max_batch, widest R]: h_0 where out or h_n overwrites it, as a cell's h_out may be h */
     char **c;       /* [cells] pointers to [max_batch, c_stride] */
     char **between; /* [cells or 2][2 or 1] outputs on their way to the next layer */
     wli_rows rows;
@@ -50,6 +50,7 @@ struct wli_sequence {
     int64_t token_window;
     wli_counter *done;     /* [lanes] how many chunks are done, where gangs wait for each other */
     wli_barrier *barriers; /* [threads] of each gang */
+    wli_single_step single_steps[];
 };
 
 /* One call on its way through the layers. */
@@ -80,8 +81,9 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
 /* A node's item, or a share of it; NULL is the whole. */
 wlstm_status wli_node_run(const wli_run *run, wli_worker *worker, const wli_node *node, const wli_share *share);
 
-/* A call of one step by one thread through one cell, where the spec makes that `possible`, and its way. */
-void wli_single_step_make(wli_sequence *sequence);
+/* A call of one step by one thread through one direction of native kernels: whether that is the spec's, what it needs, and its way. */
+bool wli_is_single_step(const wli_sequence_spec *spec);
+void wli_single_steps_make(wli_sequence *sequence);
 wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call);
 
 /* Elements from one row to the next of an output [.., width] between layers. */
