@@ -168,7 +168,7 @@ static ptrdiff_t distance(const void *from, const void *to) {
 
 const void *const *wli_spread_rows(int64_t rows, int64_t depth, size_t element, const void *const *a,
                                    wli_gathered *gathered) {
-    const int64_t fewest_rows = 8, bad_distance = 512;
+    const int64_t fewest_rows = 8, bad_distance = 4096;
     if (rows < fewest_rows || distance(a[0], a[1]) % bad_distance != 0) return a;
     gather(rows, depth, wli_gate_stride(depth, element), element, a, gathered);
     return gathered->rows;

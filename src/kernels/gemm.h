@@ -50,7 +50,7 @@ void wli_gemm_release(wli_gemm *gemm);
 wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
                           wli_gathered *gathered);
 
-/* The rows themselves, or copies of them where their distance would put them into few sets of the L1. */
+/* The rows themselves, or copies of them where their distance would put them all into the same sets of the L1. */
 const void *const *wli_spread_rows(int64_t rows, int64_t depth, size_t element, const void *const *a,
                                    wli_gathered *gathered);
 
