@@ -5,6 +5,8 @@
 
 /* What rates do not say: a round figure of 2020s x86-64 servers. */
 static const double onednn_call_seconds = 1.5e-6;
+/* Of a step that is not one of several in the kernel (kernels/one_tile.h): the way there, and chains that nothing else hides. */
+static const double lone_step_seconds = 40e-9;
 
 /* A way that gains less than this is not worth other people's cores. */
 static const double smallest_gain = 1.1;
@@ -33,10 +35,23 @@ static double together(double compute, double reads) {
     return compute > reads ? compute + 0.25 * reads : reads + 0.25 * compute;
 }
 
+/* Of the thread that has most: threads share whole panels, of which one row takes a lone one in the time of one and a half. */
+static double own_units(const work *w, const wli_gate_layout *layout) {
+    const double panels = (double)wli_all_panels(layout->columns, layout->lanes).end, own = ceil(panels / w->units);
+    const double lone = w->rows <= 1 && fmod(own, 2) != 0 ? 0.5 : 0;
+    return fmin((double)layout->hidden_size, own * layout->lanes) + lone * layout->lanes;
+}
+
+static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
+    return w->units <= 1 && !cell->weight_hr && w->choice->step == WLI_GEMM_NATIVE &&
+           w->choice->native->one_tile(layout, (int64_t)w->rows);
+}
+
 /* Seconds of one step, its part of the projection included. */
 static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double element = (double)wli_dtype_size(w->setting->model->dtype), n = w->rows;
-    const double H = (double)cell->hidden_size / w->units, R = (double)cell->state_size, I = (double)cell->input_size;
+    const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, w->choice->native->lanes);
+    const double H = own_units(w, &layout), R = (double)cell->state_size, I = (double)cell->input_size;
     const double P = (double)cell->proj_size;
     const double lanes = w->choice->native->lanes, widest = wli_native_at(w->setting->model->dtype, 0)->lanes;
     const double flops = wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
@@ -44,7 +59,8 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double step = together((8 * H * R + 2 * P * H) * n / flops, bytes / bandwidth(w, bytes));
     /* A chunk's projection reads W_ih once. */
     const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
-    double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype);
+    double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype) +
+                     lone_step_seconds / (steps_in_kernel(w, cell, &layout) ? w->steps : 1);
     /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
@@ -189,6 +205,16 @@ static void consider_gangs(contest *c) {
             }
 }
 
+/* The best of them with a part of the threads: shares of a step may cost more than they save. */
+static void consider_fewer(contest *c) {
+    const wli_candidate best = c->best;
+    for (int i = 1; i < wli_axes[WLI_AXIS_THREADS].count; i++) {
+        wli_candidate way = best;
+        way.index[WLI_AXIS_THREADS] = (uint8_t)i;
+        consider(c, &way);
+    }
+}
+
 /* oneDNN and narrower vectors are for those who measure, or ask for them; then inner product, about as fast as matmul with AVX-512
  * and up to twice as fast with AVX2 (docs/architecture.md). Several threads must gain clearly; tasks, which go to
  * whoever is free, over gangs too. */
@@ -200,6 +226,7 @@ wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *ma
     contest alone = { setting, machine, serial, INFINITY, 0 }, gangs = alone, fronts = alone;
     consider(&alone, &serial);
     consider_gangs(&gangs);
+    consider_fewer(&gangs);
     tasks.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT;
     consider_chunks(&fronts, tasks, true);
     const contest *best = gangs.seconds * smallest_gain < alone.seconds ? &gangs : &alone;

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,6 +202,21 @@ static void the_choice_follows_what_meeting_costs(void **state) {
     assert_int_equal(choose("t100b4i512h512l1", &machine).threads, 1);
 }
 
+/* Threads share whole panels, so that two are no help to three, even where meeting costs nothing: then the batch. Thirty-two they share. */
+static void panels_are_shared_whole(void **state) {
+    (void)state;
+    const int lanes = wli_native_get(WLSTM_F32)->lanes;
+    wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+    machine.all.barrier = machine.all.region = 1e-12;
+    for (int panels = 3; panels <= 32; panels += 29) {
+        char name[64];
+        snprintf(name, sizeof name, "t1000b4i64h%dl1", panels * lanes);
+        const wli_choice choice = choose(name, &machine);
+        assert_int_equal(choice.threads, 2);
+        assert_int_equal(choice.parts, panels == 3 ? 2 : 1);
+    }
+}
+
 /* A small problem is worth two threads where the cell's arithmetic of its dtype takes long. */
 static void the_choice_follows_what_the_cell_costs(void **state) {
     (void)state;
@@ -281,6 +297,7 @@ int main(void) {
         cmocka_unit_test(bandwidth_lies_between_the_sizes),
         cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
         cmocka_unit_test(the_choice_follows_what_meeting_costs),
+        cmocka_unit_test(panels_are_shared_whole),
         cmocka_unit_test(the_choice_follows_what_the_cell_costs),
         cmocka_unit_test(rates_of_fewer_threads_do_not_count),
     };
