@@ -180,8 +180,9 @@ static void resolve_gangs(const wli_setting *setting, const wli_candidate *candi
 }
 
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate) {
-    const int64_t B = setting->batch, T = setting->seq_len,
-                  cells = setting->model->num_layers * setting->model->num_directions;
+    const int64_t B = setting->batch, T = setting->seq_len;
+    /* Layers overlap, but for those of two directions, whose first chunk waits for the last one of the layer below. */
+    const int64_t wide = setting->model->num_directions == 2 ? 2 : setting->model->num_layers;
     const int64_t given_steps = chunk_steps[candidate->index[WLI_AXIS_CHUNK_STEPS]];
     const int64_t given_rows = gate_rows[candidate->index[WLI_AXIS_GATE_ROWS]];
     const int64_t threads = threads_of(setting, candidate);
@@ -195,7 +196,7 @@ wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate
                           .gang_directions = 1,
                           .one_way = candidate->index[WLI_AXIS_SWEEP] == 1,
                           .small_pages = candidate->index[WLI_AXIS_PAGES] == 1 };
-    if (choice.schedule == WLI_WAVEFRONT) choice.threads = (int)smaller(choice.parts * cells, threads);
+    if (choice.schedule == WLI_WAVEFRONT) choice.threads = (int)smaller(choice.parts * wide, threads);
     if (choice.schedule == WLI_GANG) resolve_gangs(setting, candidate, threads, &choice);
     choice.chunk_steps = given_steps ? smaller(given_steps, T) : T;
     /* Whole steps of a part's rows. */

@@ -124,8 +124,8 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
         w.units = N / (double)(choice->gang_layers * choice->gang_directions * choice->parts);
         return gang_seconds(&w, (int64_t)w.steps);
     case WLI_WAVEFRONT: {
-        /* N threads wide, narrower at its ends. */
-        const double fill = (chunks + ceil(N / parts) - 1) / chunks;
+        /* N threads wide, narrower at its ends; two directions stay as wide as they are. */
+        const double fill = setting->model->num_directions == 2 ? 1 : (chunks + ceil(N / parts) - 1) / chunks;
         const double meetings = chunks * cells * parts * machine->all.task + machine->all.region;
         return T * stack_seconds(&w) * parts / N * fill + meetings;
     }

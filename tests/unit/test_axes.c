@@ -202,6 +202,23 @@ static void the_choice_follows_what_meeting_costs(void **state) {
     assert_int_equal(choose("t100b4i512h512l1", &machine).threads, 1);
 }
 
+/* A layer of two directions begins when the one below has ended: tasks of it are two wide, however many layers and threads. */
+static void two_directions_are_no_wider_than_two(void **state) {
+    (void)state;
+    wli_model *model;
+    const wli_model_spec spec = { .num_layers = 6, .input_size = 32, .hidden_size = 32, .bidirectional = true };
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    const wli_setting setting = { .model = model, .seq_len = 500, .batch = 4, .threads = 12 };
+    const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(12) };
+    wli_candidate serial = { { 0 } }, tasks = serial;
+    tasks.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT;
+    const wli_choice alone = wli_candidate_resolve(&setting, &serial), two = wli_candidate_resolve(&setting, &tasks);
+    assert_int_equal(two.threads, 2 * two.parts);
+    assert_true(wli_predict(&setting, &two, &machine) * 2 * (double)two.parts >=
+                0.99 * wli_predict(&setting, &alone, &machine));
+    wli_model_release(model);
+}
+
 /* Threads share whole panels, so that two are no help to three, even where meeting costs nothing: then the batch. Thirty-two they share. */
 static void panels_are_shared_whole(void **state) {
     (void)state;
@@ -297,6 +314,7 @@ int main(void) {
         cmocka_unit_test(bandwidth_lies_between_the_sizes),
         cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
         cmocka_unit_test(the_choice_follows_what_meeting_costs),
+        cmocka_unit_test(two_directions_are_no_wider_than_two),
         cmocka_unit_test(panels_are_shared_whole),
         cmocka_unit_test(the_choice_follows_what_the_cell_costs),
         cmocka_unit_test(rates_of_fewer_threads_do_not_count),
