@@ -64,7 +64,8 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         if (input) pass_over(&input_pass, p, input, 0, input->depth, 0, index);
         const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, MAX_ROWS);
-        for (int i = 0; i < tile && to > 0; i++) h_row[i] = (const real *)args->h_prev[r + i] + from;
+        for (int i = 0; i < tile; i++) /* of a zero state no row is read */
+            h_row[i] = to > 0 ? (const real *)args->h_prev[r + i] + from : (const real *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
         (p->pair ? step_pairs[p->tail][tile - 1] : step_tiles[p->tail][tile - 1])(
             input ? &input_pass : NULL, x_row, bias, &pass, h_row, (real *)args->gates + r * args->ldg + p->column,

@@ -41,7 +41,7 @@ struct wli_sequence {
     size_t element, bytes;
     void *memory;
     char *zeros;    /* [widest R] */
-    char *h_copy;   /* [max_batch, widest R]: h_0 where out or h_n overwrites it, as a cell's h_out may be h */
+    char *h_copy;   /* [max_batch, widest R]: h_0 where out overwrites it, as a cell's h_out may be h */
     char **c;       /* [cells] pointers to [max_batch, c_stride] */
     char **between; /* [cells or 2][2 or 1] outputs on their way to the next layer */
     wli_rows rows;
