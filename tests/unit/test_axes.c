@@ -209,13 +209,15 @@ static void two_directions_are_no_wider_than_two(void **state) {
     const wli_model_spec spec = { .num_layers = 6, .input_size = 32, .hidden_size = 32, .bidirectional = true };
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
     const wli_setting setting = { .model = model, .seq_len = 500, .batch = 4, .threads = 12 };
-    const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(12) };
+    wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(12) };
+    machine.all.task = machine.all.region = 0;
     wli_candidate serial = { { 0 } }, tasks = serial;
     tasks.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT;
     const wli_choice alone = wli_candidate_resolve(&setting, &serial), two = wli_candidate_resolve(&setting, &tasks);
     assert_int_equal(two.threads, 2 * two.parts);
-    assert_true(wli_predict(&setting, &two, &machine) * 2 * (double)two.parts >=
-                0.99 * wli_predict(&setting, &alone, &machine));
+    const double share =
+        wli_predict(&setting, &two, &machine) * 2 * (double)two.parts / wli_predict(&setting, &alone, &machine);
+    assert_true(share >= 0.99 && share <= 1.05); /* of the work; reading may cost more beside others */
     wli_model_release(model);
 }
 
