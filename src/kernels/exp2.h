@@ -14,7 +14,7 @@ enum { MANTISSA_BITS = 52, EXPONENT_BIAS = 1023 };
 #else
 enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
 #endif
-enum { MOST_POWERS = 6 }; /* computed in step: the rows of the largest tile */
+enum { MOST_POWERS = 6 }; /* computed in step: the vectors of a tile, rows times panels */
 
 /* Bounds of t: 2^INFINITE is infinity, 2^ZERO the smallest normal number, and two factors of 2^PRODUCT do not overflow. */
 #define INFINITE_BOUND (EXPONENT_BIAS + 1)

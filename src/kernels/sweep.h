@@ -29,7 +29,7 @@ enum { CACHED_BYTES = 8 << 20 };
 
 /* More than a core's share of an L3 has: a core with vectors of 64 bytes draws them from memory faster when a lone pass reads them in
  * one go, ahead of which its own prefetchers run, than in blocks that the pass before fetched. From an L3 it does not. */
-enum { MEMORY_BYTES = WLI_VECTOR_BYTES < 64 ? INT32_MAX : 48 << 20 };
+enum { MEMORY_BYTES = 48 << 20 };
 
 /* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row runs at half speed. */
 WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
@@ -48,7 +48,8 @@ typedef struct weight {
 
 WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) {
     const int64_t bytes = columns * depth * (int64_t)sizeof(real);
-    return (weight){ panels, depth, bytes <= CACHED_BYTES, bytes <= CACHED_BYTES || bytes > MEMORY_BYTES };
+    const bool cached = bytes <= CACHED_BYTES, in_one_go = WLI_VECTOR_BYTES == 64 && bytes > MEMORY_BYTES;
+    return (weight){ panels, depth, cached, cached || in_one_go };
 }
 
 /* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that

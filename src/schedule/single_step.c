@@ -47,10 +47,10 @@ static wli_cell_step step_of(const wli_single_step *single, const wli_worker *wo
 static void prepare(wli_single_step *single, const wli_worker *worker, int64_t rows) {
     const int64_t H = single->cell->weights->hidden_size;
     wli_cell_step step = step_of(single, worker, rows, true);
-    single->dense = rows <= TILE_ROWS && single->cell->layout.padded_hidden == H;
-    if (single->dense) step.ldc = H;
+    const bool dense = single->cell->layout.padded_hidden == H;
+    if (dense) step.ldc = H;
     single->tile = rows <= TILE_ROWS && wli_cell_prepare(single->cell, &step, &single->prepared);
-    single->dense = single->dense && single->tile;
+    single->dense = single->tile && dense;
     single->rows = rows;
 }
 
