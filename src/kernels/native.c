@@ -63,7 +63,7 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         pass_over(&pass, p, w, from, to, 0, index);
         if (input) pass_over(&input_pass, p, input, 0, input->depth, 0, index);
         const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
-        tile = tile_rows(args->rows - r, MAX_ROWS);
+        tile = tile_rows(args->rows - r, p->most_rows);
         for (int i = 0; i < tile; i++) /* of a zero state no row is read */
             h_row[i] = to > 0 ? (const real *)args->h_prev[r + i] + from : (const real *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];

@@ -16,6 +16,12 @@ WLI_INLINE bool takes_halves(int64_t rows, bool halves) {
     return rows > MAX_ROWS && rows <= most && (MAX_ROWS == 6 ? halves : rows % MAX_ROWS != 0);
 }
 
+/* Rows that take a tail along with the last full panel: any in tiles of so few, unless those are lone rows, for which the weights are
+ * too much to read, or take the panel in halves. */
+WLI_INLINE bool takes_tail(int vectors, int64_t rows, bool halves) {
+    return vectors > 0 && (rows <= tailed_rows[vectors] || (tailed_rows[vectors] > 1 && !takes_halves(rows, halves)));
+}
+
 /* A panel's part that the row tiles pass over: it stays in the L2, whose bandwidth feeds a tile of MAX_ROWS, and is deep enough
  * that the sums' way from and to G is seldom and the prefetched streams are long. */
 enum { L2_BYTES = WLI_VECTOR_BYTES < 64 ? 64 << 10 : 128 << 10 };
@@ -69,7 +75,7 @@ WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t
     const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
     int64_t index = backwards ? range->end - 1 - n : range->first + n;
     const int tail_vectors = (int)((columns - full * width) / LANES);
-    const bool may_tail = rows <= tailed_rows[tail_vectors] && range->first < full && range->end > full;
+    const bool may_tail = takes_tail(tail_vectors, rows, halves) && range->first < full && range->end > full;
     const bool from_tail = backwards && may_tail && index == full;
     index -= from_tail;
     const bool pair = rows <= paired_rows[tail_vectors] &&
@@ -81,12 +87,19 @@ WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t
     const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
     const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows, halves);
     const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
-    const int64_t tiles = low ? (rows + TAIL_ROWS - 1) / TAIL_ROWS : (rows + MAX_ROWS - 1) / MAX_ROWS;
+    const int64_t tail_most = tailed_rows[tail_vectors];
+    int64_t most_rows = MAX_ROWS, tiles;
+    if (low)
+        most_rows = TAIL_ROWS, tiles = (rows + TAIL_ROWS - 1) / TAIL_ROWS;
+    else if (tailed)
+        most_rows = tail_most, tiles = (rows + tail_most - 1) / tail_most;
+    else
+        tiles = (rows + MAX_ROWS - 1) / MAX_ROWS;
     return (panel){ .column = index * width,
                     .next_column = following * width,
                     .tail_column = full * width,
                     .next_width = following * width + width <= columns ? width : columns - following * width,
-                    .most_rows = low ? TAIL_ROWS : MAX_ROWS,
+                    .most_rows = most_rows,
                     .tiles = tiles,
                     .passes = halved ? 2 * tiles : tiles,
                     .vectors = vectors,

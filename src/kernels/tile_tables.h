@@ -18,8 +18,8 @@
 #define TAIL_ROWS 6
 #endif
 
-/* The most rows that take a full panel and a tail of one, two or three vectors at once: alone, a tail's chains are so few that a
- * multiply-add's latency shows. */
+/* The most rows of a tile that takes a full panel and a tail of one, two or three vectors at once: alone, a tail's chains are so few
+ * that a multiply-add's latency shows. */
 #if MAX_ROWS == 6
 #define TAILED_1 5
 #define TAILED_2 4
