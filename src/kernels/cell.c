@@ -29,7 +29,7 @@ wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, 
     const size_t weight_bytes =
         (size_t)(kernels->layout.columns * (kernels->ih.depth + kernels->hh.depth)) * kernels->element;
     kernels->brings_input = project_kind == WLI_GEMM_NATIVE && step_kind == WLI_GEMM_NATIVE && !weights->weight_hr &&
-                            native->one_tile(&kernels->layout, step_rows) && weight_bytes <= MOST_INPUT_BYTES;
+                            native->few_tiles(&kernels->layout, step_rows) && weight_bytes <= MOST_INPUT_BYTES;
     kernels->range = wli_all_panels(kernels->layout.columns, kernels->layout.lanes);
     kernels->projection_range = wli_all_panels(kernels->hr.columns, kernels->layout.lanes);
     return status;

@@ -12,7 +12,7 @@ typedef struct wli_cell_kernels {
     int64_t c_stride;                        /* elements from one row of c to the next */
     wli_gemm ih, hh, hr;                     /* hr only with projection */
     wli_panel_range range, projection_range; /* all of the cell's units; with projection, all of its outputs */
-    bool brings_input;                       /* a step is one tile, and best projects its rows of x itself */
+    bool brings_input;                       /* a step is few tiles, and best projects its rows of x itself */
 } wli_cell_kernels;
 
 /* Workspace of one thread that runs cells. */

@@ -2,8 +2,8 @@
  * those of reference.c; the packed order of the columns is layout.h's. */
 #include "kernels/native.h"
 
+#include "kernels/few_tiles.h"
 #include "kernels/finish.h"
-#include "kernels/one_tile.h"
 #include "kernels/sweep.h"
 
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
@@ -55,21 +55,16 @@ static void gemm(const wli_gemm_args *args) {
 /* The last block of depth of one full panel, fused with the cell, and with the projection where `input` is its weight. */
 static void step_block(const panel *p, const weight *w, const weight *input, const wli_step_args *args, int64_t from,
                        int64_t to) {
-    const int64_t unit = p->column / WLI_PANEL_VECTORS;
-    const real *bias = input ? (const real *)args->input->bias + p->column : NULL;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
-        tile_pass pass, input_pass;
-        pass_over(&pass, p, w, from, to, 0, index);
-        if (input) pass_over(&input_pass, p, input, 0, input->depth, 0, index);
-        const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         tile = tile_rows(args->rows - r, p->most_rows);
+        step_part part;
+        lay_out_tile(&part, p, w, input, args, from, to, r, tile, index);
+        const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         for (int i = 0; i < tile; i++) /* of a zero state no row is read */
             h_row[i] = to > 0 ? (const real *)args->h_prev[r + i] + from : (const real *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
-        (p->pair ? step_pairs[p->tail][tile - 1] : step_tiles[p->tail][tile - 1])(
-            input ? &input_pass : NULL, x_row, bias, &pass, h_row, (real *)args->gates + r * args->ldg + p->column,
-            args->ldg, (real *)args->c + r * args->ldc, args->ldc, args->h + r, unit, args->layout->hidden_size - unit);
+        run_part(&part, &part.pass, x_row, h_row, args->gates, args->ldg, args->c, args->ldc, args->h + r);
     }
 }
 
@@ -116,21 +111,28 @@ static void step_by_panels(const wli_step_args *args) {
 
 /* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
 static int64_t step(const wli_step_args *args) {
-    tile_step tile;
-    if (prepare_tile(args, &tile)) return run_tiles(args, &tile);
+    few_tiles tiles;
+    if (lay_out_tiles(args, args->backwards, &tiles))
+        return tiles.count == 1 ? run_steps_of_one(args, &tiles) : run_steps_of_few(args, &tiles);
     step_by_panels(args);
     return 1;
 }
 
 static bool prepare(const wli_step_args *args, wli_prepared_step *prepared) {
-    _Static_assert(sizeof(tile_step) <= sizeof *prepared && _Alignof(tile_step) <= _Alignof(wli_prepared_step),
-                   "it fits");
-    return prepare_tile(args, (tile_step *)prepared);
+    few_tiles *tiles = (few_tiles *)prepared->kernels_own;
+    _Static_assert(sizeof *tiles <= sizeof prepared->kernels_own && _Alignof(few_tiles) <= 64, "it fits");
+    if (!lay_out_tiles(args, false, tiles)) return false;
+    prepared->in_place = tiles->parts[tiles->count - 1].unit == 0;
+    return true;
 }
 
 static void step_prepared(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
                           void *gates, void *c, void *const *h) {
-    run_tile((const tile_step *)prepared, x, h_prev, gates, c, h);
+    const few_tiles *tiles = (const few_tiles *)prepared->kernels_own;
+    if (h_prev)
+        run_few_tiles(tiles, false, false, x, h_prev, gates, c, h);
+    else
+        run_from_zero(tiles, x, gates, c, h);
 }
 
-const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, one_tile, step, prepare, step_prepared };
+const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, count_tiles, step, prepare, step_prepared };

@@ -43,22 +43,23 @@ typedef struct wli_step_args {
     bool halves;    /* as in wli_gemm_args */
 } wli_step_args;
 
-/* What a step that is one register tile needs beside its rows. */
+/* What a step of few register tiles needs beside its rows. */
 typedef struct wli_prepared_step {
-    _Alignas(64) char kernels_own[256];
+    _Alignas(64) char kernels_own[1792];
+    bool in_place; /* h may be h_prev: no row is read once one of its units is written */
 } wli_prepared_step;
 
 typedef struct wli_native {
     const char *isa;
     int lanes;
     void (*gemm)(const wli_gemm_args *args);
-    /* Whether a step is one register tile, alone worth less than the way to it. */
-    bool (*one_tile)(const wli_gate_layout *layout, int64_t rows);
-    /* The first of the steps, and all others where they are one tile: how many were done. */
+    /* The register tiles of a step, 0 if they are so many that the way to them is short beside them. */
+    int64_t (*few_tiles)(const wli_gate_layout *layout, int64_t rows);
+    /* The first of the steps, and all others where they are few tiles: how many were done. */
     int64_t (*step)(const wli_step_args *args);
-    /* For one step again and again: whether it is one tile, and then all that its rows do not change. */
+    /* For one step again and again: whether it is few tiles, and then all that its rows do not change. */
     bool (*prepare)(const wli_step_args *args, wli_prepared_step *prepared);
-    /* Such a step, its rows as in wli_step_args; h_prev may be h. */
+    /* Such a step, its rows as in wli_step_args; h_prev may be h where it says so. */
     void (*step_prepared)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
                           void *gates, void *c, void *const *h);
 } wli_native;

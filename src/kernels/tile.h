@@ -83,10 +83,9 @@ static void TILE_NAME(gemm)(const tile_pass *pass, const real *const *a, const r
     }
 }
 
-#if TILE_VECTORS == 4
 /* The fused step: gates, from G [TILE_ROWS, ldg] or where `input` is given from bias + x W_ih^T, + h_prev W_hh^T, finished in
- * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. The tail's gates go
- * to G. */
+ * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. The gates of a tail, with
+ * a panel or without one, go to G. */
 static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
                             const real *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
                             int64_t unit, int64_t units) {
@@ -97,6 +96,12 @@ static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const 
     }
     if (input) TILE_NAME(multiply)(input, x, acc);
     TILE_NAME(multiply)(pass, h_prev, acc);
+#if TILE_VECTORS < 4
+    (void)c, (void)ldc, (void)h, (void)unit, (void)units;
+    UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, acc[r * TILE_WIDTH + v]);
+    }
+#else
     vec full[TILE_ROWS * TILE_FULL], cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_FULL; v++) full[r * TILE_FULL + v] = acc[r * TILE_WIDTH + v];
@@ -110,8 +115,8 @@ static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const 
         store(c + r * ldc + unit + panel_unit, cell[i]);
         store_h((real *)h[r] + unit + panel_unit, hidden[i], units - panel_unit);
     }
-}
 #endif
+}
 
 #undef TILE_FETCHES
 #undef TILE_WIDTH

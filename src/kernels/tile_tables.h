@@ -141,6 +141,9 @@ static const gemm_tile gemm_pairs[WLI_PANEL_VECTORS][PAIRED_1] = { PAIRED(gemm) 
 static const gemm_tile gemm_narrow[WLI_PANEL_VECTORS - 1][TAIL_ROWS] = { { UP_TO_TAIL(gemm, 1_0) },
                                                                          { UP_TO_TAIL(gemm, 2_0) },
                                                                          { UP_TO_MAX(gemm, 3_0) } };
+static const step_tile step_narrow[WLI_PANEL_VECTORS - 1][TAIL_ROWS] = { { UP_TO_TAIL(step, 1_0) },
+                                                                         { UP_TO_TAIL(step, 2_0) },
+                                                                         { UP_TO_MAX(step, 3_0) } };
 static const step_tile step_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(step) };
 static const step_tile step_pairs[WLI_PANEL_VECTORS][PAIRED_1] = { PAIRED(step) };
 

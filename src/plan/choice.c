@@ -5,7 +5,7 @@
 
 /* What rates do not say: a round figure of 2020s x86-64 servers. */
 static const double onednn_call_seconds = 1.5e-6;
-/* Of a step that is not one of several in the kernel (kernels/one_tile.h): the way there, and chains that nothing else hides. */
+/* Of a step that is not one of several in the kernel (kernels/few_tiles.h): the way there, and chains that nothing else hides. */
 static const double lone_step_seconds = 40e-9;
 
 /* A way that gains less than this is not worth other people's cores. */
@@ -44,7 +44,7 @@ static double own_units(const work *w, const wli_gate_layout *layout) {
 
 static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
     return w->units <= 1 && !cell->weight_hr && w->choice->step == WLI_GEMM_NATIVE &&
-           w->choice->native->one_tile(layout, (int64_t)w->rows);
+           w->choice->native->few_tiles(layout, (int64_t)w->rows);
 }
 
 /* Seconds of one step, its part of the projection included. */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Rows of a step that is one tile; more take the way of every other step. */
-enum { TILE_ROWS = 8 };
+/* Rows of a step that is few tiles; more take the way of every other step. */
+enum { FEW_ROWS = 8 };
 
 bool wli_is_single_step(const wli_sequence_spec *spec) {
     return spec->threads == 1 && spec->parts == 1 && spec->model->num_directions == 1 &&
@@ -43,14 +43,14 @@ static wli_cell_step step_of(const wli_single_step *single, const wli_worker *wo
                             .backwards = false };
 }
 
-/* A tile whose rows of c have no padding works on the caller's. */
+/* Few tiles work on the caller's c where its rows need no padding. */
 static void prepare(wli_single_step *single, const wli_worker *worker, int64_t rows) {
     const int64_t H = single->cell->weights->hidden_size;
     wli_cell_step step = step_of(single, worker, rows, true);
     const bool dense = single->cell->layout.padded_hidden == H;
     if (dense) step.ldc = H;
-    single->tile = rows <= TILE_ROWS && wli_cell_prepare(single->cell, &step, &single->prepared);
-    single->dense = single->tile && dense;
+    single->few = rows <= FEW_ROWS && wli_cell_prepare(single->cell, &step, &single->prepared);
+    single->dense = single->few && dense, single->in_place = single->prepared.in_place;
     single->rows = rows;
 }
 
@@ -80,19 +80,24 @@ static void point_to_rows(const wli_single_step *single, const wli_call *call, c
     }
 }
 
-/* One tile reads all of h before it writes any, so that out may be h_0. */
-static void run_tile(const wli_single_step *single, const wli_call *call, const char *zeros, char *c) {
-    const void *x[TILE_ROWS], *h_prev[TILE_ROWS];
-    void *h[TILE_ROWS];
-    point_to_rows(single, call, call->h_0, zeros, x, h_prev, h);
+/* h_0 [B, R], or where out takes its place a copy. */
+static const char *kept_h_0(const wli_sequence *sequence, const wli_single_step *single, const wli_call *call) {
+    const bool taken = call->h_0 && call->h_0 == call->out;
+    return taken ? memcpy(sequence->h_copy, call->h_0, (size_t)call->batch * single->h_bytes) : call->h_0;
+}
+
+static void run_tiles(const wli_sequence *sequence, const wli_single_step *single, const wli_call *call, char *c) {
+    const void *x[FEW_ROWS], *h_prev[FEW_ROWS];
+    void *h[FEW_ROWS];
+    const char *h_0 = single->in_place ? call->h_0 : kept_h_0(sequence, single, call);
+    point_to_rows(single, call, h_0, sequence->zeros, x, h_prev, h);
     const bool skips = !call->h_0 && single->cell->hh.packed->finite;
     single->run(&single->prepared, x, skips ? NULL : h_prev, single->gates, c, h);
 }
 
 static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_step *single, const wli_call *call) {
     wli_worker *worker = &sequence->workers[0];
-    const char *h_0 = call->h_0;
-    if (h_0 && h_0 == call->out) h_0 = memcpy(sequence->h_copy, h_0, (size_t)call->batch * single->h_bytes);
+    const char *h_0 = kept_h_0(sequence, single, call);
     point_to_rows(single, call, h_0, sequence->zeros, worker->x_rows, worker->h_prev_rows, worker->h_rows);
     const wli_cell_step step = step_of(single, worker, call->batch, h_0);
     int64_t done;
@@ -108,8 +113,8 @@ static wlstm_status run_cell(const wli_sequence *sequence, wli_single_step *sing
     if (single->rows != call->batch) prepare(single, &sequence->workers[0], call->batch);
     char *c = single->dense && call->c_n ? call->c_n : single->c;
     load_c(single, call, c);
-    if (single->tile)
-        run_tile(single, call, sequence->zeros, c);
+    if (single->few)
+        run_tiles(sequence, single, call, c);
     else
         status = run_panels(sequence, single, call);
     store_c(single, call, c);

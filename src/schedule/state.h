@@ -18,9 +18,9 @@ typedef struct wli_worker {
 
 /* What one step of one cell needs, side by side: beside weights that fill an L1 each line elsewhere comes from the L2. */
 typedef struct wli_single_step {
-    wli_prepared_step prepared; /* for `rows`, where it is a `tile` */
+    wli_prepared_step prepared; /* for `rows`, where they are `few` tiles */
     int64_t rows;
-    bool tile, dense;                           /* dense: c is worked on without gaps between its rows */
+    bool few, dense, in_place; /* dense: c is worked on without gaps between its rows; in_place: h_out may be h */
     size_t x_bytes, h_bytes, c_bytes, c_stride; /* of a row, of the caller's and between ours of c */
     void *gates, *c;
     const wli_cell_kernels *cell;

@@ -1,0 +1,157 @@
+/* Steps of a few register tiles each: what small cells and short batches run, one step after the other in the kernel. */
+#ifndef WLI_FEW_TILES_H
+#define WLI_FEW_TILES_H
+
+#include "kernels/finish.h"
+#include "kernels/sweep.h"
+
+/* The way to more tiles is short beside them. */
+enum { MOST_TILES = 8 };
+
+/* One tile of a step: rows from `row` on, units from `unit` on, where `units` are left; all but the rows' places. */
+typedef struct step_part {
+    step_tile tile;
+    const real *bias;                         /* of the input; NULL: G holds the projection */
+    int64_t row, unit, units, gates_at, c_at; /* elements from the step's G and c to the tile's */
+    tile_pass input, pass;
+} step_part;
+
+/* All of a step but its rows: the sweep's arithmetic, and the way here, would be up to a fifth of it. */
+typedef struct few_tiles {
+    int64_t count, ldg, ldc, rows, hidden_size, tail; /* units in the dense tail */
+    step_part parts[MOST_TILES];
+} few_tiles;
+
+/* The index-th tile of a panel, of rows [row, row + rows), over block [from, to) of its depth. */
+WLI_INLINE void lay_out_tile(step_part *part, const panel *p, const weight *w, const weight *input,
+                             const wli_step_args *args, int64_t from, int64_t to, int64_t row, int64_t rows,
+                             int64_t index) {
+    pass_over(&part->pass, p, w, from, to, 0, index);
+    if (input) pass_over(&part->input, p, input, 0, input->depth, 0, index);
+    part->bias = input ? (const real *)args->input->bias + p->column : NULL;
+    part->tile = p->vectors < WLI_PANEL_VECTORS ? step_narrow[p->vectors - 1][rows - 1]
+                 : p->pair                      ? step_pairs[p->tail][rows - 1]
+                                                : step_tiles[p->tail][rows - 1];
+    part->row = row, part->unit = p->column / WLI_PANEL_VECTORS;
+    part->units = args->layout->hidden_size - part->unit;
+    part->gates_at = row * args->ldg + p->column, part->c_at = row * args->ldc;
+}
+
+/* How many tiles a step of all its units is, 0 if they are not few. */
+static int64_t count_tiles(const wli_gate_layout *layout, int64_t rows) {
+    const wli_panel_range range = wli_all_panels(layout->columns, LANES);
+    int64_t count = 0;
+    for (int64_t n = 0; n < range.end && count <= MOST_TILES;) {
+        const panel p = panel_at(layout->columns, &range, rows, n, false, false);
+        if (p.tile_vectors < p.vectors || (p.vectors < WLI_PANEL_VECTORS && range.end > 1)) return 0;
+        count += p.tiles, n += p.count;
+    }
+    return count <= MOST_TILES ? count : 0;
+}
+
+/* False where the step is not a few tiles, each over all of the depth. */
+static bool lay_out_tiles(const wli_step_args *args, bool backwards, few_tiles *step) {
+    const wli_gate_layout *layout = args->layout;
+    const wli_panel_range range = wli_all_panels(layout->columns, LANES);
+    if (args->range.end - args->range.first < range.end || !count_tiles(layout, args->rows)) return false;
+    const weight w = weight_of(args->panels, args->depth, layout->columns);
+    weight input = { NULL, 0, true, true };
+    if (args->input) input = weight_of(args->input->panels, args->input->depth, layout->columns);
+    step->count = 0;
+    for (int64_t n = 0; n < range.end;) {
+        const panel p = panel_at(layout->columns, &range, args->rows, n, backwards, false);
+        if (block_end(&p, &w, 0) < w.depth) return false;
+        for (int64_t row = 0, index = 0, rows; row < args->rows; row += rows, index++) {
+            rows = tile_rows(args->rows - row, p.most_rows);
+            lay_out_tile(&step->parts[step->count++], &p, &w, args->input ? &input : NULL, args, 0, w.depth, row, rows,
+                         index);
+        }
+        n += p.count;
+    }
+    step->rows = args->rows, step->ldg = args->ldg, step->ldc = args->ldc;
+    step->hidden_size = layout->hidden_size, step->tail = layout->tail;
+    return true;
+}
+
+/* One tile of a step: x, h_prev and h as pointers to its rows, gates and c those of the step. */
+WLI_INLINE void run_part(const step_part *part, const tile_pass *pass, const real *const *x, const real *const *h_prev,
+                         real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h) {
+    part->tile(part->bias ? &part->input : NULL, x, part->bias, pass, h_prev, gates + part->gates_at, ldg,
+               c + part->c_at, ldc, h, part->unit, part->units);
+}
+
+/* One step, of one tile or of all: x, h_prev and h as `rows` pointers each; h_prev may be h where the tiles share no rows, and is NULL
+ * where `zero`. */
+WLI_INLINE void run_few_tiles(const few_tiles *step, const bool one, const bool zero, const void *const *x,
+                              const void *const *h_prev, real *gates, real *c, void *const *h) {
+    const step_part *part = step->parts, *const end = part + step->count;
+    do {
+        const int64_t row = part->row;
+        tile_pass none;
+        if (zero) none = part->pass, none.depth = 0; /* nothing is multiplied, and no row read */
+        run_part(part, zero ? &none : &part->pass, x ? (const real *const *)(x + row) : NULL,
+                 (const real *const *)(zero ? (const void *const *)h : h_prev) + row, gates, step->ldg, c, step->ldc,
+                 h + row);
+    } while (!one && ++part < end);
+    if (step->tail) {
+        const int64_t unit = step->hidden_size - step->tail;
+        finish(&(finished){ .rows = step->rows,
+                            .gates = gates,
+                            .ldg = step->ldg,
+                            .c = c,
+                            .ldc = step->ldc,
+                            .h = h,
+                            .column = unit * WLI_PANEL_VECTORS,
+                            .gate_distance = step->tail,
+                            .unit = unit,
+                            .units = step->tail });
+    }
+}
+
+/* The same from a state of zeros; apart, as it comes once in a sequence. */
+static __attribute__((noinline)) void run_from_zero(const few_tiles *step, const void *const *x, real *gates, real *c,
+                                                    void *const *h) {
+    run_few_tiles(step, false, true, x, NULL, gates, c, h);
+}
+
+/* All of the steps, one after the other, over the weights back and forth; returns how many. `before` and `after` have room for the
+ * rows. */
+WLI_INLINE int64_t run_steps(const wli_step_args *args, const few_tiles *forth, const few_tiles *back, const bool one,
+                             const void **before, void **after) {
+    const void *const *x = args->input ? args->input->a : NULL, *const *h_prev = args->h_prev;
+    void *const *h = args->h;
+    real *gates = args->gates;
+    for (int64_t step = 0;; step++) {
+        if (h_prev)
+            run_few_tiles(!one && step % 2 ? back : forth, one, false, x, h_prev, gates, args->c, h);
+        else
+            run_from_zero(forth, x, gates, args->c, h);
+        if (step + 1 == args->steps) return args->steps;
+        for (int64_t r = 0; r < args->rows; r++) {
+            before[r] = h[r];
+            after[r] = (char *)h[r] + args->h_step;
+        }
+        h_prev = before, h = after;
+        if (x)
+            x += args->rows;
+        else
+            gates += args->rows * args->ldg;
+    }
+}
+
+/* Apart from each other, as a step of one tile would feel what the others need. */
+static __attribute__((noinline)) int64_t run_steps_of_one(const wli_step_args *args, const few_tiles *step) {
+    const void *before[TAIL_ROWS];
+    void *after[TAIL_ROWS];
+    return run_steps(args, step, step, true, before, after);
+}
+
+static __attribute__((noinline)) int64_t run_steps_of_few(const wli_step_args *args, const few_tiles *forth) {
+    const void *before[MOST_TILES * TAIL_ROWS];
+    void *after[MOST_TILES * TAIL_ROWS];
+    few_tiles back;
+    if (args->steps > 1) lay_out_tiles(args, !args->backwards, &back);
+    return run_steps(args, forth, &back, false, before, after);
+}
+
+#endif
