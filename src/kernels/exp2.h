@@ -1,8 +1,8 @@
 /* 2^t on vectors, in the two pieces that sigmoid, tanh and the cell are made of.
  *
  * 2^t = s (1 + q(r)) with s = 2^n, n the multiple of 1/STEPS nearest to t, r = t - n and q(r) = 2^r - 1 a minimax polynomial without
- * a constant term, so that 2^t - 1 keeps its relative accuracy near 0. STEPS is the lanes of a vector where one instruction looks s
- * up in it, which the shorter q more than pays for, and 1 elsewhere. t is bounded so that s and the products of two denominators
+ * a constant term, so that 2^t - 1 keeps its relative accuracy near 0. STEPS is the numbers in 64 bytes where one instruction looks s
+ * up among them, which the shorter q more than pays for, and 1 elsewhere. t is bounded so that s and the products of two denominators
  * stay finite; NaN passes through every bound. */
 #ifndef WLI_EXP2_H
 #define WLI_EXP2_H
@@ -88,9 +88,7 @@ typedef struct power {
 WLI_INLINE vec scale_of(vec shifted) {
     const vec_int exponent = (vec_int)shifted << (MANTISSA_BITS - STEP_BITS);
 #ifdef WLI_LOOKS_UP
-    vec steps;
-    memcpy(&steps, exp2_steps, sizeof steps);
-    return (vec)(exponent + (vec_int)looked_up(steps, (vec_int)shifted));
+    return (vec)(exponent + (vec_int)looked_up(exp2_steps, (vec_int)shifted));
 #else
     return (vec)exponent;
 #endif
@@ -99,9 +97,7 @@ WLI_INLINE vec scale_of(vec shifted) {
 /* (1 + fraction) (1 + what s lacks) - 1 from r and fraction / r: s is rounded, which s - 1 would show where it is small. */
 WLI_INLINE vec exact_fraction(vec r, vec series, vec shifted) {
 #ifdef WLI_LOOKS_UP
-    vec lacks;
-    memcpy(&lacks, exp2_lacks, sizeof lacks);
-    return series * r + looked_up(lacks, (vec_int)shifted);
+    return series * r + looked_up(exp2_lacks, (vec_int)shifted);
 #else
     (void)shifted;
     return series * r;

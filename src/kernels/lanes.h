@@ -32,15 +32,25 @@ typedef real vec __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef lane_int vec_int __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef real vec_unaligned __attribute__((vector_size(WLI_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
-/* Where vectors are those of an x86 instruction set: its intrinsics by name, and the constraint of its registers. */
+/* Where vectors are those of an x86 instruction set: its intrinsics by name, and the constraint of its registers. AVX-512's masks and
+ * picks come with vectors of 32 bytes as well. */
+#if defined(__AVX512VL__) || (defined(__AVX512F__) && WLI_VECTOR_BYTES == 64)
+#define WLI_AVX512
+#endif
 #if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
 #define WLI_X86(name) _mm512_##name
 #define WLI_X86_VECTOR(type) __m512##type
+#define WLI_MASK (__mmask16)
 #define WLI_REGISTER "+v"
 #elif defined(__AVX__) && WLI_VECTOR_BYTES == 32
 #define WLI_X86(name) _mm256_##name
 #define WLI_X86_VECTOR(type) __m256##type
+#define WLI_MASK (__mmask8)
+#ifdef __AVX512VL__
+#define WLI_REGISTER "+v"
+#else
 #define WLI_REGISTER "+x"
+#endif
 #elif defined(__SSE2__) && WLI_VECTOR_BYTES == 16
 #define WLI_X86(name) _mm_##name
 #define WLI_X86_VECTOR(type) __m128##type
@@ -59,10 +69,10 @@ WLI_INLINE void store(real *to, vec value) {
 
 /* The first `count` lanes; the library never writes past a caller's row. */
 WLI_INLINE void store_some(real *to, vec value, int64_t count) {
-#if defined(WLI_X86) && WLI_VECTOR_BYTES == 64 && defined(WLI_DOUBLE)
-    _mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), (__m512d)value);
-#elif defined(WLI_X86) && WLI_VECTOR_BYTES == 64
-    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
+#if defined(WLI_AVX512) && defined(WLI_DOUBLE)
+    WLI_X86(mask_storeu_pd)(to, (__mmask8)((1u << count) - 1), (WLI_X86_VECTOR(d))value);
+#elif defined(WLI_AVX512)
+    WLI_X86(mask_storeu_ps)(to, WLI_MASK((1u << count) - 1), (WLI_X86_VECTOR())value);
 #else
     memcpy(to, &value, (size_t)count * sizeof(real));
 #endif
@@ -70,13 +80,13 @@ WLI_INLINE void store_some(real *to, vec value, int64_t count) {
 
 /* Where lanes can be picked by number in registers: those of a count from 0, those of b from LANES. A load of what two stores
  * wrote waits for both to leave the core. */
-#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
+#ifdef WLI_AVX512
 #define WLI_PICKS
 WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
 #ifdef WLI_DOUBLE
-    return (vec)_mm512_permutex2var_pd((__m512d)a, (__m512i)numbers, (__m512d)b);
+    return (vec)WLI_X86(permutex2var_pd)((WLI_X86_VECTOR(d))a, (WLI_X86_VECTOR(i))numbers, (WLI_X86_VECTOR(d))b);
 #else
-    return (vec)_mm512_permutex2var_ps((__m512)a, (__m512i)numbers, (__m512)b);
+    return (vec)WLI_X86(permutex2var_ps)((WLI_X86_VECTOR())a, (WLI_X86_VECTOR(i))numbers, (WLI_X86_VECTOR())b);
 #endif
 }
 #elif defined(__AVX2__) && WLI_VECTOR_BYTES == 32
@@ -115,14 +125,19 @@ WLI_INLINE vec_int numbers_of_lanes(void) {
 }
 #endif
 
-/* Where one instruction looks a lane up in a table of LANES by the low bits of each number. */
-#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
+/* Where one instruction looks lanes up in a table of 64 bytes, by the low bits of each number. */
+#ifdef WLI_AVX512
 #define WLI_LOOKS_UP
-WLI_INLINE vec looked_up(vec table, vec_int numbers) {
-#ifdef WLI_DOUBLE
-    return (vec)_mm512_permutexvar_pd((__m512i)numbers, (__m512d)table);
+WLI_INLINE vec looked_up(const void *table, vec_int numbers) {
+    vec first, second;
+    memcpy(&first, table, sizeof first);
+    memcpy(&second, (const char *)table + 64 - sizeof second, sizeof second);
+#if WLI_VECTOR_BYTES < 64
+    return picked(first, numbers, second);
+#elif defined(WLI_DOUBLE)
+    return (vec)_mm512_permutexvar_pd((__m512i)numbers, (__m512d)first);
 #else
-    return (vec)_mm512_permutexvar_ps((__m512i)numbers, (__m512)table);
+    return (vec)_mm512_permutexvar_ps((__m512i)numbers, (__m512)first);
 #endif
 }
 #endif

@@ -74,4 +74,7 @@ bool wli_wide_core(void);
 /* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
 const wli_native *wli_native_at(wlstm_dtype dtype, int index);
 
+/* Whether that table's results are those of table 0, bit for bit. */
+bool wli_native_rounds_alike(int index);
+
 #endif

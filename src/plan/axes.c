@@ -101,7 +101,7 @@ static bool legal_step(const wli_setting *setting, const wli_candidate *candidat
 /* Narrower vectors may round otherwise. */
 static bool legal_lanes(const wli_setting *setting, const wli_candidate *candidate) {
     const int index = candidate->index[WLI_AXIS_LANES];
-    return index == 0 || (!setting->deterministic && wli_native_at(setting->model->dtype, index));
+    return wli_native_at(setting->model->dtype, index) && (!setting->deterministic || wli_native_rounds_alike(index));
 }
 
 /* Only blocks of 2 MiB have huge pages to lose. */

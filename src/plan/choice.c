@@ -148,6 +148,14 @@ static bool layers_compete(const wli_model *model) {
     return largest < cache && all >= cache;
 }
 
+/* The largest hidden_size of the layers. */
+static int64_t widest_hidden(const wli_model *model) {
+    int64_t widest = 1;
+    for (int64_t l = 0; l < model->num_layers; l++)
+        if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
+    return widest;
+}
+
 /* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
  * shared by many. From memory a byte takes a wide core (Zen 5) as long as some 6 operations: 384 rows keep that to a
  * few percent. Another (Zen 4) it takes half as many, and what prefetches bring meanwhile hides it from 128 rows on. */
@@ -155,10 +163,7 @@ int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const bool from_memory = layers_compete(model);
     const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48;
     const int64_t enough_rows = wli_wide_core() ? 384 : 128;
-    int64_t widest = 1;
-    for (int64_t l = 0; l < model->num_layers; l++)
-        if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
-    int64_t rows = gate_bytes / (4 * widest * (int64_t)wli_dtype_size(model->dtype));
+    int64_t rows = gate_bytes / (4 * widest_hidden(model) * (int64_t)wli_dtype_size(model->dtype));
     if (rows < fewest_rows) rows = fewest_rows;
     if (from_memory && rows > enough_rows) rows = enough_rows;
     return rows < part_rows ? part_rows : rows;
@@ -194,7 +199,7 @@ static void consider_chunks(contest *c, wli_candidate way, bool waited_for) {
 
 /* All gangs: layers x directions x parts of the batch, the units sharing what is left. */
 static void consider_gangs(contest *c) {
-    wli_candidate way = { { 0 } };
+    wli_candidate way = c->best;
     way.index[WLI_AXIS_SCHEDULE] = WLI_GANG;
     for (int l = 0; l < wli_axes[WLI_AXIS_GANG_LAYERS].count; l++)
         for (int d = 0; d < wli_axes[WLI_AXIS_GANG_DIRECTIONS].count; d++)
@@ -215,11 +220,19 @@ static void consider_fewer(contest *c) {
     }
 }
 
-/* oneDNN and narrower vectors are for those who measure, or ask for them; then inner product, about as fast as matmul with AVX-512
- * and up to twice as fast with AVX2 (docs/architecture.md). Several threads must gain clearly; tasks, which go to
- * whoever is free, over gangs too. */
+/* Half of the widest vectors where a cell's units fill one but no more, as it then holds a gate of all of them; if results stay the
+ * same. Of fewer units a whole one holds several rows' (finish.h), where there are several. */
+static uint8_t choose_lanes(const wli_setting *setting) {
+    if (!wli_native_rounds_alike(1)) return 0;
+    const int64_t H = widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;
+    return H <= half && (2 * H > half || setting->batch == 1);
+}
+
+/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner product, about as fast
+ * as matmul with AVX-512 and up to twice as fast with AVX2 (docs/architecture.md). Several threads must gain clearly; tasks, which
+ * go to whoever is free, over gangs too. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
-    wli_candidate serial = { { 0 } }, tasks = serial;
+    wli_candidate serial = { .index = { [WLI_AXIS_LANES] = choose_lanes(setting) } }, tasks = serial;
     if (setting->backend == WLSTM_BACKEND_ONEDNN)
         serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_INNER_PRODUCT;
     if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return serial;

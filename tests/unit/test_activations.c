@@ -34,10 +34,10 @@ extern const activations_table activations_baseline_f32, activations_baseline_f6
     activations_wide_f64;
 #if defined(__x86_64__)
 extern const activations_table activations_avx2_f32, activations_avx2_f64, activations_avx512_f32,
-    activations_avx512_f64;
+    activations_avx512_f64, activations_avx512vl_f32, activations_avx512vl_f64;
 #endif
 
-enum { MAX_TABLES = 4 };
+enum { MAX_TABLES = 5 };
 static const activations_table *tables[2][MAX_TABLES];
 static int num_tables;
 static int64_t stride = 1;
@@ -54,6 +54,7 @@ static void find_tables(void) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         add_table(&activations_avx2_f32, &activations_avx2_f64);
+    if (__builtin_cpu_supports("avx512vl")) add_table(&activations_avx512vl_f32, &activations_avx512vl_f64);
     if (__builtin_cpu_supports("avx512f")) add_table(&activations_avx512_f32, &activations_avx512_f64);
 #endif
 }

@@ -93,7 +93,7 @@ static void what_is_legal_can_run(void **state) {
             }
             if (s.deterministic || s.backend == WLSTM_BACKEND_NATIVE)
                 assert_true(c.project == WLI_GEMM_NATIVE && c.step == WLI_GEMM_NATIVE);
-            if (s.deterministic) assert_ptr_equal(c.native, wli_native_get(model->dtype));
+            if (s.deterministic) assert_true(wli_native_rounds_alike(candidate.index[WLI_AXIS_LANES]));
             const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(s.threads) };
             const double seconds = wli_predict(&s, &c, &machine);
             assert_true(isfinite(seconds) && seconds > 0);
@@ -221,6 +221,23 @@ static void two_directions_are_no_wider_than_two(void **state) {
     wli_model_release(model);
 }
 
+/* Half of AVX-512's vectors where the units fill one and no more, or fewer stand alone. */
+static void small_cells_take_half_vectors(void **state) {
+    (void)state;
+    const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+    for (int f64 = 0; f64 < 2; f64++) {
+        const wlstm_dtype dtype = f64 ? WLSTM_F64 : WLSTM_F32;
+        const int half = wli_native_rounds_alike(1) ? wli_native_at(dtype, 1)->lanes : 0;
+        for (int H = 1; H <= 20; H++)
+            for (int batch = 1; batch <= 2; batch++) {
+                char name[64];
+                snprintf(name, sizeof name, "t100b%di64h%dl2%s", batch, H, f64 ? "-f64" : "");
+                const bool fits = H <= half && (batch == 1 || H > half / 2);
+                assert_ptr_equal(choose(name, &machine).native, wli_native_at(dtype, fits));
+            }
+    }
+}
+
 /* Threads share whole panels, so that two are no help to three, even where meeting costs nothing: then the batch. Thirty-two they share. */
 static void panels_are_shared_whole(void **state) {
     (void)state;
@@ -317,6 +334,7 @@ int main(void) {
         cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
         cmocka_unit_test(the_choice_follows_what_meeting_costs),
         cmocka_unit_test(two_directions_are_no_wider_than_two),
+        cmocka_unit_test(small_cells_take_half_vectors),
         cmocka_unit_test(panels_are_shared_whole),
         cmocka_unit_test(the_choice_follows_what_the_cell_costs),
         cmocka_unit_test(rates_of_fewer_threads_do_not_count),

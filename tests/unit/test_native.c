@@ -1,5 +1,5 @@
 /* gemm and step of every native table this machine runs against plain loops in double, over many shapes; a row's bits do not
- * depend on the rows beside it, nor on the direction and the parts of the sweep; nothing is written where it should not be.
+ * depend on the rows beside it, nor on the direction and the parts of the sweep, nor on the table where it rounds alike; nothing is written where it should not be.
  * Memory starts out as NaN, so that what is read without having been written shows. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,10 +20,11 @@
 extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64, wli_native_wide_f32, wli_native_wide_f64;
 #if defined(__x86_64__)
 extern const wli_native wli_native_avx2_f32, wli_native_avx2_f64, wli_native_avx512_f32, wli_native_avx512_f64;
+extern const wli_native wli_native_avx512vl_f32, wli_native_avx512vl_f64;
 extern const wli_native wli_native_wide_avx2_f32, wli_native_wide_avx2_f64;
 #endif
 
-enum { MAX_TABLES = 5, ROWS = 64, GUARD_BYTES = 256 };
+enum { MAX_TABLES = 6, ROWS = 64, GUARD_BYTES = 256 };
 static const wli_native *tables[2][MAX_TABLES];
 static int num_tables;
 static uint64_t stream;
@@ -46,6 +47,7 @@ static void find_tables(void) {
         add_table(&wli_native_wide_avx2_f32, &wli_native_wide_avx2_f64);
     }
     if (__builtin_cpu_supports("avx512f")) add_table(&wli_native_avx512_f32, &wli_native_avx512_f64);
+    if (__builtin_cpu_supports("avx512vl")) add_table(&wli_native_avx512vl_f32, &wli_native_avx512vl_f64);
 #endif
 }
 
@@ -308,6 +310,17 @@ static void free_step(step_outcome *o, int64_t rows) {
     for (int64_t r = 0; r < rows; r++) guarded_free(&o->h[r]);
 }
 
+/* h and c of the first `rows` rows of a are those of b from `first` on, bit for bit. */
+static void check_identical(const char *what, wlstm_dtype dtype, int64_t H, int64_t rows, const step_outcome *a,
+                            int64_t a_ldc, const step_outcome *b, int64_t b_ldc, int64_t first) {
+    const size_t size = dtype_size(dtype);
+    for (int64_t r = 0; r < rows; r++) {
+        assert_true(tensors_identical(what, dtype, (char *)a->c.values + (size_t)(r * a_ldc) * size,
+                                      (char *)b->c.values + (size_t)((first + r) * b_ldc) * size, H));
+        assert_true(tensors_identical(what, dtype, a->h[r].values, b->h[first + r].values, H));
+    }
+}
+
 /* c' and h of unit j of row r, each as far off as its gates and the activations (activations.h) may be. */
 static void check_unit(const step_case *s, const void *weight, const char *what, const step_outcome *got, int64_t r,
                        int64_t j) {
@@ -359,13 +372,19 @@ static void step_equals_the_equations(wlstm_dtype dtype, const wli_native *nativ
     for (int n = 1; n < NUM_ROW_COUNTS; n++) {
         const int64_t rows = row_counts[n], first = random_between(&stream, 0, ROWS - rows);
         run_step(&s, first, rows, random_flag(&stream), &some);
-        for (int64_t r = 0; r < rows; r++) {
-            const size_t c_row = (size_t)s.ldc * size;
-            assert_true(tensors_identical(what, dtype, (char *)some.c.values + (size_t)r * c_row,
-                                          (char *)all.c.values + (size_t)(first + r) * c_row, H));
-            assert_true(tensors_identical(what, dtype, some.h[r].values, all.h[first + r].values, H));
-        }
+        check_identical(what, dtype, H, rows, &some, s.ldc, &all, s.ldc, first);
         free_step(&some, rows);
+    }
+    for (int index = 1; wli_native_at(dtype, index); index++) {
+        if (!wli_native_rounds_alike(index) || native != wli_native_get(dtype)) continue;
+        step_case other = s;
+        other.native = wli_native_at(dtype, index), other.layout = wli_gate_layout_make(H, other.native->lanes);
+        other.ldg = other.layout.columns, other.ldc = other.layout.padded_hidden;
+        other.panels = pack(dtype, other.native->lanes, weight, 4 * H, depth, &other.layout, other.layout.columns);
+        run_step(&other, 0, ROWS, false, &some);
+        check_identical(what, dtype, H, ROWS, &some, other.ldc, &all, s.ldc, 0);
+        free_step(&some, ROWS);
+        free(other.panels);
     }
     free_step(&all, ROWS);
     free_rows(s.h_prev);
