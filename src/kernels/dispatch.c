@@ -9,24 +9,16 @@ extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64;
 extern const wli_native wli_native_avx2_f32, wli_native_avx2_f64;
 extern const wli_native wli_native_avx512_f32, wli_native_avx512_f64;
 extern const wli_native wli_native_avx512vl_f32, wli_native_avx512vl_f64;
-#endif
 
 static bool has_avx512(void) {
-#if defined(__x86_64__)
     return wli_environment_get()->isa_cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f");
-#else
-    return false;
-#endif
 }
 
 /* AVX-512 on the vectors of AVX2. */
 static bool has_avx512vl(void) {
-#if defined(__x86_64__)
     return has_avx512() && __builtin_cpu_supports("avx512vl");
-#else
-    return false;
-#endif
 }
+#endif
 
 const wli_native *wli_native_at(wlstm_dtype dtype, int index) {
     const bool f64 = dtype == WLSTM_F64;
@@ -44,7 +36,10 @@ const wli_native *wli_native_at(wlstm_dtype dtype, int index) {
 }
 
 bool wli_native_rounds_alike(int index) {
-    return index == 0 || (index == 1 && has_avx512vl());
+#if defined(__x86_64__)
+    if (index == 1 && has_avx512vl()) return true;
+#endif
+    return index == 0;
 }
 
 const wli_native *wli_native_get(wlstm_dtype dtype) {
