@@ -1,8 +1,9 @@
 #!/bin/sh
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
 # the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN 3.2, without oneDNN, with
-# Debian's own cmake, on every instruction set this machine has, on NEON by emulation, wlstm-run and the Python package against
-# PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as root). One name as an argument runs that check alone.
+# Debian's own cmake, on every instruction set this machine has and compiled for it alone, on NEON by emulation, wlstm-run and the
+# Python package against PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as root). One name as an
+# argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -75,6 +76,9 @@ check_pytorch() {
 check_isas() {
     check_gcc
     for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
+    # The kernels' own flags beside those that some package managers' compilers add to every file.
+    build march -DCMAKE_C_FLAGS=-march=native -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF -DWLSTM_BUILD_FORTRAN=OFF
+    suite march -L 'unit|golden'
 }
 check_neon() { sh scripts/neon.sh; }
 check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }

@@ -33,8 +33,8 @@ typedef lane_int vec_int __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef real vec_unaligned __attribute__((vector_size(WLI_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
 /* Where vectors are those of an x86 instruction set: its intrinsics by name, and the constraint of its registers. AVX-512's masks and
- * picks come with vectors of 32 bytes as well. */
-#if defined(__AVX512VL__) || (defined(__AVX512F__) && WLI_VECTOR_BYTES == 64)
+ * picks come with vectors of 32 bytes as well; narrower ones are the baseline's, whatever a user's flags allow. */
+#if defined(__AVX512F__) && (WLI_VECTOR_BYTES == 64 || (WLI_VECTOR_BYTES == 32 && defined(__AVX512VL__)))
 #define WLI_AVX512
 #endif
 #if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
