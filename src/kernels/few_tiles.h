@@ -16,7 +16,7 @@ typedef struct step_part {
     tile_pass input, pass;
 } step_part;
 
-/* All of a step but its rows: the sweep's arithmetic, and the way here, would be up to a fifth of it. */
+/* All of a step but its rows: the sweep's arithmetic, and the way here, would be up to half of it. */
 typedef struct few_tiles {
     int64_t count, ldg, ldc, rows, hidden_size, tail; /* units in the dense tail */
     step_part parts[MOST_TILES];
@@ -41,6 +41,7 @@ WLI_INLINE void lay_out_tile(step_part *part, const panel *p, const weight *w, c
 static int64_t count_tiles(const wli_gate_layout *layout, int64_t rows) {
     const wli_panel_range range = wli_all_panels(layout->columns, LANES);
     int64_t count = 0;
+    if (range.end / 2 * (rows / TAIL_ROWS) > MOST_TILES) return 0; /* none is more than two panels and the tail */
     for (int64_t n = 0; n < range.end && count <= MOST_TILES;) {
         const panel p = panel_at(layout->columns, &range, rows, n, false, false);
         if (p.tile_vectors < p.vectors || (p.vectors < WLI_PANEL_VECTORS && range.end > 1)) return 0;
@@ -49,7 +50,8 @@ static int64_t count_tiles(const wli_gate_layout *layout, int64_t rows) {
     return count <= MOST_TILES ? count : 0;
 }
 
-/* False where the step is not a few tiles, each over all of the depth. */
+/* False where the step is not a few tiles, each over all of the depth; so it is or is not in both directions. Panels are not taken in
+ * halves: the steps' way costs so few tiles more. */
 static bool lay_out_tiles(const wli_step_args *args, bool backwards, few_tiles *step) {
     const wli_gate_layout *layout = args->layout;
     const wli_panel_range range = wli_all_panels(layout->columns, LANES);
@@ -114,18 +116,18 @@ static __attribute__((noinline)) void run_from_zero(const few_tiles *step, const
     run_few_tiles(step, false, true, x, NULL, gates, c, h);
 }
 
-/* All of the steps, one after the other, over the weights back and forth; returns how many. `before` and `after` have room for the
- * rows. */
-WLI_INLINE int64_t run_steps(const wli_step_args *args, const few_tiles *forth, const few_tiles *back, const bool one,
+/* All of the steps, one after the other, every second one by the tiles of `second`; returns how many. `before` and `after` have room for
+ * the rows. */
+WLI_INLINE int64_t run_steps(const wli_step_args *args, const few_tiles *first, const few_tiles *second, const bool one,
                              const void **before, void **after) {
     const void *const *x = args->input ? args->input->a : NULL, *const *h_prev = args->h_prev;
     void *const *h = args->h;
     real *gates = args->gates;
     for (int64_t step = 0;; step++) {
         if (h_prev)
-            run_few_tiles(!one && step % 2 ? back : forth, one, false, x, h_prev, gates, args->c, h);
+            run_few_tiles(!one && step % 2 ? second : first, one, false, x, h_prev, gates, args->c, h);
         else
-            run_from_zero(forth, x, gates, args->c, h);
+            run_from_zero(first, x, gates, args->c, h);
         if (step + 1 == args->steps) return args->steps;
         for (int64_t r = 0; r < args->rows; r++) {
             before[r] = h[r];
@@ -146,12 +148,13 @@ static __attribute__((noinline)) int64_t run_steps_of_one(const wli_step_args *a
     return run_steps(args, step, step, true, before, after);
 }
 
-static __attribute__((noinline)) int64_t run_steps_of_few(const wli_step_args *args, const few_tiles *forth) {
+static __attribute__((noinline)) int64_t run_steps_of_few(const wli_step_args *args, const few_tiles *first) {
     const void *before[MOST_TILES * TAIL_ROWS];
     void *after[MOST_TILES * TAIL_ROWS];
-    few_tiles back;
-    if (args->steps > 1) lay_out_tiles(args, !args->backwards, &back);
-    return run_steps(args, forth, &back, false, before, after);
+    few_tiles turned;
+    const bool turns = args->steps > 1 && !args->one_way;
+    if (turns) lay_out_tiles(args, !args->backwards, &turned);
+    return run_steps(args, first, turns ? &turned : first, false, before, after);
 }
 
 #endif

@@ -40,7 +40,8 @@ typedef struct wli_step_args {
                                 * bytes, input->a by the rows, or without it G by its rows */
     wli_panel_range range;
     bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
-    bool halves;    /* as in wli_gemm_args */
+    bool one_way;   /* every one of the steps so, where each second one would go the other way */
+    bool halves;    /* as in wli_gemm_args, but for few tiles */
 } wli_step_args;
 
 /* What a step of few register tiles needs beside its rows. */
@@ -53,13 +54,13 @@ typedef struct wli_native {
     const char *isa;
     int lanes;
     void (*gemm)(const wli_gemm_args *args);
-    /* The register tiles of a step, 0 if they are so many that the way to them is short beside them. */
+    /* The register tiles of a step of few whole ones, 0 if it is of others, or so many that the way to them is short beside them. */
     int64_t (*few_tiles)(const wli_gate_layout *layout, int64_t rows);
     /* The first of the steps, and all others where they are few tiles: how many were done. */
     int64_t (*step)(const wli_step_args *args);
     /* For one step again and again: whether it is few tiles, and then all that its rows do not change. */
     bool (*prepare)(const wli_step_args *args, wli_prepared_step *prepared);
-    /* Such a step, its rows as in wli_step_args; h_prev may be h where it says so. */
+    /* Such a step, its rows as in wli_step_args; h_prev may be h where it is `in_place`. */
     void (*step_prepared)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
                           void *gates, void *c, void *const *h);
 } wli_native;

@@ -211,6 +211,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
     wlstm_status status = project(run, worker, item);
     point_to_h(run, worker, item, &output);
     wli_cell_step step = { .x = brings_input(run, item) ? worker->x_rows : NULL,
+                           .one_way = run->sequence->spec.one_way,
                            .h_prev = worker->h_prev_rows,
                            .gates = worker->gates,
                            .c = c_of(run, item) + (size_t)(item->part * cell->c_stride) * element,
@@ -228,7 +229,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
         }
         step.steps = steps_together(run, item, s, active);
         step.h_prev_is_zero = s == 0 && !run->call->h_0;
-        step.backwards = s % 2 == 1 && !run->sequence->spec.one_way;
+        step.backwards = s % 2 == 1 && !step.one_way;
         status = wli_cell_run_steps(cell, &worker->workspace, &step, &done);
         if (status == WLSTM_OK && cell->weights->weight_hr) {
             meet(item); /* an output of the projection needs all units */
