@@ -45,6 +45,18 @@ static void close_problem(simulation *s) {
     s->cells = NULL, s->model = NULL, s->x = NULL, s->out = NULL, s->num_cells = 0;
 }
 
+static wli_setting setting_of(const simulation *s, int threads) {
+    return (
+        wli_setting){ .model = s->model, .seq_len = s->problem.seq_len, .batch = s->problem.batch, .threads = threads };
+}
+
+static wli_choice choose(const simulation *s, int threads) {
+    const wli_setting setting = setting_of(s, threads);
+    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
+    const wli_candidate candidate = wli_choose(&setting, &guess);
+    return wli_candidate_resolve(&setting, &candidate);
+}
+
 static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
     const wli_model_spec shape = { .dtype = problem->dtype,
                                    .num_layers = problem->num_layers,
@@ -66,23 +78,17 @@ static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
         s->out = wli_calloc(out_bytes);
     s->cells = wli_calloc((size_t)cells * sizeof *s->cells);
     if (!s->x || !s->out || !s->cells) return wli_out_of_memory("the simulation's arrays", x_bytes + out_bytes);
+    const wli_native *native = choose(s, 1).native; /* with as many lanes for all thread counts */
     for (; s->num_cells < cells && status == WLSTM_OK; s->num_cells += status == WLSTM_OK)
         status = wli_cell_kernels_make(&s->cells[s->num_cells], s->model, s->num_cells, WLI_GEMM_NATIVE,
-                                       WLI_GEMM_NATIVE, wli_native_get(problem->dtype), T * B, B, false);
+                                       WLI_GEMM_NATIVE, native, T * B, B, false);
     return status;
 }
 
-static wli_setting setting_of(const simulation *s, int threads) {
-    return (
-        wli_setting){ .model = s->model, .seq_len = s->problem.seq_len, .batch = s->problem.batch, .threads = threads };
-}
-
-/* The untuned choice for so many threads, and what runs it. */
-static wli_sequence_spec choose(const simulation *s, int threads) {
+/* What runs the untuned choice for so many threads. */
+static wli_sequence_spec spec_of(const simulation *s, int threads) {
     const wli_setting setting = setting_of(s, threads);
-    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
-    const wli_candidate candidate = wli_choose(&setting, &guess);
-    const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+    const wli_choice choice = choose(s, threads);
     return wli_choice_spec(&setting, &choice, s->cells);
 }
 
@@ -92,7 +98,7 @@ static wli_call call_of(const simulation *s) {
 
 /* Seconds of one call by the plan for `threads` threads, on this machine. */
 static wlstm_status time_plan(const simulation *s, int threads, double *seconds) {
-    const wli_sequence_spec spec = choose(s, threads);
+    const wli_sequence_spec spec = spec_of(s, threads);
     const wli_call call = call_of(s);
     wli_sequence *sequence;
     wlstm_status status = wli_sequence_make(&spec, &sequence);
@@ -185,7 +191,7 @@ static double contention(const simulation *s, const measurement *m, int64_t lane
 /* ------------------------------------------------------------------------------------------------- one prediction */
 
 static wlstm_status predict(const simulation *s, int threads, double one, FILE *out, double *speed_up) {
-    const wli_sequence_spec spec = choose(s, threads);
+    const wli_sequence_spec spec = spec_of(s, threads);
     const wli_call call = call_of(s);
     const meeting_costs *meetings = machine_meetings(s->machine);
     measurement m = { 0 };
