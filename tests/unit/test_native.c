@@ -1,6 +1,7 @@
 /* gemm and step of every native table this machine runs against plain loops in double, over many shapes; a row's bits do not
- * depend on the rows beside it, nor on the direction and the parts of the sweep, nor on the table where it rounds alike; nothing is written where it should not be.
- * Memory starts out as NaN, so that what is read without having been written shows. */
+ * depend on the rows beside it, nor on the direction and the parts of the sweep, nor on how many steps are run at once, nor on the
+ * table where it rounds alike; nothing is written where it should not be. Memory starts out as NaN, so that what is read without
+ * having been written shows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,6 +122,12 @@ static void *pack(wlstm_dtype dtype, int lanes, const void *weight, int64_t rows
     return panels;
 }
 
+/* The index-th table whose bits are to be those of `native`, NULL past the last. */
+static const wli_native *alike(wlstm_dtype dtype, const wli_native *native, int index) {
+    const bool widest = native == wli_native_get(dtype);
+    return widest && wli_native_rounds_alike(index + 1) ? wli_native_at(dtype, index + 1) : NULL;
+}
+
 /* The range in two at random, as two threads would share it; a part may be empty. */
 static void cut(wli_panel_range whole, wli_panel_range parts[2]) {
     const int64_t middle = random_between(&stream, whole.first, whole.end);
@@ -225,6 +232,17 @@ static void gemm_equals_the_loop(wlstm_dtype dtype, const wli_native *native, in
                                           (char *)all.values + (size_t)((first + r) * g.ldc) * size, columns));
         guarded_free(&some);
     }
+    const wli_native *other;
+    for (int index = 0; (other = alike(dtype, native, index)); index++) {
+        gemm_case narrow = g;
+        narrow.native = other, narrow.panels = pack(dtype, other->lanes, weight, outputs, depth, NULL, columns);
+        guarded same = run_gemm(&narrow, 0, ROWS);
+        for (int64_t r = 0; r < ROWS; r++)
+            assert_true(tensors_identical(what, dtype, (char *)same.values + (size_t)(r * g.ldc) * size,
+                                          (char *)all.values + (size_t)(r * g.ldc) * size, columns));
+        guarded_free(&same);
+        free(narrow.panels);
+    }
     guarded_free(&all);
     free_rows(g.a);
     free(g.panels), free(g.bias), free(g.start), free(weight);
@@ -265,6 +283,14 @@ typedef struct step_case {
 typedef struct step_outcome {
     guarded gates, c, h[ROWS];
 } step_outcome;
+
+static int64_t no_step(const wli_step_args *args) {
+    (void)args;
+    return 1;
+}
+
+/* Leaves G, c and h as they were. */
+static const wli_native untouched = { .isa = "none", .step = no_step };
 
 /* c and h of `rows` rows from `first` on. */
 static void run_step(const step_case *s, int64_t first, int64_t rows, bool backwards, step_outcome *o) {
@@ -375,12 +401,12 @@ static void step_equals_the_equations(wlstm_dtype dtype, const wli_native *nativ
         check_identical(what, dtype, H, rows, &some, s.ldc, &all, s.ldc, first);
         free_step(&some, rows);
     }
-    for (int index = 1; wli_native_at(dtype, index); index++) {
-        if (!wli_native_rounds_alike(index) || native != wli_native_get(dtype)) continue;
+    const wli_native *same;
+    for (int index = 0; (same = alike(dtype, native, index)); index++) {
         step_case other = s;
-        other.native = wli_native_at(dtype, index), other.layout = wli_gate_layout_make(H, other.native->lanes);
+        other.native = same, other.layout = wli_gate_layout_make(H, same->lanes);
         other.ldg = other.layout.columns, other.ldc = other.layout.padded_hidden;
-        other.panels = pack(dtype, other.native->lanes, weight, 4 * H, depth, &other.layout, other.layout.columns);
+        other.panels = pack(dtype, same->lanes, weight, 4 * H, depth, &other.layout, other.layout.columns);
         run_step(&other, 0, ROWS, false, &some);
         check_identical(what, dtype, H, ROWS, &some, other.ldc, &all, s.ldc, 0);
         free_step(&some, ROWS);
@@ -402,8 +428,8 @@ static void *h_row(const steps_outcome *o, int64_t step, int64_t r, int64_t rows
     return (char *)o->h.values + (size_t)(step * rows + r) * row_bytes;
 }
 
-/* STEPS steps of `rows` rows, as many at once as `at_once` and the kernel allow; x NULL: gates hold their projection. Returns in how
- * many calls. */
+/* STEPS steps of `rows` rows, as many at once as `at_once` and the kernel allow, from either end; x NULL: gates hold their projection.
+ * Returns in how many calls. */
 static int run_steps(const step_case *s, int64_t rows, const wli_gemm_args *x, const void *gates, int64_t at_once,
                      steps_outcome *o) {
     const size_t size = dtype_size(s->dtype), h_bytes = (size_t)s->layout.hidden_size * size,
@@ -436,7 +462,9 @@ static int run_steps(const step_case *s, int64_t rows, const wli_gemm_args *x, c
                                      .h = h,
                                      .steps = at_once < STEPS - step ? at_once : STEPS - step,
                                      .h_step = (int64_t)h_bytes * rows,
-                                     .range = wli_all_panels(s->layout.columns, s->layout.lanes) };
+                                     .range = wli_all_panels(s->layout.columns, s->layout.lanes),
+                                     .backwards = random_flag(&stream),
+                                     .one_way = random_flag(&stream) };
         done = s->native->step(&args);
         assert_in_range(done, 1, args.steps);
     }
@@ -492,17 +520,83 @@ static void steps_at_once_equal_single_ones(wlstm_dtype dtype, const wli_native 
 
 static void steps_at_once(void **state) {
     (void)state;
-    int64_t few = 0;
-    for (int n = 0; n < 2 * num_tables; n++)
+    static const int64_t many[] = { 47, 48, 49, ROWS };
+    for (int n = 0; n < 2 * num_tables; n++) {
+        const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
+        const wli_native *native = tables[dtype][n / 2];
+        int64_t most = 0;
         for (int64_t H = 1; H <= 49; H++)
-            for (int64_t rows = 1; rows <= 9; rows++) {
-                const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
-                const wli_native *native = tables[dtype][n / 2];
+            for (int64_t rows = 1; rows <= 9; rows++) steps_at_once_equal_single_ones(dtype, native, H, rows);
+        for (int64_t H = 1; H <= native->lanes / 2; H++)
+            for (size_t k = 0; k < sizeof many / sizeof many[0]; k++) {
                 const wli_gate_layout layout = wli_gate_layout_make(H, native->lanes);
-                few += native->few_tiles(&layout, rows);
-                steps_at_once_equal_single_ones(dtype, native, H, rows);
+                const int64_t tiles = native->few_tiles(&layout, many[k]);
+                most = tiles > most ? tiles : most;
+                steps_at_once_equal_single_ones(dtype, native, H, many[k]);
             }
-    assert_true(few > 0);
+        assert_int_equal(most, 8);
+    }
+}
+
+/* h is the same bits where it takes h_prev's place, which it may unless some tile reads rows of which another wrote units: where there
+ * is only one panel, never with three. Returns whether the step is few tiles. */
+static bool prepared_step_equals_step(wlstm_dtype dtype, const wli_native *native, int64_t H, int64_t rows) {
+    const size_t size = dtype_size(dtype), h_bytes = (size_t)H * size;
+    step_case s = { .dtype = dtype,
+                    .native = native,
+                    .layout = wli_gate_layout_make(H, native->lanes),
+                    .depth = H,
+                    .with_h_prev = true,
+                    .gates = random_values(dtype, ROWS * 4 * H, 2),
+                    .c = random_values(dtype, ROWS * H, 2) };
+    void *weight = random_values(dtype, 4 * H * H, random_weight_exponent(H));
+    step_outcome expected, start;
+    s.ldg = s.layout.columns, s.ldc = s.layout.padded_hidden;
+    make_rows(dtype, H, s.h_prev);
+    s.panels = pack(dtype, native->lanes, weight, 4 * H, H, &s.layout, s.layout.columns);
+    run_step(&s, 0, rows, false, &expected);
+    step_case zero = s;
+    zero.native = &untouched;
+    run_step(&zero, 0, rows, false, &start);
+    wli_prepared_step prepared;
+    const wli_step_args args = { .layout = &s.layout,
+                                 .rows = rows,
+                                 .depth = H,
+                                 .panels = s.panels,
+                                 .ldg = s.ldg,
+                                 .ldc = s.ldc,
+                                 .range = wli_all_panels(s.layout.columns, s.layout.lanes) };
+    const bool few = native->prepare(&args, &prepared);
+    assert_int_equal(few, native->few_tiles(&s.layout, rows) > 0);
+    if (few) {
+        const void *h_prev[ROWS];
+        void *h[ROWS];
+        for (int64_t r = 0; r < rows; r++) {
+            h[r] = start.h[r].values, h_prev[r] = prepared.in_place ? h[r] : s.h_prev[r];
+            if (prepared.in_place) memcpy(h[r], s.h_prev[r], h_bytes);
+        }
+        native->step_prepared(&prepared, NULL, h_prev, start.gates.values, start.c.values, h);
+        check_identical("prepared", dtype, H, rows, &start, s.ldc, &expected, s.ldc, 0);
+    }
+    free_step(&expected, rows), free_step(&start, rows);
+    free_rows(s.h_prev);
+    free(s.panels), free(s.gates), free(s.c), free(weight);
+    if (few && H <= native->lanes) assert_true(prepared.in_place);
+    if (few && s.layout.panels >= 3) assert_false(prepared.in_place);
+    return few;
+}
+
+static void prepared_steps(void **state) {
+    (void)state;
+    for (int n = 0; n < 2 * num_tables; n++) {
+        const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
+        const wli_native *native = tables[dtype][n / 2];
+        int64_t few[3] = { 0 };
+        for (int64_t rows = 1; rows <= 8; rows++)
+            for (int64_t H = 1; H <= 3 * native->lanes; H++)
+                few[(H - 1) / native->lanes] += prepared_step_equals_step(dtype, native, H, rows);
+        assert_true(few[0] > 0 && few[2] > 0);
+    }
 }
 
 static void steps(void **state) {
@@ -522,7 +616,7 @@ static void steps(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(gemms), cmocka_unit_test(large_gemm), cmocka_unit_test(steps),
-                                        cmocka_unit_test(steps_at_once) };
+                                        cmocka_unit_test(steps_at_once), cmocka_unit_test(prepared_steps) };
     stream = random_test_stream();
     find_tables();
     for (int t = 0; t < num_tables; t++)
