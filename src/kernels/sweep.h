@@ -16,8 +16,8 @@ WLI_INLINE bool takes_halves(int64_t rows, bool halves) {
     return rows > MAX_ROWS && rows <= most && (MAX_ROWS == 6 ? halves : rows % MAX_ROWS != 0);
 }
 
-/* Rows that take a tail along with the last full panel: any in tiles of so few, unless those are lone rows, for which the weights are
- * too much to read, or take the panel in halves. */
+/* Rows that take a tail along with the last full panel: any number, in tiles low enough for it. Not where only a lone row is, as every row
+ * would read the weights again, nor where the panel is taken in halves. */
 WLI_INLINE bool takes_tail(int vectors, int64_t rows, bool halves) {
     return vectors > 0 && (rows <= tailed_rows[vectors] || (tailed_rows[vectors] > 1 && !takes_halves(rows, halves)));
 }

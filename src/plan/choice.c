@@ -220,8 +220,9 @@ static void consider_fewer(contest *c) {
     }
 }
 
-/* Half of the widest vectors where a cell's units fill one but no more, as it then holds a gate of all of them; if results stay the
- * same. Of fewer units a whole one holds several rows' (finish.h), where there are several. */
+/* Half of the widest vectors where a cell's units fill more than half of one, but no more than one, and results stay the same: its gates
+ * are then a vector each or nearly so, where a whole one holds those of two gates, to be taken apart (layout.h). Where fewer units are
+ * several rows', a whole vector holds the cells of more of them (finish.h). */
 static uint8_t choose_lanes(const wli_setting *setting) {
     if (!wli_native_rounds_alike(1)) return 0;
     const int64_t H = widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;
