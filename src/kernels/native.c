@@ -52,9 +52,27 @@ static void gemm(const wli_gemm_args *args) {
     }
 }
 
+/* More than this is out of the L1 before it comes again. */
+enum { NEAR_BYTES = 128 << 10 };
+
+/* Fetches what the tile after that of rows [.., end) of a panel begins and ends with, all of it in so few instructions that nothing else
+ * hides the wait. Inline, as gcc drops calls of what only fetches. */
+WLI_INLINE void fetch_next_rows(const wli_step_args *args, const panel *p, int64_t end) {
+    const bool same_panel = end < args->rows;
+    const int64_t column = same_panel ? p->column : p->next_column, unit = column / WLI_PANEL_VECTORS;
+    const int64_t first = same_panel ? end : 0, rows = tile_rows(args->rows - first, p->most_rows);
+    for (int64_t r = first; r < first + rows; r++) {
+        const real *g = (const real *)args->gates + r * args->ldg + column;
+        UNROLL for (int v = 0; v < WLI_PANEL_VECTORS; v++) __builtin_prefetch(g + v * LANES, 0, 2);
+        __builtin_prefetch((const real *)args->c + r * args->ldc + unit);
+        __builtin_prefetch((const real *)args->h[r] + unit, 1);
+    }
+}
+
 /* The last block of depth of one full panel, fused with the cell, and with the projection where `input` is its weight. */
 static void step_block(const panel *p, const weight *w, const weight *input, const wli_step_args *args, int64_t from,
                        int64_t to) {
+    const bool fetches = args->layout->columns * (w->depth + args->rows) * (int64_t)sizeof(real) > NEAR_BYTES;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
         tile = tile_rows(args->rows - r, p->most_rows);
@@ -64,6 +82,7 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         for (int i = 0; i < tile; i++) /* of a zero state no row is read */
             h_row[i] = to > 0 ? (const real *)args->h_prev[r + i] + from : (const real *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
+        if (fetches) fetch_next_rows(args, p, r + tile);
         run_part(&part, &part.pass, x_row, h_row, args->gates, args->ldg, args->c, args->ldc, args->h + r);
     }
 }
