@@ -1,0 +1,132 @@
+#include "plan/predict.h"
+
+#include "plan/fingerprint.h"
+#include <math.h>
+
+/* What rates do not say: a round figure of 2020s x86-64 servers. */
+static const double onednn_call_seconds = 1.5e-6;
+/* Of a step that is not one of several in the kernel (kernels/few_tiles.h): the way there, and chains that nothing else hides. */
+static const double lone_step_seconds = 40e-9;
+
+/* One cell under a choice: the steps of `rows` rows, on one of `threads` threads that each own 1/units of its units, `sharers` of
+ * them the same ones. */
+typedef struct work {
+    const wli_setting *setting;
+    const wli_choice *choice;
+    const wli_machine_model *machine;
+    double rows, steps; /* of a part, of a chunk */
+    double units, threads, sharers;
+} work;
+
+/* Bytes a second of one of the threads, which all go through `bytes` again and again. What fits no L2 is in the L3 once for
+ * all who share it. */
+static double bandwidth(const work *w, double bytes) {
+    if (w->threads <= 1) return wli_rates_bandwidth(&w->machine->one, bytes);
+    const bool fits = bytes < 0.8 * (double)wli_fingerprint_get()->caches[1];
+    const double all = wli_rates_bandwidth(&w->machine->all, bytes * w->threads / (fits ? 1 : w->sharers));
+    return all / (w->machine->all.threads > w->threads ? w->machine->all.threads : w->threads);
+}
+
+/* Arithmetic and reading overlap, not all of it. */
+static double together(double compute, double reads) {
+    return compute > reads ? compute + 0.25 * reads : reads + 0.25 * compute;
+}
+
+/* Of the thread that has most: threads share whole panels, of which one row takes a lone one in the time of one and a half. */
+static double own_units(const work *w, const wli_gate_layout *layout) {
+    const double panels = (double)wli_all_panels(layout->columns, layout->lanes).end, own = ceil(panels / w->units);
+    const double lone = w->rows <= 1 && fmod(own, 2) != 0 ? 0.5 : 0;
+    return fmin((double)layout->hidden_size, own * layout->lanes) + lone * layout->lanes;
+}
+
+static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
+    return w->units <= 1 && !cell->weight_hr && w->choice->step == WLI_GEMM_NATIVE &&
+           w->choice->native->few_tiles(layout, (int64_t)w->rows);
+}
+
+/* Seconds of one step, its part of the projection included. */
+static double step_seconds(const work *w, const wli_cell_weights *cell) {
+    const double element = (double)wli_dtype_size(w->setting->model->dtype), n = w->rows;
+    const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, w->choice->native->lanes);
+    const double H = own_units(w, &layout), R = (double)cell->state_size, I = (double)cell->input_size;
+    const double P = (double)cell->proj_size;
+    const double lanes = w->choice->native->lanes, widest = wli_native_at(w->setting->model->dtype, 0)->lanes;
+    const double flops = wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
+    const double bytes = (4 * H * R + P * H) * element, input_bytes = 4 * H * I * element;
+    const double step = together((8 * H * R + 2 * P * H) * n / flops, bytes / bandwidth(w, bytes));
+    /* A chunk's projection reads W_ih once. */
+    const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
+    double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype) +
+                     lone_step_seconds / (steps_in_kernel(w, cell, &layout) ? w->steps : 1);
+    /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
+    const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
+    if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
+        seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
+    if (w->choice->step != WLI_GEMM_NATIVE) seconds += onednn_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
+    if (w->choice->project != WLI_GEMM_NATIVE) seconds += onednn_call_seconds / w->steps;
+    return seconds;
+}
+
+/* A step of all layers and directions. */
+static double stack_seconds(const work *w) {
+    const wli_model *model = w->setting->model;
+    double seconds = 0;
+    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++)
+        seconds += step_seconds(w, &model->cells[i]);
+    return seconds;
+}
+
+double wli_gang_barrier_seconds(double of_two, int64_t threads) {
+    return threads > 1 ? of_two * (0.5 + 0.25 * (double)threads) : 0;
+}
+
+static int64_t ceil_divide(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+/* Gangs of layers start one after the other, a chunk apart, and wait for each other once a chunk; a gang's threads meet every
+ * step, twice with projection. */
+static double gang_seconds(const work *w, int64_t steps) {
+    const wli_model *model = w->setting->model;
+    const wli_choice *choice = w->choice;
+    const wli_rates *all = &w->machine->all;
+    const int64_t L = model->num_layers, D = model->num_directions, T = w->setting->seq_len;
+    const double barrier =
+        wli_gang_barrier_seconds(all->barrier, (int64_t)w->units) * (model->cells[0].proj_size ? 2 : 1);
+    const double cell = stack_seconds(w) / (double)(L * D) + barrier;
+    const double own = (double)(ceil_divide(L, choice->gang_layers) * ceil_divide(D, choice->gang_directions));
+    const double waits = choice->gang_layers > 1 || D > choice->gang_directions || choice->gang_directions > 1
+                             ? (double)ceil_divide(T, steps) * own * all->barrier
+                             : 0;
+    return ((double)T * own + (double)((choice->gang_layers - 1) * steps)) * cell + waits + all->region;
+}
+
+double wli_predict(const wli_setting *setting, const wli_choice *choice, const wli_machine_model *machine) {
+    const int64_t rows = ceil_divide(setting->batch, choice->parts), fit = choice->gate_rows / rows;
+    const int64_t most = fit < choice->chunk_steps ? fit : choice->chunk_steps;
+    const int64_t steps = most < setting->seq_len ? most : setting->seq_len; /* the search times part of a sequence */
+    const double cells = (double)(setting->model->num_layers * setting->model->num_directions);
+    const double T = (double)setting->seq_len, parts = (double)choice->parts, N = choice->threads;
+    work w = { .setting = setting,
+               .choice = choice,
+               .machine = machine,
+               .rows = (double)rows,
+               .steps = (double)(steps > 1 ? steps : 1),
+               .units = 1,
+               .threads = N,
+               .sharers = parts < N ? parts : N };
+    const double chunks = ceil(T / w.steps);
+    switch (choice->schedule) {
+    case WLI_GANG:
+        w.units = N / (double)(choice->gang_layers * choice->gang_directions * choice->parts);
+        return gang_seconds(&w, (int64_t)w.steps);
+    case WLI_WAVEFRONT: {
+        /* N threads wide, narrower at its ends; two directions stay as wide as they are. */
+        const double fill = setting->model->num_directions == 2 ? 1 : (chunks + ceil(N / parts) - 1) / chunks;
+        const double meetings = chunks * cells * parts * machine->all.task + machine->all.region;
+        return T * stack_seconds(&w) * parts / N * fill + meetings;
+    }
+    default:
+        return T * stack_seconds(&w) * parts;
+    }
+}
