@@ -1,0 +1,89 @@
+#include "native_tables.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compare.h"
+#include "kernels/pack.h"
+#include "random.h"
+
+extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64, wli_native_wide_f32, wli_native_wide_f64;
+#if defined(__x86_64__)
+extern const wli_native wli_native_avx2_f32, wli_native_avx2_f64, wli_native_avx512_f32, wli_native_avx512_f64;
+extern const wli_native wli_native_avx512vl_f32, wli_native_avx512vl_f64;
+extern const wli_native wli_native_wide_avx2_f32, wli_native_wide_avx2_f64;
+#endif
+
+const wli_native *tables[2][MAX_TABLES];
+int num_tables;
+uint64_t stream;
+
+static void add_table(const wli_native *f32, const wli_native *f64) {
+    tables[WLSTM_F32][num_tables] = f32;
+    tables[WLSTM_F64][num_tables++] = f64;
+}
+
+void find_tables(void) {
+    stream = random_test_stream();
+    add_table(&wli_native_baseline_f32, &wli_native_baseline_f64);
+    add_table(&wli_native_wide_f32, &wli_native_wide_f64);
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        add_table(&wli_native_avx2_f32, &wli_native_avx2_f64);
+        add_table(&wli_native_wide_avx2_f32, &wli_native_wide_avx2_f64);
+    }
+    if (__builtin_cpu_supports("avx512f")) add_table(&wli_native_avx512_f32, &wli_native_avx512_f64);
+    if (__builtin_cpu_supports("avx512vl")) add_table(&wli_native_avx512vl_f32, &wli_native_avx512vl_f64);
+#endif
+    for (int t = 0; t < num_tables; t++)
+        printf("%s, %d lanes of f32\n", tables[WLSTM_F32][t]->isa, tables[WLSTM_F32][t]->lanes);
+}
+
+void *random_values(wlstm_dtype dtype, int64_t count, int exponent) {
+    void *values = malloc((size_t)count * dtype_size(dtype));
+    if (!values && count) abort();
+    stream = random_bits(stream, 0);
+    random_fill(dtype, values, count, stream, exponent);
+    return values;
+}
+
+void make_rows(wlstm_dtype dtype, int64_t depth, const void *rows[ROWS]) {
+    for (int r = 0; r < ROWS; r++) rows[r] = random_values(dtype, depth, 1);
+}
+
+void free_rows(const void *rows[ROWS]) {
+    for (int r = 0; r < ROWS; r++) free((void *)(uintptr_t)rows[r]);
+}
+
+void *pack(wlstm_dtype dtype, int lanes, const void *weight, int64_t rows, int64_t depth, const wli_gate_layout *layout,
+           int64_t columns) {
+    void *panels = malloc((size_t)(columns * depth) * dtype_size(dtype));
+    if (!panels && depth) abort();
+    const wli_pack_args args = { weight, rows, depth, layout, columns, (int64_t)lanes * WLI_PANEL_VECTORS, panels };
+    (dtype == WLSTM_F64 ? wli_pack_f64 : wli_pack_f32)(&args);
+    return panels;
+}
+
+const wli_native *alike(wlstm_dtype dtype, const wli_native *native, int index) {
+    const bool widest = native == wli_native_get(dtype);
+    return widest && wli_native_rounds_alike(index + 1) ? wli_native_at(dtype, index + 1) : NULL;
+}
+
+void cut(wli_panel_range whole, wli_panel_range parts[2]) {
+    const int64_t middle = random_between(&stream, whole.first, whole.end);
+    parts[0] = (wli_panel_range){ whole.first, middle };
+    parts[1] = (wli_panel_range){ middle, whole.end };
+}
+
+bounded_sum dot(wlstm_dtype dtype, double start, const void *a, const void *w, int64_t depth) {
+    const bool f64 = dtype == WLSTM_F64;
+    double sum = start, magnitude = fabs(start);
+    for (int64_t k = 0; k < depth; k++) {
+        double product = f64 ? ((const double *)a)[k] * ((const double *)w)[k]
+                             : (double)((const float *)a)[k] * (double)((const float *)w)[k];
+        sum += product;
+        magnitude += fabs(product);
+    }
+    return (bounded_sum){ sum, 2 * ldexp((double)depth + 3, f64 ? -53 : -24) * magnitude };
+}
