@@ -52,18 +52,20 @@ static void gemm(const wli_gemm_args *args) {
     }
 }
 
-/* More than this is out of the L1 before it comes again. */
+/* A step of more bytes, and of more rows than take panels in pairs, fetches ahead: much of it is out of the L1 before it comes again. */
 enum { NEAR_BYTES = 128 << 10 };
 
-/* Fetches what the tile after that of rows [.., end) of a panel begins and ends with, all of it in so few instructions that nothing else
- * hides the wait. Inline, as gcc drops calls of what only fetches. */
-WLI_INLINE void fetch_next_rows(const wli_step_args *args, const panel *p, int64_t end) {
+/* Fetches c, h and, where the input is not brought, G of the tile after that of rows [.., end) of a panel: a tile reads and writes them in
+ * bursts, behind which nothing hides the wait. Inline, as gcc drops calls of what only fetches. */
+WLI_INLINE void fetch_next_rows(const wli_step_args *args, const panel *p, bool brought, int64_t end) {
+    const int line = 64 / (int)sizeof(real);
     const bool same_panel = end < args->rows;
+    if (!same_panel && (p->next_column == p->column || (p->tail && p->next_column == p->tail_column))) return;
     const int64_t column = same_panel ? p->column : p->next_column, unit = column / WLI_PANEL_VECTORS;
     const int64_t first = same_panel ? end : 0, rows = tile_rows(args->rows - first, p->most_rows);
     for (int64_t r = first; r < first + rows; r++) {
         const real *g = (const real *)args->gates + r * args->ldg + column;
-        UNROLL for (int v = 0; v < WLI_PANEL_VECTORS; v++) __builtin_prefetch(g + v * LANES, 0, 2);
+        UNROLL for (int n = 0; !brought && n < WLI_PANEL_VECTORS * LANES; n += line) __builtin_prefetch(g + n, 0, 2);
         __builtin_prefetch((const real *)args->c + r * args->ldc + unit);
         __builtin_prefetch((const real *)args->h[r] + unit, 1);
     }
@@ -72,7 +74,8 @@ WLI_INLINE void fetch_next_rows(const wli_step_args *args, const panel *p, int64
 /* The last block of depth of one full panel, fused with the cell, and with the projection where `input` is its weight. */
 static void step_block(const panel *p, const weight *w, const weight *input, const wli_step_args *args, int64_t from,
                        int64_t to) {
-    const bool fetches = args->layout->columns * (w->depth + args->rows) * (int64_t)sizeof(real) > NEAR_BYTES;
+    const int64_t columns = (args->range.end - args->range.first) * WLI_PANEL_VECTORS * LANES;
+    const bool fetches = !p->pair && columns * (w->depth + args->rows) * (int64_t)sizeof(real) > NEAR_BYTES;
     int64_t tile;
     for (int64_t r = 0, index = 0; r < args->rows; r += tile, index++) {
         tile = tile_rows(args->rows - r, p->most_rows);
@@ -82,7 +85,7 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         for (int i = 0; i < tile; i++) /* of a zero state no row is read */
             h_row[i] = to > 0 ? (const real *)args->h_prev[r + i] + from : (const real *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
-        if (fetches) fetch_next_rows(args, p, r + tile);
+        if (fetches) fetch_next_rows(args, p, input, r + tile);
         run_part(&part, &part.pass, x_row, h_row, args->gates, args->ldg, args->c, args->ldc, args->h + r);
     }
 }
