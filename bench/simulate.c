@@ -2,9 +2,8 @@
  * takes a gang's share of the units (what it reads again and again is then in the caches that a core of its own would have); the
  * graph is replayed with these times. What one core cannot show is added from the probes:
  *
- *   meetings   a barrier of more than two threads as plan/choice.c has it, the rest as measured with two threads
- *   bandwidth  items that read weights from beyond the L2 share it: the virtual machine is pairs of cores as this one's, each
- * pair
+ *   meetings   a barrier of more than two threads as plan/predict.c has it, the rest as measured with two threads
+ *   bandwidth  items that read weights from beyond the L2 share it: the virtual machine is pairs of cores as this one's, each pair
  *              with an L3 of its own and the probe's bandwidth of two threads; memory serves up to eight pairs at that rate and
  *              no more beyond
  *
@@ -78,7 +77,7 @@ static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
         s->out = wli_calloc(out_bytes);
     s->cells = wli_calloc((size_t)cells * sizeof *s->cells);
     if (!s->x || !s->out || !s->cells) return wli_out_of_memory("the simulation's arrays", x_bytes + out_bytes);
-    const wli_native *native = choose(s, 1).native; /* with as many lanes for all thread counts */
+    const wli_native *native = choose(s, 1).native; /* which do not depend on the threads */
     for (; s->num_cells < cells && status == WLSTM_OK; s->num_cells += status == WLSTM_OK)
         status = wli_cell_kernels_make(&s->cells[s->num_cells], s->model, s->num_cells, WLI_GEMM_NATIVE,
                                        WLI_GEMM_NATIVE, native, T * B, B, false);

@@ -314,7 +314,7 @@ WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
 
 /* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of
  * the same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes
- * how fast results come, and their last bits where it chose oneDNN or narrower vectors (never in a deterministic plan).
+ * how fast results come, and their last bits where it chose oneDNN or vectors that round in another way (never in a deterministic plan).
  *
  * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library
  * and of oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of

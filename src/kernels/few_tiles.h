@@ -50,8 +50,8 @@ static int64_t count_tiles(const wli_gate_layout *layout, int64_t rows) {
     return count <= MOST_TILES ? count : 0;
 }
 
-/* False where the step is not a few tiles, each over all of the depth; so it is or is not in both directions. Panels are not taken in
- * halves: the steps' way costs so few tiles more. */
+/* False where the step is not a few tiles, each over all of the depth; so it is or is not in both directions. `halves` is
+ * ignored: to run so few tiles step by step costs more than halves save. */
 static bool lay_out_tiles(const wli_step_args *args, bool backwards, few_tiles *step) {
     const wli_gate_layout *layout = args->layout;
     const wli_panel_range range = wli_all_panels(layout->columns, LANES);

@@ -41,7 +41,7 @@ typedef struct wli_step_args {
     wli_panel_range range;
     bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
     bool one_way;   /* every one of the steps so, where each second one would go the other way */
-    bool halves;    /* as in wli_gemm_args, but for few tiles */
+    bool halves;    /* as in wli_gemm_args; few tiles never do */
 } wli_step_args;
 
 /* What a step of few register tiles needs beside its rows. */

@@ -31,7 +31,7 @@ typedef struct wli_setting {
     int64_t seq_len, batch;
     int threads;
     wlstm_backend backend; /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
-    bool deterministic;    /* native, with the widest vectors */
+    bool deterministic;    /* native, with vectors that round as the widest do */
 } wli_setting;
 
 /* A candidate in numbers. */

@@ -92,9 +92,8 @@ static void consider_fewer(contest *c) {
     }
 }
 
-/* Half of the widest vectors where a cell's units fill more than half of one, but no more than one, and results stay the same: its gates
- * are then a vector each or nearly so, where a whole one holds those of two gates, to be taken apart (layout.h). Where fewer units are
- * several rows', a whole vector holds the cells of more of them (finish.h). */
+/* Half vectors for cells whose units fit one, if results stay the same: their gates fill three or four of them, where whole ones hold two
+ * gates each, to be taken apart (finish.h). Not for several rows of so few units that two rows' would fit: of them a whole one holds four. */
 static uint8_t choose_lanes(const wli_setting *setting) {
     if (!wli_native_rounds_alike(1)) return 0;
     const int64_t H = widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;

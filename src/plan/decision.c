@@ -2,6 +2,7 @@
 
 #include "environment.h"
 #include "plan/cache.h"
+#include "plan/choice.h"
 #include "plan/search.h"
 #include "status.h"
 #include <pthread.h>

@@ -2,7 +2,7 @@
 #ifndef WLI_DECISION_H
 #define WLI_DECISION_H
 
-#include "plan/choice.h"
+#include "plan/predict.h"
 #include "plan/problem.h"
 
 /* Where a choice comes from. */

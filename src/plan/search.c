@@ -5,6 +5,7 @@
 
 #include "allocator.h"
 #include "environment.h"
+#include "plan/choice.h"
 #include "plan/decision.h"
 #include "plan/plan.h"
 #include "plan/trial.h"

@@ -62,7 +62,7 @@ static void deterministic_plans_give_a_row_the_same_bits(void **state) {
     for (int k = 0; k < PROBLEMS; ++k) {
         problem p = problem_draw(&stream);
         p.with_lengths = false;
-        if (k % 2) /* of which one row takes narrower vectors than several */
+        if (k % 2) /* sizes at which one row may take narrower vectors than several */
             p.config.hidden_size = random_between(&stream, 1, 8), p.config.proj_size = 0;
         problem_build(&p, &stream);
         const int64_t b = random_between(&stream, 0, p.batch - 1);

@@ -28,7 +28,7 @@ void free_rows(const void *rows[ROWS]);
 void *pack(wlstm_dtype dtype, int lanes, const void *weight, int64_t rows, int64_t depth, const wli_gate_layout *layout,
            int64_t columns);
 
-/* The index-th table whose bits are to be those of `native`, NULL past the last. */
+/* The index-th other table whose bits are to be those of `native`; they follow the widest. NULL past the last. */
 const wli_native *alike(wlstm_dtype dtype, const wli_native *native, int index);
 
 /* The range in two at random, as two threads would share it; a part may be empty. */

@@ -1,4 +1,4 @@
-/* Models of few units, to ask and to refuse things of. */
+/* Models of few units, to ask and to refuse things of; after cmocka.h. */
 #ifndef SMALL_MODELS_H
 #define SMALL_MODELS_H
 
