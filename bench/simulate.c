@@ -21,8 +21,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAIRS_OF_MEMORY = 8, REPEATS = 3 };
-static const double seconds_a_timing = 0.2;
+enum { PAIRS_OF_MEMORY = 8, REPEATS = 3, TURNS = 3 };
+static const double seconds_a_timing = 0.2, seconds_a_gang = 0.05; /* or REPEATS, if they take longer */
 
 typedef struct simulation {
     wli_problem problem;
@@ -95,13 +95,12 @@ static wli_call call_of(const simulation *s) {
     return (wli_call){ .seq_len = s->problem.seq_len, .batch = s->problem.batch, .x = s->x, .out = s->out };
 }
 
-/* Seconds of one call by the plan for `threads` threads, on this machine. */
+/* Seconds of one call by the plan for `threads` threads, on this machine, or `seconds` if that is less. */
 static wlstm_status time_plan(const simulation *s, int threads, double *seconds) {
     const wli_sequence_spec spec = spec_of(s, threads);
     const wli_call call = call_of(s);
     wli_sequence *sequence;
     wlstm_status status = wli_sequence_make(&spec, &sequence);
-    *seconds = INFINITY;
     const double until = omp_get_wtime() + seconds_a_timing;
     for (int i = 0; status == WLSTM_OK && (i < REPEATS || omp_get_wtime() < until); i++) {
         const double start = omp_get_wtime();
@@ -129,7 +128,8 @@ static void measure_gang(const wli_run *run, measurement *m) {
     const int64_t gangs = tasks ? 1 : m->plan.grid.layers * m->plan.grid.directions * m->plan.grid.parts;
     const int64_t lanes = wli_graph_lanes(&run->graph);
     const wli_share share = { 0, tasks ? 1 : (int)m->plan.grid.units, NULL };
-    for (int repeat = 0; repeat < REPEATS; repeat++) {
+    const double until = omp_get_wtime() + seconds_a_gang;
+    for (int repeat = 0; repeat < REPEATS || omp_get_wtime() < until; repeat++) {
         wli_node node;
         memset(m->sums, 0, (size_t)lanes * sizeof *m->sums);
         for (bool more = wli_graph_first(&run->graph, &node); more; more = wli_graph_next(&run->graph, order, &node)) {
@@ -237,14 +237,19 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
 }
 
 static wlstm_status simulate_problem(simulation *s, const int *threads, int num_threads, FILE *out) {
-    double one, two, speed_up = 0;
-    wlstm_status status = time_plan(s, 1, &one);
+    double one = INFINITY, two = INFINITY, speed_up = 0;
+    bool times_two = false;
+    for (int i = 0; i < num_threads; i++) times_two |= threads[i] == 2 && omp_get_num_procs() >= 2;
+    wlstm_status status = WLSTM_OK;
+    /* In turns: what neighbours take from one of two threads for a second or so would be half of a speed-up. */
+    for (int turn = 0; turn < (times_two ? TURNS : 1) && status == WLSTM_OK; turn++) {
+        status = time_plan(s, 1, &one);
+        if (status == WLSTM_OK && times_two) status = time_plan(s, 2, &two);
+    }
     for (int i = 0; i < num_threads && status == WLSTM_OK; i++) {
         status = predict(s, threads[i], one, out, &speed_up);
-        if (status == WLSTM_OK && threads[i] == 2 && omp_get_num_procs() >= 2) {
-            status = time_plan(s, 2, &two);
+        if (status == WLSTM_OK && threads[i] == 2 && times_two)
             fprintf(out, "   measured %.2f, predicted/measured %.2f", one / two, speed_up / (one / two));
-        }
         fprintf(out, "\n");
         fflush(out);
     }
