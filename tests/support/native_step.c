@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compare.h"
@@ -16,6 +17,28 @@ static void set(wlstm_dtype dtype, void *values, int64_t index, double value) {
         ((double *)values)[index] = value;
     else
         ((float *)values)[index] = (float)value;
+}
+
+step_case make_step_case(wlstm_dtype dtype, const wli_native *native, int64_t H, int64_t depth, bool with_h_prev) {
+    const size_t size = dtype_size(dtype);
+    step_case s = { .dtype = dtype,
+                    .native = native,
+                    .layout = wli_gate_layout_make(H, native->lanes),
+                    .depth = depth,
+                    .with_h_prev = with_h_prev,
+                    .weight = random_values(dtype, 4 * H * depth, random_weight_exponent(depth)),
+                    .gates = random_values(dtype, ROWS * 4 * H, 3),
+                    .c = random_values(dtype, ROWS * H, 2) };
+    s.ldg = random_flag(&stream) ? s.layout.columns : wli_gate_stride(s.layout.columns, size);
+    s.ldc = random_flag(&stream) ? s.layout.padded_hidden : wli_gate_stride(s.layout.padded_hidden, size);
+    make_rows(dtype, depth, s.h_prev);
+    s.panels = pack(dtype, native->lanes, s.weight, 4 * H, depth, &s.layout, s.layout.columns);
+    return s;
+}
+
+void free_step_case(step_case *s) {
+    free_rows(s->h_prev);
+    free(s->weight), free(s->panels), free(s->gates), free(s->c);
 }
 
 void start_step(const step_case *s, int64_t first, int64_t rows, step_outcome *o) {

@@ -12,12 +12,17 @@ typedef struct step_case {
     int64_t depth, ldg, ldc;
     const void *h_prev[ROWS];
     bool with_h_prev;
-    void *panels, *gates, *c; /* gates [ROWS, 4H] in PyTorch's order, c [ROWS, H] */
+    void *weight, *panels, *gates,
+        *c; /* weight [4H, depth] as it is and packed, gates [ROWS, 4H] in PyTorch's order, c [ROWS, H] */
 } step_case;
 
 typedef struct step_outcome {
     guarded gates, c, h[ROWS];
 } step_outcome;
+
+/* Random weights, rows of h_prev, gates and c; ldg and ldc at random dense or as plans have them. */
+step_case make_step_case(wlstm_dtype dtype, const wli_native *native, int64_t H, int64_t depth, bool with_h_prev);
+void free_step_case(step_case *s);
 
 /* G and c of `rows` rows from `first` on before the step, and nothing in h. */
 void start_step(const step_case *s, int64_t first, int64_t rows, step_outcome *o);

@@ -5,29 +5,17 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "compare.h"
 #include "native_step.h"
-#include "random.h"
 
 /* h is the same bits where it takes h_prev's place, which it may unless some tile reads rows of which another wrote units: where there
  * is only one panel, never with three. Returns whether the step is few tiles. */
 static bool prepared_step_equals_step(wlstm_dtype dtype, const wli_native *native, int64_t H, int64_t rows) {
-    const size_t size = dtype_size(dtype), h_bytes = (size_t)H * size;
-    step_case s = { .dtype = dtype,
-                    .native = native,
-                    .layout = wli_gate_layout_make(H, native->lanes),
-                    .depth = H,
-                    .with_h_prev = true,
-                    .gates = random_values(dtype, ROWS * 4 * H, 2),
-                    .c = random_values(dtype, ROWS * H, 2) };
-    void *weight = random_values(dtype, 4 * H * H, random_weight_exponent(H));
+    const size_t h_bytes = (size_t)H * dtype_size(dtype);
+    step_case s = make_step_case(dtype, native, H, H, true);
     step_outcome expected, start;
-    s.ldg = s.layout.columns, s.ldc = s.layout.padded_hidden;
-    make_rows(dtype, H, s.h_prev);
-    s.panels = pack(dtype, native->lanes, weight, 4 * H, H, &s.layout, s.layout.columns);
     run_step(&s, 0, rows, false, &expected);
     start_step(&s, 0, rows, &start);
     wli_prepared_step prepared;
@@ -51,8 +39,7 @@ static bool prepared_step_equals_step(wlstm_dtype dtype, const wli_native *nativ
         check_identical("prepared", dtype, H, rows, &start, s.ldc, &expected, s.ldc, 0);
     }
     free_step(&expected, rows), free_step(&start, rows);
-    free_rows(s.h_prev);
-    free(s.panels), free(s.gates), free(s.c), free(weight);
+    free_step_case(&s);
     if (few && H <= native->lanes) assert_true(prepared.in_place);
     if (few && s.layout.panels >= 3) assert_false(prepared.in_place);
     return few;

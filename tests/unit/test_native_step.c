@@ -19,14 +19,13 @@ static double sigmoid(double x) {
 }
 
 /* c' and h of unit j of row r, each as far off as its gates and the activations (activations.h) may be. */
-static void check_unit(const step_case *s, const void *weight, const char *what, const step_outcome *got, int64_t r,
-                       int64_t j) {
+static void check_unit(const step_case *s, const char *what, const step_outcome *got, int64_t r, int64_t j) {
     const double rounding = ldexp(1, s->dtype == WLSTM_F64 ? -53 : -24), activation = 4 * rounding;
     const int64_t H = s->layout.hidden_size;
     bounded_sum gate[4];
     for (int k = 0; k < 4; k++)
         gate[k] = dot(s->dtype, tensor_at(s->dtype, s->gates, r * 4 * H + k * H + j), s->h_prev[r],
-                      (const char *)weight + (size_t)((k * H + j) * s->depth) * dtype_size(s->dtype),
+                      (const char *)s->weight + (size_t)((k * H + j) * s->depth) * dtype_size(s->dtype),
                       s->with_h_prev ? s->depth : 0);
     const double c_prev = tensor_at(s->dtype, s->c, r * H + j);
     const double c = sigmoid(gate[1].value) * c_prev + sigmoid(gate[0].value) * tanh(gate[2].value);
@@ -45,27 +44,14 @@ static void check_unit(const step_case *s, const void *weight, const char *what,
 
 static void step_equals_the_equations(wlstm_dtype dtype, const wli_native *native, int64_t H, int64_t depth,
                                       bool with_h_prev) {
-    const size_t size = dtype_size(dtype);
-    step_case s = { .dtype = dtype,
-                    .native = native,
-                    .layout = wli_gate_layout_make(H, native->lanes),
-                    .depth = depth,
-                    .with_h_prev = with_h_prev,
-                    .gates = random_values(dtype, ROWS * 4 * H, 3),
-                    .c = random_values(dtype, ROWS * H, 2) };
-    void *weight = random_values(dtype, 4 * H * depth, random_weight_exponent(depth));
+    step_case s = make_step_case(dtype, native, H, depth, with_h_prev);
     step_outcome all, some;
     char what[128];
     snprintf(what, sizeof what, "%s %s step: hidden_size %d, depth %d%s", native->isa,
              dtype == WLSTM_F64 ? "f64" : "f32", (int)H, (int)depth, with_h_prev ? "" : ", no h_prev");
-    s.ldg = random_flag(&stream) ? s.layout.columns : wli_gate_stride(s.layout.columns, size);
-    s.ldc = random_flag(&stream) ? s.layout.padded_hidden : wli_gate_stride(s.layout.padded_hidden, size);
-    make_rows(dtype, depth, s.h_prev);
-    s.panels = pack(dtype, native->lanes, weight, 4 * H, depth, &s.layout, s.layout.columns);
-
     run_step(&s, 0, ROWS, false, &all);
     for (int64_t r = 0; r < ROWS; r++)
-        for (int64_t j = 0; j < H; j++) check_unit(&s, weight, what, &all, r, j);
+        for (int64_t j = 0; j < H; j++) check_unit(&s, what, &all, r, j);
     for (int n = 1; n < NUM_ROW_COUNTS; n++) {
         const int64_t rows = row_counts[n], first = random_between(&stream, 0, ROWS - rows);
         run_step(&s, first, rows, random_flag(&stream), &some);
@@ -77,15 +63,14 @@ static void step_equals_the_equations(wlstm_dtype dtype, const wli_native *nativ
         step_case other = s;
         other.native = same, other.layout = wli_gate_layout_make(H, same->lanes);
         other.ldg = other.layout.columns, other.ldc = other.layout.padded_hidden;
-        other.panels = pack(dtype, same->lanes, weight, 4 * H, depth, &other.layout, other.layout.columns);
+        other.panels = pack(dtype, same->lanes, s.weight, 4 * H, depth, &other.layout, other.layout.columns);
         run_step(&other, 0, ROWS, false, &some);
         check_identical(what, dtype, H, ROWS, &some, other.ldc, &all, s.ldc, 0);
         free_step(&some, ROWS);
         free(other.panels);
     }
     free_step(&all, ROWS);
-    free_rows(s.h_prev);
-    free(s.panels), free(s.gates), free(s.c), free(weight);
+    free_step_case(&s);
 }
 
 static void steps(void **state) {
