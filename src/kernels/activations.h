@@ -19,20 +19,27 @@ WLI_INLINE vec times_two_plus(vec d, vec m) {
     return m * d + (d + d);
 }
 
-static const double sigmoid_factor = -LOG2_E, tanh_factor = 2 * LOG2_E;
+/* A tanh is 1 from 2^t = 2^TANH_BOUND on. A gate before a tanh is lowered, so that its denominator times the tanh's does not overflow
+ * where the gate is not 0 yet, as it is from 2^-t below the smallest number on. */
+#ifdef WLI_DOUBLE
+enum { TANH_BOUND = 57, GATE_BOUND = 1076, GATE_LOWERED = 112 };
+#else
+enum { TANH_BOUND = 28, GATE_BOUND = 151, GATE_LOWERED = 52 };
+#endif
+static const power_kind of_gate = { -LOG2_E, GATE_BOUND, GATE_LOWERED }, of_tanh = { 2 * LOG2_E, TANH_BOUND, 0 };
+/* Of a sigmoid alone, whose s is infinite at the bound. */
+static const power_kind of_sigmoid = { -LOG2_E, EXPONENT_BIAS + 1, 0 };
 
 WLI_INLINE vec sigmoid(vec x) {
-    const int bound = INFINITE_BOUND;
     power e;
-    exp2_parts(1, &x, &sigmoid_factor, &bound, &e);
-    return 1 / one_plus(e);
+    exp2_parts(1, &x, &of_sigmoid, &e);
+    return 1 / one_plus(e, of_sigmoid);
 }
 
 /* With m = e^2x - 1: tanh(x) = m / (2 + m). */
 WLI_INLINE vec tanh_lanes(vec x) {
-    const int bound = PRODUCT_BOUND;
     power e;
-    exp2_parts(1, &x, &tanh_factor, &bound, &e);
+    exp2_parts(1, &x, &of_tanh, &e);
     vec m = minus_one(e);
     return m / (2 + m);
 }
@@ -41,28 +48,24 @@ WLI_INLINE vec tanh_lanes(vec x) {
  *
  *     c' = sigmoid(f) * c + sigmoid(i) * tanh(g)        h = sigmoid(o) * tanh(c')
  *
- * A sigmoid times a tanh takes one division. sigmoid(f) is exactly 0 far out, so that 0 * infinity is NaN as in PyTorch; in
- * f32 it is 0 from f = -88.4 on, where PyTorch's is 0 from -88.7 on. */
+ * A sigmoid times a tanh takes one division. Far out sigmoid(f) is exactly 0, so that 0 * infinity is NaN as in PyTorch; in f32 it
+ * is 0 from f = -88.4 on, where PyTorch's is 0 from -88.7 on. sigmoid(i) and sigmoid(o) are 0 where the type has no number for them. */
 WLI_INLINE void cell_update(int count, const vec *gates, vec *c, vec *h) {
-    static const double gate_factor[4] = { -LOG2_E, -LOG2_E, 2 * LOG2_E, -LOG2_E };
-    static const int gate_bound[4] = { PRODUCT_BOUND, INFINITE_BOUND, PRODUCT_BOUND, PRODUCT_BOUND };
-    static const double c_factor[MOST_POWERS] = {
-        2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E, 2 * LOG2_E
-    };
-    static const int c_bound[MOST_POWERS] = { PRODUCT_BOUND, PRODUCT_BOUND, PRODUCT_BOUND,
-                                              PRODUCT_BOUND, PRODUCT_BOUND, PRODUCT_BOUND };
+    const power_kind gate_kinds[4] = { of_gate, of_sigmoid, of_tanh, of_gate };
+    const power_kind c_kinds[MOST_POWERS] = { of_tanh, of_tanh, of_tanh, of_tanh, of_tanh, of_tanh };
+    const real lowered = halved(GATE_LOWERED);
     vec o_denominator[MOST_POWERS];
     power e[MOST_POWERS];
     UNROLL for (int n = 0; n < count; n++) {
-        exp2_parts(4, gates + 4 * n, gate_factor, gate_bound, e);
+        exp2_parts(4, gates + 4 * n, gate_kinds, e);
         vec m = minus_one(e[2]);
-        c[n] = c[n] / one_plus(e[1]) + m / times_two_plus(one_plus(e[0]), m);
-        o_denominator[n] = one_plus(e[3]);
+        c[n] = m / times_two_plus(one_plus(e[0], of_gate), m) * lowered + c[n] / one_plus(e[1], of_sigmoid);
+        o_denominator[n] = one_plus(e[3], of_gate);
     }
-    exp2_parts(count, c, c_factor, c_bound, e);
+    exp2_parts(count, c, c_kinds, e);
     UNROLL for (int n = 0; n < count; n++) {
         vec m = minus_one(e[n]);
-        h[n] = m / times_two_plus(o_denominator[n], m);
+        h[n] = m / times_two_plus(o_denominator[n], m) * lowered;
     }
 }
 

@@ -2,8 +2,8 @@
  *
  * 2^t = s (1 + q(r)) with s = 2^n, n the multiple of 1/STEPS nearest to t, r = t - n and q(r) = 2^r - 1 a minimax polynomial without
  * a constant term, so that 2^t - 1 keeps its relative accuracy near 0. STEPS is the numbers in 64 bytes where one instruction looks s
- * up among them, which the shorter q more than pays for, and 1 elsewhere. t is bounded so that s and the products of two denominators
- * stay finite; NaN passes through every bound. */
+ * up among them, which the shorter q more than pays for, and 1 elsewhere. s may be lowered by a power of two, so that a 2^t beyond the
+ * type's range can be divided by. t is bounded so that s stays in range; NaN passes through every bound. */
 #ifndef WLI_EXP2_H
 #define WLI_EXP2_H
 
@@ -16,10 +16,14 @@ enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
 #endif
 enum { MOST_POWERS = 6 }; /* computed in step: the vectors of a tile, rows times panels */
 
-/* Bounds of t: 2^INFINITE is infinity, 2^ZERO the smallest normal number, and two factors of 2^PRODUCT do not overflow. */
-#define INFINITE_BOUND (EXPONENT_BIAS + 1)
-#define ZERO_BOUND (1 - EXPONENT_BIAS)
-#define PRODUCT_BOUND (EXPONENT_BIAS / 2 - 1)
+/* How 2^t is taken of x: t = factor * x, at most `upper`, and s is 2^(n - lowered). */
+typedef struct power_kind {
+    double factor;
+    int upper, lowered;
+} power_kind;
+
+/* The least t, where 2^t beside 1 is nothing and s the smallest normal number. */
+#define LOWEST(kind) (1 - EXPONENT_BIAS + (kind).lowered)
 
 /* q(r)/r: minimax for the relative error of 2^r - 1 (Remez exchange): 4.4e-7 in f32 and 1.8e-17 in f64, with steps 1.1e-7 and
  * 1.2e-16. The steps: the bits of 2^(j/STEPS), rounded, less those of 1 and those that j itself adds to the exponent's; what the
@@ -104,34 +108,40 @@ WLI_INLINE vec exact_fraction(vec r, vec series, vec shifted) {
 #endif
 }
 
-/* `count` powers in step, so that one's latency hides behind the others' work: x [count], upper bounds of t [count]. Those of a
- * positive factor are tanh's, from whose fraction minus_one takes away nearly all. */
-WLI_INLINE void exp2_parts(int count, const vec *x, const double *factor, const int *upper_bound, power *result) {
-    /* Adding 1.5 * 2^mantissa / STEPS rounds t to steps in the low bits; the bias added along makes them an exponent. */
-    const real magic = (real)((lane_int)3 << (MANTISSA_BITS - 1 - STEP_BITS)) + EXPONENT_BIAS;
+/* `count` powers in step, so that one's latency hides behind the others' work: x [count], their kinds [count]. Those of a positive
+ * factor are tanh's, from whose fraction minus_one takes away nearly all. */
+WLI_INLINE void exp2_parts(int count, const vec *x, const power_kind *kind, power *result) {
     vec r[MOST_POWERS], shifted[MOST_POWERS];
     UNROLL for (int n = 0; n < count; n++) {
-        const double upper = upper_bound[n] / factor[n], lower = ZERO_BOUND / factor[n];
+        /* Adding 1.5 * 2^mantissa / STEPS rounds t to steps in the low bits; the bias added along makes them an exponent. */
+        const real magic =
+            (real)((lane_int)3 << (MANTISSA_BITS - 1 - STEP_BITS)) + (real)(EXPONENT_BIAS - kind[n].lowered);
+        const double factor = kind[n].factor, upper = kind[n].upper / factor, lower = LOWEST(kind[n]) / factor;
         vec bounded =
             at_least(at_most(x[n], (real)(upper > lower ? upper : lower)), (real)(upper > lower ? lower : upper));
-        shifted[n] = bounded * (real)factor[n] + magic;
+        shifted[n] = bounded * (real)factor + magic;
         result[n].scale = scale_of(shifted[n]);
-        r[n] = bounded * (real)factor[n] - (shifted[n] - magic);
+        r[n] = bounded * (real)factor - (shifted[n] - magic);
         result[n].fraction = r[n] * exp2_series[EXP2_DEGREE] + exp2_series[EXP2_DEGREE - 1];
     }
     UNROLL for (int i = EXP2_DEGREE - 2; i >= 0; i--) {
         UNROLL for (int n = 0; n < count; n++) result[n].fraction = result[n].fraction * r[n] + exp2_series[i];
     }
     UNROLL for (int n = 0; n < count; n++) result[n].fraction =
-        factor[n] > 0 ? exact_fraction(r[n], result[n].fraction, shifted[n]) : result[n].fraction * r[n];
+        kind[n].factor > 0 ? exact_fraction(r[n], result[n].fraction, shifted[n]) : result[n].fraction * r[n];
 }
 
-/* 1 + 2^t, infinity where 2^t is. */
-WLI_INLINE vec one_plus(power e) {
-    return e.scale * (1 + e.fraction) + 1;
+/* 2^-n, 0 <= n < EXPONENT_BIAS */
+WLI_INLINE real halved(int n) {
+    return (real)1 / (real)((uint64_t)1 << n / 2) / (real)((uint64_t)1 << (n - n / 2));
 }
 
-/* 2^t - 1, finite t, of a positive factor. */
+/* 1 + 2^t, lowered as the kind says. */
+WLI_INLINE vec one_plus(power e, power_kind kind) {
+    return e.scale * (1 + e.fraction) + halved(kind.lowered);
+}
+
+/* 2^t - 1, not lowered, of a positive factor. */
 WLI_INLINE vec minus_one(power e) {
     return e.scale * e.fraction + (e.scale - 1);
 }

@@ -30,34 +30,7 @@ static const bounds stated[2][2] = { /* by dtype, without and with steps */
                                      [WLSTM_F64] = { { 2e-16, 3.2e-16, 6e-16 }, { 2e-16, 4e-16, 6e-16 } }
 };
 
-extern const activations_table activations_baseline_f32, activations_baseline_f64, activations_wide_f32,
-    activations_wide_f64;
-#if defined(__x86_64__)
-extern const activations_table activations_avx2_f32, activations_avx2_f64, activations_avx512_f32,
-    activations_avx512_f64, activations_avx512vl_f32, activations_avx512vl_f64;
-#endif
-
-enum { MAX_TABLES = 5 };
-static const activations_table *tables[2][MAX_TABLES];
-static int num_tables;
 static int64_t stride = 1;
-
-static void add_table(const activations_table *f32, const activations_table *f64) {
-    tables[WLSTM_F32][num_tables] = f32;
-    tables[WLSTM_F64][num_tables++] = f64;
-}
-
-/* The best last. */
-static void find_tables(void) {
-    add_table(&activations_wide_f32, &activations_wide_f64);
-    add_table(&activations_baseline_f32, &activations_baseline_f64);
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        add_table(&activations_avx2_f32, &activations_avx2_f64);
-    if (__builtin_cpu_supports("avx512vl")) add_table(&activations_avx512vl_f32, &activations_avx512vl_f64);
-    if (__builtin_cpu_supports("avx512f")) add_table(&activations_avx512_f32, &activations_avx512_f64);
-#endif
-}
 
 /* ------------------------------------------------------------------------------------ the bounds */
 
@@ -77,7 +50,7 @@ static void merge(found *into, const found *from) {
 }
 
 static bool keeps_bounds(wlstm_dtype dtype, int table, const found *f) {
-    const bounds *b = &stated[dtype][tables[dtype][table]->steps];
+    const bounds *b = &stated[dtype][activations_tables[dtype][table]->steps];
     const struct {
         const char *what;
         const largest_error *largest;
@@ -88,8 +61,8 @@ static bool keeps_bounds(wlstm_dtype dtype, int table, const found *f) {
                   { "|tanh|", &f->tanh_magnitude, 1.0 } };
     bool held = true;
     for (int i = 0; i < 4; i++) {
-        printf("%s %-8s %-14s %.4g at %.9g\n", dtype == WLSTM_F64 ? "f64" : "f32", tables[dtype][table]->isa,
-               lines[i].what, lines[i].largest->error, lines[i].largest->at);
+        printf("%s %-8s %-14s %.4g at %.9g\n", dtype == WLSTM_F64 ? "f64" : "f32",
+               activations_tables[dtype][table]->isa, lines[i].what, lines[i].largest->error, lines[i].largest->at);
         if (lines[i].largest->error <= lines[i].bound) continue;
         fprintf(stderr, "%s: at most %g expected\n", lines[i].what, lines[i].bound);
         held = false;
@@ -164,30 +137,31 @@ static int64_t count_lost_nans(const activations_table *table, float_block *b) {
 
 static void floats_keep_the_stated_bounds(void **state) {
     (void)state;
-    found all[MAX_TABLES] = { 0 };
+    found all[ACTIVATIONS_TABLES] = { 0 };
     int64_t lost = 0;
 #pragma omp parallel reduction(+ : lost)
     {
-        found mine[MAX_TABLES] = { 0 };
+        found mine[ACTIVATIONS_TABLES] = { 0 };
         float_block *b = malloc(sizeof *b);
         if (!b) abort();
 #pragma omp for schedule(dynamic, 64)
         for (int64_t index = 0; index < ((int64_t)1 << 32) / BLOCK; index += stride) {
             fill_floats(b, (uint32_t)index);
             if (isnan(b->x[BLOCK - 1])) {
-                for (int t = 0; t < num_tables; t++) lost += count_lost_nans(tables[WLSTM_F32][t], b);
+                for (int t = 0; t < num_activations_tables; t++)
+                    lost += count_lost_nans(activations_tables[WLSTM_F32][t], b);
                 continue;
             }
             fill_exact(b);
-            for (int t = index / stride % OTHERS == 0 ? 0 : num_tables - 1; t < num_tables; t++)
-                measure_floats(tables[WLSTM_F32][t], b, &mine[t]);
+            for (int t = index / stride % OTHERS == 0 ? 0 : num_activations_tables - 1; t < num_activations_tables; t++)
+                measure_floats(activations_tables[WLSTM_F32][t], b, &mine[t]);
         }
 #pragma omp critical
-        for (int t = 0; t < num_tables; t++) merge(&all[t], &mine[t]);
+        for (int t = 0; t < num_activations_tables; t++) merge(&all[t], &mine[t]);
         free(b);
     }
     bool held = true;
-    for (int t = 0; t < num_tables; t++) held &= keeps_bounds(WLSTM_F32, t, &all[t]);
+    for (int t = 0; t < num_activations_tables; t++) held &= keeps_bounds(WLSTM_F32, t, &all[t]);
     assert_true(held);
     assert_int_equal(lost, 0);
 }
@@ -226,7 +200,7 @@ static void split(long double exact, double *high, double *low) {
 static void doubles_keep_the_stated_bounds(void **state) {
     (void)state;
     static const double zeros[BLOCK];
-    found all[MAX_TABLES] = { 0 };
+    found all[ACTIVATIONS_TABLES] = { 0 };
     const uint64_t seed = random_test_stream();
     double_block *b = malloc(sizeof *b);
     assert_non_null(b);
@@ -236,8 +210,8 @@ static void doubles_keep_the_stated_bounds(void **state) {
             split(1 / (1 + expl(-(long double)b->x[k])), &b->sigmoid[k], &b->sigmoid_low[k]);
             split(tanhl((long double)b->x[k]), &b->tanh[k], &b->tanh_low[k]);
         }
-        for (int t = 0; t < num_tables; t++) {
-            const activations_table *table = tables[WLSTM_F64][t];
+        for (int t = 0; t < num_activations_tables; t++) {
+            const activations_table *table = activations_tables[WLSTM_F64][t];
             table->sigmoid(BLOCK, b->x, b->y);
             table->errors(BLOCK, b->x, b->y, b->sigmoid, b->sigmoid_low, 0, &all[t].sigmoid);
             table->tanh(BLOCK, b->x, b->y);
@@ -250,7 +224,7 @@ static void doubles_keep_the_stated_bounds(void **state) {
     }
     free(b);
     bool held = true;
-    for (int t = 0; t < num_tables; t++) held &= keeps_bounds(WLSTM_F64, t, &all[t]);
+    for (int t = 0; t < num_activations_tables; t++) held &= keeps_bounds(WLSTM_F64, t, &all[t]);
     assert_true(held);
 }
 
@@ -298,10 +272,10 @@ static cell_values cell_of(wlstm_dtype dtype, const activations_table *table, ce
 
 static void limits_and_nan(void **state) {
     (void)state;
-    for (int n = 0; n < 2 * num_tables; n++) {
+    for (int n = 0; n < 2 * num_activations_tables; n++) {
         const int t = n / 2;
         const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
-        const activations_table *table = tables[dtype][t];
+        const activations_table *table = activations_tables[dtype][t];
         const double largest = dtype == WLSTM_F64 ? DBL_MAX : (double)FLT_MAX;
         assert_true(sigmoid_of(dtype, table, HUGE_VAL) == 1 && sigmoid_of(dtype, table, largest) == 1);
         assert_true(sigmoid_of(dtype, table, -HUGE_VAL) == 0 && sigmoid_of(dtype, table, -largest) == 0);
@@ -320,10 +294,10 @@ static void limits_and_nan(void **state) {
 static void infinite_cells(void **state) {
     (void)state;
     const double inf = HUGE_VAL;
-    for (int n = 0; n < 2 * num_tables; n++) {
+    for (int n = 0; n < 2 * num_activations_tables; n++) {
         const int t = n / 2;
         const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
-        const activations_table *table = tables[dtype][t];
+        const activations_table *table = activations_tables[dtype][t];
         cell_values v = cell_of(dtype, table, (cell_values){ .i = 1, .f = 1, .g = 1, .o = inf, .c = inf });
         assert_true(v.c == inf && v.h == 1);
         v = cell_of(dtype, table, (cell_values){ .i = 1, .f = -50, .g = 1, .o = inf, .c = -inf });
@@ -357,8 +331,8 @@ static void finite_cells_stay_finite(void **state) {
                                       far, -far, far + 1, -far - 1, largest, -largest, smallest };
         const double cells[STATES] = { 0,    -0.0,  1,       -1,       smallest, -smallest / 8, 20, -far,
                                        1e30, -1e30, largest, -largest, 0.3 };
-        for (int t = 0; t < num_tables; t++) {
-            const bounds *b = &stated[dtype][tables[dtype][t]->steps];
+        for (int t = 0; t < num_activations_tables; t++) {
+            const bounds *b = &stated[dtype][activations_tables[dtype][t]->steps];
             const double absolute = 4 * (b->sigmoid + b->tanh);
             for (int64_t n = 0; n < GATES * GATES * GATES * GATES * STATES; n += stride) {
                 int64_t rest = n / GATES;
@@ -367,14 +341,14 @@ static void finite_cells_stay_finite(void **state) {
                 v.g = gates[rest % GATES], rest /= GATES;
                 v.o = gates[rest % GATES], rest /= GATES;
                 v.c = cells[rest];
-                const cell_values got = cell_of(dtype, tables[dtype][t], v);
+                const cell_values got = cell_of(dtype, activations_tables[dtype][t], v);
                 const double kept = v.c / (1 + exp(-v.f)), c = kept + tanh(v.g) / (1 + exp(-v.i));
                 const double h = tanh(got.c) / (1 + exp(-v.o));
                 /* A sigmoid below the smallest normal number may be 0. */
                 const double tolerance = absolute + rounding * fabs(kept) + 4 * smallest * fabs(v.c);
                 if (fabs(got.c - c) <= tolerance && fabs(got.h - h) <= absolute && fabs(got.h) <= 1) continue;
                 fprintf(stderr, "%s: i %g, f %g, g %g, o %g, c %g: c' %.9g, %.9g expected, h' %.9g, %.9g expected\n",
-                        tables[dtype][t]->isa, v.i, v.f, v.g, v.o, v.c, got.c, c, got.h, h);
+                        activations_tables[dtype][t]->isa, v.i, v.f, v.g, v.o, v.c, got.c, c, got.h, h);
                 fail();
             }
         }
@@ -392,6 +366,6 @@ int main(int argc, char **argv) {
     if (argc > 1) stride = strtoll(argv[1], NULL, 10);
     if (stride < 1) stride = 1;
     stride |= 1; /* even ones would miss kinds of blocks */
-    find_tables();
+    activations_find_tables();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

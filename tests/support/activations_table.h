@@ -1,7 +1,7 @@
-/* The activations of one instruction set and dtype, for test_activations: activations_table.c is compiled once for each, with
- * the flags of the native kernels. Arrays are of the table's dtype; `count` is a multiple of 64. */
-#ifndef ACTIVATIONS_TABLE_H
-#define ACTIVATIONS_TABLE_H
+/* The activations of one instruction set and dtype: activations_table.c is compiled once for each, with the flags of the native
+ * kernels. Arrays are of the table's dtype; `count` is a multiple of 64. */
+#ifndef TEST_SUPPORT_ACTIVATIONS_TABLE_H
+#define TEST_SUPPORT_ACTIVATIONS_TABLE_H
 
 #include <stdint.h>
 
@@ -24,5 +24,11 @@ typedef struct activations_table {
     void (*errors)(int64_t count, const void *x, const void *y, const void *high, const void *low, int relative,
                    largest_error *largest);
 } activations_table;
+
+/* Those that this machine runs, of each dtype; the best last. Found by activations_find_tables. */
+enum { ACTIVATIONS_TABLES = 5 };
+extern const activations_table *activations_tables[2][ACTIVATIONS_TABLES];
+extern int num_activations_tables;
+void activations_find_tables(void);
 
 #endif
