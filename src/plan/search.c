@@ -36,22 +36,24 @@ typedef struct search {
     seen_candidate *seen; /* [MOST_TRIED] */
     int num_seen, measured;
     bool patient, stopped;
+    double end;                /* of the search, where the last turns may go on to */
     double deadline, patience; /* patience: seconds for the turns of two plans, when two are done */
     wli_candidate best, untuned;
     wlstm_plan *best_plan, *untuned_plan;
 } search;
 
-static bool over(search *s) {
+static bool over(void *context) {
+    search *s = context;
     if (s->request->stop && *s->request->stop) s->stopped = true;
     return s->stopped || s->num_seen == MOST_TRIED || omp_get_wtime() >= s->deadline;
 }
 
 /* Seconds of the whole problem a second of the timed part of it: what the model says of either. */
 static double scale(const search *s, const wli_candidate *candidate) {
-    wli_setting part = s->setting;
-    part.seq_len = wli_trials_steps(s->trials);
-    const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
-    return wli_predict(&s->setting, &choice, &s->machine) / wli_predict(&part, &choice, &s->machine);
+    const wli_setting timed = wli_trials_timed(s->trials);
+    const wli_choice whole = wli_candidate_resolve(&s->setting, candidate);
+    const wli_choice part = wli_candidate_resolve(wli_trials_setting(s->trials), candidate);
+    return wli_predict(&s->setting, &whole, &s->machine) / wli_predict(&timed, &part, &s->machine);
 }
 
 /* The least times of two plans by turns; false when one fails. Ends early where the second is hopeless. */
@@ -65,7 +67,7 @@ static bool take_turns(search *s, wlstm_plan *first, wlstm_plan *second, double 
         const size_t rung =
             (size_t)i < sizeof bearable / sizeof bearable[0] ? (size_t)i : sizeof bearable / sizeof bearable[0] - 1;
         if (least[1] * ratio > least[0] * bearable[rung]) break;
-        if (i > 0 && (over(s) || omp_get_wtime() - begin > patience)) break;
+        if (over(s) || (i > 0 && omp_get_wtime() - begin > patience)) break;
     }
     return true;
 }
@@ -80,10 +82,9 @@ static void report(const wli_candidate *candidate, double seconds, double best_s
 
 /* Runs a candidate against the best; whether it took its place. *ratio is how they compared, INFINITY where it does not run. */
 static bool challenge(search *s, const wli_candidate *candidate, int turns, double *ratio) {
-    const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
     wlstm_plan *plan;
     *ratio = INFINITY;
-    if (wli_trials_plan(s->trials, &choice, &plan) != WLSTM_OK) return false;
+    if (wli_trials_plan(s->trials, candidate, &plan) != WLSTM_OK) return false;
     s->measured++;
     double least[2];
     const double best_scale = scale(s, &s->best), scales = scale(s, candidate) / best_scale;
@@ -103,7 +104,9 @@ static bool challenge(search *s, const wli_candidate *candidate, int turns, doub
 /* Measures a candidate that was not seen yet and is not hopeless; whether it became the best. */
 static bool try(search *s, const wli_candidate *candidate) {
     const double far_slower = s->patient ? 4 : 1.6;
-    if (over(s) || !wli_candidate_legal(&s->setting, candidate)) return false;
+    if (over(s) || !wli_candidate_legal(&s->setting, candidate) ||
+        !wli_candidate_legal(wli_trials_setting(s->trials), candidate))
+        return false;
     const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
     for (int i = 0; i < s->num_seen; i++)
         if (wli_choice_equal(&s->setting, &s->seen[i].choice, &choice)) return false;
@@ -221,7 +224,7 @@ static void wander(search *s) {
 static wlstm_status conclude(search *s, wli_search_result *result) {
     double least[2];
     const double untuned_scale = scale(s, &s->untuned), best_scale = scale(s, &s->best);
-    s->deadline = omp_get_wtime() + (s->patient ? 1.0 : 0.3);
+    s->deadline = fmin(omp_get_wtime() + (s->patient ? 1.0 : 0.3), s->end);
     result->tried = s->measured;
     result->untuned = result->tuned = s->untuned;
     if (s->best_plan == s->untuned_plan) {
@@ -236,7 +239,6 @@ static wlstm_status conclude(search *s, wli_search_result *result) {
 }
 
 static wlstm_status run(search *s, wli_search_result *result, double limit) {
-    const double begin = omp_get_wtime();
     /* Untuned is who never tuned: the machine guessed, not probed. */
     const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(s->setting.threads) };
     s->untuned = s->best = wli_choose(&s->setting, &guess);
@@ -244,12 +246,18 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
     if (!(s->seen = wli_alloc(MOST_TRIED * sizeof *s->seen)))
         return wli_out_of_memory("search", MOST_TRIED * sizeof *s->seen);
     s->seen[s->num_seen++] = (seen_candidate){ s->untuned, untuned, INFINITY };
-    wlstm_status status = wli_trials_make((wli_model *)(uintptr_t)s->setting.model, &s->setting, &untuned, limit / 40,
-                                          &s->trials, &s->untuned_plan);
+    const wli_trials_request trials = { .model = (wli_model *)(uintptr_t)s->setting.model,
+                                        .setting = &s->setting,
+                                        .first = &s->untuned,
+                                        .machine = &s->machine,
+                                        .longest_run = limit / 40,
+                                        .over = over,
+                                        .context = s };
+    wlstm_status status = wli_trials_make(&trials, &s->trials, &s->untuned_plan);
     if (status != WLSTM_OK) return status;
     s->best_plan = s->untuned_plan;
     s->patience = limit / 12;
-    s->deadline = begin + 0.85 * limit; /* the rest is for the last turns */
+    s->deadline = s->end - 0.15 * limit; /* the rest is for the last turns */
     const wli_candidate calibrated = wli_choose(&s->setting, &s->machine);
     (void)try(s, &calibrated);
     descend(s);
@@ -262,7 +270,7 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
 wlstm_status wli_search(const wli_search_request *request, wli_search_result *result) {
     const bool patient = request->effort == WLSTM_EFFORT_PATIENT;
     const double limit = request->time_limit > 0 ? request->time_limit : patient ? 10 : 2;
-    search s = { .request = request, .setting = request->setting, .patient = patient };
+    search s = { .request = request, .setting = request->setting, .patient = patient, .end = omp_get_wtime() + limit };
     /* What the losers packed goes away with the copy. */
     wli_model *copy = request->model;
     wli_model_retain(copy);

@@ -21,8 +21,9 @@ typedef struct arrays {
 } arrays;
 
 struct wli_trials {
+    wli_trials_request request;
     wli_model *model;
-    wli_setting setting;
+    wli_setting setting; /* B of it may be less than the problem's */
     int64_t patterns;
     arrays reference, checked, timed; /* [T_r, patterns], [T_r, B], [T', B] */
     void *first_out;                  /* of a timed run */
@@ -140,9 +141,17 @@ static bool agree_with_reference(const wli_trials *trials) {
     return same;
 }
 
-/* A plan of the choice, its first steps checked. */
-static wlstm_status make_checked(wli_trials *trials, const wli_choice *choice, wlstm_plan **plan) {
-    wlstm_status status = wli_plan_make_choice(trials->model, &trials->setting, choice, plan);
+/* The first plan is made and checked whatever time it takes. */
+static wlstm_status go_on(const wli_trials *trials) {
+    if (!trials->first_out || !trials->request.over(trials->request.context)) return WLSTM_OK;
+    return wli_fail(WLSTM_ERROR_BACKEND, "tuning: was stopped, or its time is over");
+}
+
+/* A plan of the candidate, its first steps checked. */
+static wlstm_status make_checked(wli_trials *trials, const wli_candidate *candidate, wlstm_plan **plan) {
+    const wli_choice choice = wli_candidate_resolve(&trials->setting, candidate);
+    wlstm_status status = wli_plan_make_choice(trials->model, &trials->setting, &choice, plan);
+    if (status == WLSTM_OK) status = go_on(trials);
     if (status == WLSTM_OK) status = run(*plan, &trials->checked);
     if (status == WLSTM_OK && !agree_with_reference(trials)) status = different(trials);
     if (status != WLSTM_OK) {
@@ -152,10 +161,11 @@ static wlstm_status make_checked(wli_trials *trials, const wli_choice *choice, w
     return status;
 }
 
-wlstm_status wli_trials_plan(wli_trials *trials, const wli_choice *choice, wlstm_plan **plan) {
-    wlstm_status status = make_checked(trials, choice, plan);
+wlstm_status wli_trials_plan(wli_trials *trials, const wli_candidate *candidate, wlstm_plan **plan) {
+    wlstm_status status = make_checked(trials, candidate, plan);
     if (status != WLSTM_OK) return status;
-    status = run(*plan, &trials->timed);
+    status = go_on(trials);
+    if (status == WLSTM_OK) status = run(*plan, &trials->timed);
     const wlstm_dtype dtype = trials->model->dtype;
     for (size_t i = 0; i < trials->timed.out_count && status == WLSTM_OK; i++)
         if (!close_enough(dtype, value_of(dtype, trials->timed.out, i), value_of(dtype, trials->first_out, i)))
@@ -224,11 +234,30 @@ static int64_t choose_part(wli_trials *trials) {
     return steps < T ? steps : T;
 }
 
-static wlstm_status fill(wli_trials *trials, const wli_choice *first, double longest_run, wlstm_plan **plan) {
-    const int64_t T = trials->setting.seq_len, B = trials->setting.batch, steps = choose_part(trials);
+/* Fewer rows where the problem's would take too long for so many steps, but many for each thread still. */
+static void choose_rows(wli_trials *trials, int64_t steps) {
+    enum { ROWS_A_THREAD = 64 };
+    const wli_trials_request *request = &trials->request;
+    wli_setting fewer = trials->setting;
+    while ((fewer.batch = (fewer.batch + 1) / 2) >= (int64_t)fewer.threads * ROWS_A_THREAD) {
+        const wli_choice choice = wli_candidate_resolve(&trials->setting, request->first);
+        wli_setting part = trials->setting;
+        part.seq_len = steps;
+        if (wli_predict(&part, &choice, request->machine) <= 2 * request->longest_run ||
+            !wli_candidate_legal(&fewer, request->first))
+            return;
+        trials->setting.batch = fewer.batch;
+    }
+}
+
+static wlstm_status fill(wli_trials *trials, wlstm_plan **plan) {
+    const double longest_run = trials->request.longest_run;
+    const int64_t T = trials->setting.seq_len, steps = choose_part(trials);
+    choose_rows(trials, steps);
+    const int64_t B = trials->setting.batch;
     wlstm_status status = run_reference(trials, steps);
     if (status == WLSTM_OK) status = arrays_make(trials->model, steps, B, trials->patterns, &trials->checked);
-    if (status == WLSTM_OK) status = make_checked(trials, first, plan);
+    if (status == WLSTM_OK) status = make_checked(trials, trials->request.first, plan);
     if (status != WLSTM_OK) return status;
     const double start = now();
     status = run(*plan, &trials->checked);
@@ -239,23 +268,23 @@ static wlstm_status fill(wli_trials *trials, const wli_choice *first, double lon
         if (timed_steps < steps) timed_steps = steps;
     }
     if (status == WLSTM_OK) status = arrays_make(trials->model, timed_steps, B, trials->patterns, &trials->timed);
+    if (status == WLSTM_OK) status = run(*plan, &trials->timed);
     size_t count;
     if (status == WLSTM_OK)
         status = make_array(trials->model, (int64_t)trials->timed.out_count, 1, 1, &trials->first_out, &count);
-    if (status == WLSTM_OK) status = run(*plan, &trials->timed);
     if (status == WLSTM_OK) memcpy(trials->first_out, trials->timed.out, count * wli_dtype_size(trials->model->dtype));
     return status;
 }
 
-wlstm_status wli_trials_make(wli_model *model, const wli_setting *setting, const wli_choice *first, double longest_run,
-                             wli_trials **out, wlstm_plan **first_plan) {
+wlstm_status wli_trials_make(const wli_trials_request *request, wli_trials **out, wlstm_plan **first_plan) {
     *out = NULL, *first_plan = NULL;
     wli_trials *trials = wli_calloc(sizeof *trials);
     if (!trials) return wli_out_of_memory("trials", sizeof *trials);
-    trials->model = model;
-    trials->setting = *setting;
-    trials->setting.model = model;
-    wlstm_status status = fill(trials, first, longest_run, first_plan);
+    trials->request = *request;
+    trials->model = request->model;
+    trials->setting = *request->setting;
+    trials->setting.model = request->model;
+    wlstm_status status = fill(trials, first_plan);
     if (status != WLSTM_OK) {
         wlstm_plan_free(*first_plan);
         *first_plan = NULL;
@@ -273,6 +302,12 @@ void wli_trials_free(wli_trials *trials) {
     wli_free(trials);
 }
 
-int64_t wli_trials_steps(const wli_trials *trials) {
-    return trials->timed.seq_len;
+const wli_setting *wli_trials_setting(const wli_trials *trials) {
+    return &trials->setting;
+}
+
+wli_setting wli_trials_timed(const wli_trials *trials) {
+    wli_setting timed = trials->setting;
+    timed.seq_len = trials->timed.seq_len;
+    return timed;
 }

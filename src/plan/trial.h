@@ -2,23 +2,33 @@
 #ifndef WLI_TRIAL_H
 #define WLI_TRIAL_H
 
-#include "plan/axes.h"
+#include "plan/predict.h"
 
 /* A problem's arrays, what the reference makes of a part of it, and what the first plan made of all. */
 typedef struct wli_trials wli_trials;
 
-/* Timed runs are cut to about `longest_run` seconds. *first is the plan of the first choice, which takes the reference's check
- * as all do. The model is shared with the plans. */
-wlstm_status wli_trials_make(wli_model *model, const wli_setting *setting, const wli_choice *first, double longest_run,
-                             wli_trials **trials, wlstm_plan **first_plan);
+typedef struct wli_trials_request {
+    wli_model *model;           /* shared with the plans */
+    const wli_setting *setting; /* of the whole problem */
+    const wli_candidate *first; /* which takes the reference's check as all do */
+    const wli_machine_model *machine;
+    double longest_run;          /* timed runs are cut to about so many seconds */
+    bool (*over)(void *context); /* asked between the pieces of a later candidate's trial: whether to give it up */
+    void *context;
+} wli_trials_request;
+
+wlstm_status wli_trials_make(const wli_trials_request *request, wli_trials **trials, wlstm_plan **first_plan);
 void wli_trials_free(wli_trials *trials);
 
-/* Steps of a timed run. */
-int64_t wli_trials_steps(const wli_trials *trials);
+/* What the plans are made for: the problem, or so many of its rows that a few steps of them are no long run. */
+const wli_setting *wli_trials_setting(const wli_trials *trials);
 
-/* A plan of the choice that gives the reference's results, for wlstm_plan_free. Errors: BACKEND (other results), and the
- * plan's. */
-wlstm_status wli_trials_plan(wli_trials *trials, const wli_choice *choice, wlstm_plan **plan);
+/* What a timed run does of it: all, or so many steps. */
+wli_setting wli_trials_timed(const wli_trials *trials);
+
+/* A plan of the candidate, legal in the trials' setting, that gives the reference's results, for wlstm_plan_free. Errors: BACKEND
+ * (other results, or given up), and the plan's. */
+wlstm_status wli_trials_plan(wli_trials *trials, const wli_candidate *candidate, wlstm_plan **plan);
 
 /* The least seconds of a run, of as many as fit into `seconds`, one at least; negative when it fails. */
 double wli_trials_time(wli_trials *trials, wlstm_plan *plan, double seconds);

@@ -14,8 +14,10 @@
 #include "module.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
+#include "plan/decision.h"
 #include "plan/plan.h"
 #include "plan/search.h"
+#include "plan/trial.h"
 #include "problem.h"
 #include "random.h"
 
@@ -142,6 +144,47 @@ static void a_stopped_search_fails(void **state) {
     problem_free(&p);
 }
 
+static bool is_over(void *context) {
+    return *(const bool *)context;
+}
+
+/* Of a batch whose shortest run takes seconds few rows are run, and its plans have scratch for those; who is to give up does so before
+ * a candidate runs. */
+static void a_large_batch_is_tried_in_part(void **state) {
+    (void)state;
+    bool over = false;
+    wlstm_lstm *lstm;
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    config.input_size = 64, config.hidden_size = 256;
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    const wli_setting whole = { .model = lstm->module.model, .seq_len = 5, .batch = 100000, .threads = 2 };
+    const wli_machine_model machine = wli_machine_model_get(2);
+    const wli_candidate first = wli_choose(&whole, &machine);
+    const wli_trials_request request = { .model = lstm->module.model,
+                                         .setting = &whole,
+                                         .first = &first,
+                                         .machine = &machine,
+                                         .longest_run = 0.01,
+                                         .over = is_over,
+                                         .context = &over };
+    wli_trials *trials;
+    wlstm_plan *plan, *another;
+    size_t scratch;
+    assert_int_equal(wli_trials_make(&request, &trials, &plan), WLSTM_OK);
+    const wli_setting timed = wli_trials_timed(trials);
+    assert_true(timed.batch >= 128 && timed.batch <= 10000 && timed.batch == wli_trials_setting(trials)->batch);
+    assert_int_equal(wlstm_plan_memory(plan, NULL, &scratch), WLSTM_OK);
+    assert_true(scratch < (size_t)100 << 20);
+    assert_int_equal(wli_trials_plan(trials, &first, &another), WLSTM_OK);
+    wlstm_plan_free(another);
+    over = true;
+    assert_int_equal(wli_trials_plan(trials, &first, &another), WLSTM_ERROR_BACKEND);
+    assert_null(another);
+    wli_trials_free(trials);
+    wlstm_plan_free(plan);
+    wlstm_lstm_free(lstm);
+}
+
 /* ------------------------------------------------------------------------------------------- processes of their own */
 
 /* Makes a plan of the effort and prints its result as bits, against the reference's; then its description. */
@@ -266,6 +309,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_plan_names_its_gemms),
         cmocka_unit_test(a_search_finds_a_legal_choice_within_its_time),
         cmocka_unit_test(a_stopped_search_fails),
+        cmocka_unit_test(a_large_batch_is_tried_in_part),
         cmocka_unit_test(the_next_process_runs_what_was_tuned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
