@@ -1,5 +1,6 @@
 #include "io/input_file.h"
 
+#include "io/text.h"
 #include "status.h"
 
 #include <errno.h>
@@ -21,10 +22,7 @@ wlstm_status wli_input_open(const char *path, FILE **stream, uint64_t *size) {
     }
     if (!S_ISREG(about.st_mode)) {
         close(descriptor);
-        return wli_fail(WLSTM_ERROR_FILE, "%s: a regular file expected, got a %s", path,
-                        S_ISDIR(about.st_mode)    ? "directory"
-                        : S_ISFIFO(about.st_mode) ? "FIFO"
-                                                  : "special file");
+        return wli_fail(WLSTM_ERROR_FILE, "%s: a regular file expected, got a %s", path, wli_file_kind(about.st_mode));
     }
     *stream = fdopen(descriptor, "rb");
     if (*stream == NULL) {

@@ -3,6 +3,7 @@
 #include "io/output_file.h"
 
 #include "allocator.h"
+#include "io/text.h"
 #include "status.h"
 
 #include <errno.h>
@@ -24,30 +25,51 @@ static wlstm_status cannot_write(const char *path, int error) {
     return wli_fail(WLSTM_ERROR_FILE, "%s: cannot write: %s", path, strerror(error));
 }
 
-// Where the file really goes, and the mode of the one that is there; *exists says whether there is one.
-static wlstm_status resolve(const char *path, char **resolved, bool *exists, mode_t *mode) {
+static wlstm_status copy_path(const char *path, char **copy) {
+    *copy = wli_strdup(path);
+    return *copy == NULL ? wli_out_of_memory("path", strlen(path) + 1) : WLSTM_OK;
+}
+
+static wlstm_status not_followed(const char *path) {
+    char target[256], shown[128];
+    ssize_t length = readlink(path, target, sizeof target);
+    return wli_fail(WLSTM_ERROR_FILE,
+                    "%s: a regular file or a new name expected, got a link to '%s', which is not there: name that file "
+                    "itself",
+                    path, wli_printable(target, length < 0 ? 0 : (size_t)length, shown, sizeof shown));
+}
+
+// The name of the regular file that a link leads to. A link in /proc may lead to one without a name.
+static wlstm_status follow(const char *path, const struct stat *file, char **resolved) {
     char *real = realpath(path, NULL);
-    *exists = real != NULL;
-    *resolved = NULL;
-    *mode = 0666;
-    if (real == NULL && errno != ENOENT) return cannot_write(path, errno);
-    struct stat about;
-    wlstm_status status = WLSTM_OK;
-    if (*exists) {
-        // a rename would put a file in the place of a device, or of what its owner has locked
-        if (stat(real, &about) != 0 || access(real, W_OK) != 0)
-            status = cannot_write(path, errno);
-        else if (!S_ISREG(about.st_mode))
-            status = wli_fail(WLSTM_ERROR_FILE, "%s: cannot write: it is there and not a regular file", path);
-        else
-            *mode = about.st_mode & 0777;
-    }
-    if (status == WLSTM_OK) {
-        *resolved = wli_strdup(*exists ? real : path);
-        if (*resolved == NULL) status = wli_out_of_memory("path", strlen(path) + 1);
-    }
+    struct stat named;
+    wlstm_status status;
+    if (real == NULL || lstat(real, &named) != 0 || named.st_dev != file->st_dev || named.st_ino != file->st_ino)
+        status =
+            wli_fail(WLSTM_ERROR_FILE,
+                     "%s: a regular file or a new name expected, got a link to a file that has no name any more", path);
+    else
+        status = copy_path(real, resolved);
     free(real);
     return status;
+}
+
+// Where the file really goes, and the regular file that is there; about->st_mode is 0 if there is none.
+static wlstm_status resolve(const char *path, char **resolved, struct stat *about) {
+    *resolved = NULL;
+    about->st_mode = 0;
+    if (path[0] == '\0') return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file name expected, got an empty one");
+    struct stat itself;
+    if (lstat(path, &itself) != 0) return errno == ENOENT ? copy_path(path, resolved) : cannot_write(path, errno);
+    if (stat(path, about) != 0)
+        return errno == ENOENT && S_ISLNK(itself.st_mode) ? not_followed(path) : cannot_write(path, errno);
+    if (!S_ISREG(about->st_mode))
+        return wli_fail(WLSTM_ERROR_FILE,
+                        "%s: a regular file or a new name expected, got a %s, in whose place no result is put: name a "
+                        "file",
+                        path, wli_file_kind(about->st_mode));
+    if (access(path, W_OK) != 0) return cannot_write(path, errno); // a rename would replace what its owner has locked
+    return S_ISLNK(itself.st_mode) ? follow(path, about, resolved) : copy_path(path, resolved);
 }
 
 // A new file beside `path`; its name is left in `temporary`. The process's umask applies, as to any new file.
@@ -63,6 +85,15 @@ static int open_beside(const char *path, mode_t mode, char *temporary, size_t ca
     }
 }
 
+// As the old file has them, whatever the umask. Who may not give files away, and file systems without owners or modes, are no
+// failure: the group alone may do.
+static void keep_owner_and_mode(int descriptor, const struct stat *old) {
+    int kept = fchown(descriptor, old->st_uid, old->st_gid);
+    if (kept != 0) kept = fchown(descriptor, (uid_t)-1, old->st_gid);
+    (void)kept;
+    (void)fchmod(descriptor, old->st_mode & 0777);
+}
+
 static void free_output(wli_output *output) {
     wli_free(output->path);
     wli_free(output->temporary);
@@ -74,9 +105,8 @@ wlstm_status wli_output_create(const char *path, wli_output **output) {
     if (path == NULL) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file name expected, got NULL");
     wli_output *created = wli_calloc(sizeof *created);
     if (created == NULL) return wli_out_of_memory("output file", sizeof *created);
-    bool exists;
-    mode_t mode;
-    wlstm_status status = resolve(path, &created->path, &exists, &mode);
+    struct stat old;
+    wlstm_status status = resolve(path, &created->path, &old);
     if (status != WLSTM_OK) goto failed;
     size_t capacity = strlen(created->path) + 64;
     created->temporary = wli_alloc(capacity);
@@ -84,13 +114,14 @@ wlstm_status wli_output_create(const char *path, wli_output **output) {
         status = wli_out_of_memory("path", capacity);
         goto failed;
     }
+    const bool exists = old.st_mode != 0;
+    const mode_t mode = exists ? old.st_mode & 0777 : 0666;
     int descriptor = open_beside(created->path, mode, created->temporary, capacity);
     if (descriptor < 0) {
         status = cannot_write(path, errno);
         goto failed;
     }
-    // the mode of the old file counts whatever the umask; where the file system has no modes, that is no failure
-    if (exists) (void)fchmod(descriptor, mode);
+    if (exists) keep_owner_and_mode(descriptor, &old);
     created->stream = fdopen(descriptor, "wb");
     if (created->stream == NULL) {
         status = wli_out_of_memory(path, sizeof(FILE));

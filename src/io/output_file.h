@@ -12,8 +12,10 @@
 
 typedef struct wli_output wli_output;
 
-/* `path` may exist if it is a regular file that may be written; its permissions are kept and a symbolic link to it
- * stays one. Errors: FILE, OUT_OF_MEMORY. */
+/* `path` may exist if it is a regular file that may be written: its permissions are kept, and its owner where that may be set; a
+ * symbolic link to it stays one, another hard link to it keeps the old content. A link to nothing is refused, and so is whatever
+ * else is there (a pipe, a device, a directory), by itself or through a link: none of them is ever replaced.
+ * Errors: FILE, INVALID_ARGUMENT (NULL, empty), OUT_OF_MEMORY. */
 wlstm_status wli_output_create(const char *path, wli_output **output);
 
 wlstm_status wli_output_write(wli_output *output, const void *bytes, size_t count);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const char *wli_shape_text(int ndim, const int64_t *shape, char text[WLI_SHAPE_TEXT]) {
     size_t used = (size_t)snprintf(text, WLI_SHAPE_TEXT, "[");
@@ -20,4 +21,12 @@ const char *wli_printable(const char *source, size_t length, char *text, size_t 
     }
     memcpy(text + shown, shown < length ? "..." : "", shown < length ? 4 : 1);
     return text;
+}
+
+const char *wli_file_kind(mode_t mode) {
+    return S_ISREG(mode)    ? "regular file"
+           : S_ISDIR(mode)  ? "directory"
+           : S_ISFIFO(mode) ? "pipe"
+           : S_ISSOCK(mode) ? "socket"
+                            : "device";
 }

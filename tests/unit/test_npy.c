@@ -110,7 +110,7 @@ static void test_bad_preambles(void **state) {
     expect_error(scratch_directory, WLSTM_ERROR_FILE, "a regular file expected, got a directory");
     const char *fifo = scratch_path("fifo");
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    expect_error(fifo, WLSTM_ERROR_FILE, "a regular file expected, got a FIFO");
+    expect_error(fifo, WLSTM_ERROR_FILE, "a regular file expected, got a pipe");
     expect_error(scratch_write("a", "", 0), WLSTM_ERROR_FORMAT, "an npy file expected, got 0 bytes");
     expect_error(scratch_write("a", "PK\3\4 zipped npz", 14), WLSTM_ERROR_FORMAT,
                  "an npy file expected, got another first 6 bytes");
