@@ -1,5 +1,7 @@
 #include "run_arguments.h"
 
+#include "io/same_file.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -32,6 +34,7 @@ static const char help[] =
     "  --version        version, instruction set, oneDNN's version\n"
     "\n"
     "Arrays are .npy files of float32 or float64 (lengths: int32 or int64) in C order.\n"
+    "A result goes to a new file or in the place of a regular one, none of those that the same call reads or writes.\n"
     "Exit status: 0 success, 1 failure (no result is written), 2 wrong usage.\n";
 
 static int wrong_usage(const char *option, const char *expected, const char *got) {
@@ -72,7 +75,28 @@ static int parse_word(int option, const char *text, run_arguments *given) {
     return 0;
 }
 
-// The results must be different files, or one would replace the other.
+// No result may take the place of another one, of the model or of an input.
+static int check_files(const run_arguments *given) {
+    enum { RESULTS = 3, FILES = 8 };
+    const struct {
+        const char *option, *path;
+    } files[FILES] = { { "--output", given->output }, { "--hn", given->hn },          { "--cn", given->cn },
+                       { "--model", given->model },   { "--input", given->input },    { "--h0", given->h0 },
+                       { "--c0", given->c0 },         { "--lengths", given->lengths } };
+    for (int k = 0; k < FILES; k++)
+        if (files[k].path != NULL && files[k].path[0] == '\0')
+            return wrong_usage(files[k].option, "a file", "an empty name");
+    for (int a = 0; a < RESULTS; a++)
+        for (int b = a + 1; b < FILES; b++) {
+            if (files[a].path == NULL || files[b].path == NULL || !wli_same_file(files[a].path, files[b].path))
+                continue;
+            fprintf(stderr, "wlstm-run: %s, %s: different files expected, got %s and %s\nTry 'wlstm-run --help'.\n",
+                    files[a].option, files[b].option, files[a].path, files[b].path);
+            return EXIT_USAGE;
+        }
+    return 0;
+}
+
 static int check_arguments(int argc, char **argv, const run_arguments *given) {
     if (optind < argc) return wrong_usage("arguments", "options only", argv[optind]);
     if (given->model == NULL) return wrong_usage("--model", "a file", "none");
@@ -80,12 +104,7 @@ static int check_arguments(int argc, char **argv, const run_arguments *given) {
     if (given->output == NULL) return wrong_usage("--output", "a file", "none");
     if ((given->h0 == NULL) != (given->c0 == NULL))
         return wrong_usage("--h0, --c0", "both or neither", given->h0 == NULL ? "--c0 alone" : "--h0 alone");
-    const char *results[] = { given->output, given->hn, given->cn };
-    for (int a = 0; a < 3; a++)
-        for (int b = a + 1; b < 3; b++)
-            if (results[a] != NULL && results[b] != NULL && strcmp(results[a], results[b]) == 0)
-                return wrong_usage("--output, --hn, --cn", "different files", results[a]);
-    return 0;
+    return check_files(given);
 }
 
 int run_parse_arguments(int argc, char **argv, run_arguments *given, bool *finished) {

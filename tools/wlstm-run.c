@@ -1,6 +1,7 @@
 /* wlstm-run: runs a model file on an input array, as torch.nn.LSTM would.
  *
- * read the arguments -> load the model -> read the arrays -> plan, execute -> write the results, all or none */
+ * read the arguments -> try the results' names -> load the model -> read the arrays -> plan, execute -> write the results, all
+ * or none */
 #include "allocator.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
@@ -172,6 +173,18 @@ static wlstm_status report(const run_arguments *given, const run *this_run) {
     return wli_fail(WLSTM_ERROR_FILE, "standard output: cannot write: %s", strerror(errno));
 }
 
+// What cannot be written shows before the work.
+static wlstm_status try_results(const run_arguments *given) {
+    const char *const paths[] = { given->output, given->hn, given->cn };
+    wlstm_status status = WLSTM_OK;
+    for (int k = 0; k < 3 && status == WLSTM_OK; k++) {
+        wli_output *output = NULL;
+        if (paths[k] != NULL) status = wli_output_create(paths[k], &output);
+        wli_output_discard(output);
+    }
+    return status;
+}
+
 // All results are on the disk before the first takes its name.
 static wlstm_status store(const run_arguments *given, const run *this_run) {
     wlstm_dtype dtype = this_run->config.dtype;
@@ -216,7 +229,8 @@ int main(int argc, char **argv) {
         if (fflush(stdout) != 0)
             status = wli_fail(WLSTM_ERROR_FILE, "standard output: cannot write: %s", strerror(errno));
     } else {
-        status = load_model(&given, &this_run);
+        status = try_results(&given);
+        if (status == WLSTM_OK) status = load_model(&given, &this_run);
         if (status == WLSTM_OK) status = load_input(&given, &this_run);
         if (status == WLSTM_OK) status = load_state(&given, &this_run);
         if (status == WLSTM_OK) status = load_lengths(&given, &this_run);

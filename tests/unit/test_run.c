@@ -1,0 +1,143 @@
+/* wlstm-run's command line, the program being the argument: what it refuses before it runs, and that it leaves all files as they were. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "io/npy.h"
+#include "scratch_dir.h"
+#include "small_models.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const char *program;
+static char messages[2000]; /* the last run's stderr */
+
+/* x [T, B, I] = [3, 2, 5], h_0 and c_0 [L, B, H] = [2, 2, 4]. */
+static int make_files(void **state) {
+    (void)state;
+    const int64_t x_shape[] = { 3, 2, 5 }, state_shape[] = { 2, 2, 4 };
+    const float zeros[30] = { 0 };
+    const wlstm_lstm_config config = small_config();
+    wlstm_lstm *lstm = create_lstm(&config);
+    assert_int_equal(wlstm_lstm_save(lstm, scratch_path("m.safetensors"), NULL), WLSTM_OK);
+    wlstm_lstm_free(lstm);
+    assert_int_equal(wli_npy_write(scratch_path("x.npy"), WLSTM_F32, 3, x_shape, zeros), WLSTM_OK);
+    assert_int_equal(wli_npy_write(scratch_path("h.npy"), WLSTM_F32, 3, state_shape, zeros), WLSTM_OK);
+    assert_int_equal(wli_npy_write(scratch_path("c.npy"), WLSTM_F32, 3, state_shape, zeros), WLSTM_OK);
+    return 0;
+}
+
+/* The exit status of wlstm-run in the scratch directory, its standard output being a pipe. */
+static int run(const char *options) {
+    char command[1200];
+    snprintf(command, sizeof command, "cd '%s' && '%s' --threads 1 %s 2>stderr", scratch_directory, program, options);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    while (fgetc(output) != EOF) {
+    }
+    const int status = pclose(output);
+    FILE *errors = fopen(scratch_path("stderr"), "rb");
+    assert_non_null(errors);
+    messages[fread(messages, 1, sizeof messages - 1, errors)] = '\0';
+    fclose(errors);
+    assert_int_equal(unlink(scratch_path("stderr")), 0);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* That exit status and a message that begins so; no file is changed, made or left. */
+static void expect_refused(int status, const char *options, const char *message) {
+    static const char *const names[] = { "m.safetensors", "x.npy", "h.npy", "c.npy" };
+    struct stat before[4], after;
+    const int files = scratch_count();
+    for (int k = 0; k < 4; k++) assert_int_equal(stat(scratch_path(names[k]), &before[k]), 0);
+    const int got = run(options);
+    if (got != status || strncmp(messages, "wlstm-run: ", 11) != 0 ||
+        strncmp(messages + 11, message, strlen(message)) != 0)
+        fail_msg("%s: exit status %d and \"%s\" expected, got %d and %s", options, status, message, got, messages);
+    for (int k = 0; k < 4; k++) {
+        assert_int_equal(stat(scratch_path(names[k]), &after), 0);
+        assert_true(before[k].st_ino == after.st_ino && before[k].st_size == after.st_size);
+    }
+    assert_int_equal(scratch_count(), files);
+}
+
+#define MODEL_AND_INPUT "--model m.safetensors --input x.npy "
+
+static void results_and_inputs_are_different_files(void **state) {
+    (void)state;
+    static const struct {
+        const char *options, *named;
+    } same[] = {
+        { MODEL_AND_INPUT "--output o.npy --hn o.npy",
+          "--output, --hn: different files expected, got o.npy and o.npy\n" },
+        { MODEL_AND_INPUT "--output o.npy --hn ./o.npy", "--output, --hn: different files expected, got o.npy and " },
+        { MODEL_AND_INPUT "--output o.npy --cn \"$PWD/o.npy\"", "--output, --cn: " },
+        { MODEL_AND_INPUT "--output o.npy --hn here/a.npy --cn a.npy", "--hn, --cn: " },
+        { MODEL_AND_INPUT "--output none/o.npy --cn none/o.npy", "--output, --cn: " },
+        { MODEL_AND_INPUT "--output old --hn link", "--output, --hn: " },
+        { MODEL_AND_INPUT "--output old --hn hard", "--output, --hn: " },
+        { MODEL_AND_INPUT "--output here/m.safetensors", "--output, --model: " },
+        { MODEL_AND_INPUT "--output ./x.npy", "--output, --input: " },
+        { MODEL_AND_INPUT "--output to_x", "--output, --input: " },
+        { MODEL_AND_INPUT "--output o.npy --h0 h.npy --c0 c.npy --hn ./h.npy", "--hn, --h0: " },
+        { MODEL_AND_INPUT "--output o.npy --h0 h.npy --c0 c.npy --cn ./c.npy", "--cn, --c0: " },
+        { MODEL_AND_INPUT "--output o.npy --h0 h.npy --c0 c.npy --cn ./h.npy", "--cn, --h0: " },
+        { MODEL_AND_INPUT "--output o.npy --lengths n.npy --cn ./n.npy", "--cn, --lengths: " },
+        { MODEL_AND_INPUT "--output ''", "--output: a file expected, got an empty name" },
+        { MODEL_AND_INPUT "--output o.npy --cn ''", "--cn: a file expected, got an empty name" },
+        /* before the model is looked at */
+        { "--model none --input x.npy --output o.npy --hn ./o.npy", "--output, --hn: " },
+    };
+    scratch_write("old", "old", 3);
+    assert_int_equal(symlink(".", scratch_path("here")), 0);
+    assert_int_equal(symlink("old", scratch_path("link")), 0);
+    assert_int_equal(symlink("x.npy", scratch_path("to_x")), 0);
+    assert_int_equal(link(scratch_path("old"), scratch_path("hard")), 0);
+    for (size_t k = 0; k < sizeof same / sizeof same[0]; k++) expect_refused(2, same[k].options, same[k].named);
+}
+
+static void results_that_cannot_be_written_are_refused_first(void **state) {
+    (void)state;
+    assert_int_equal(symlink("/proc/self/fd/1", scratch_path("stdout")), 0);
+    expect_refused(1, "--model none --input x.npy --output stdout",
+                   "stdout: a regular file or a new name expected, got a pipe");
+    expect_refused(1, "--model none --input x.npy --output o.npy --cn none/c.npy", "none/c.npy: cannot write: ");
+    struct stat about;
+    assert_int_equal(lstat(scratch_path("stdout"), &about), 0);
+    assert_true(S_ISLNK(about.st_mode));
+}
+
+static void other_files_are_written(void **state) {
+    (void)state;
+    scratch_write("old", "old", 3);
+    assert_int_equal(symlink("old", scratch_path("link")), 0);
+    assert_int_equal(run(MODEL_AND_INPUT "--h0 h.npy --c0 h.npy --output o.npy --hn link --cn ./c_n.npy"), 0);
+    assert_string_equal(messages, "");
+    wli_npy array;
+    static const char *const names[] = { "o.npy", "old", "c_n.npy" };
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(wli_npy_read(scratch_path(names[k]), &array), WLSTM_OK);
+        assert_int_equal(array.shape[0], k == 0 ? 3 : 2);
+        wli_npy_free(&array);
+    }
+    assert_int_equal(scratch_count(), 4 + 4);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(results_and_inputs_are_different_files, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(results_that_cannot_be_written_are_refused_first, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),
+    };
+    if (argc != 2) {
+        fprintf(stderr, "usage: test_run WLSTM-RUN\n");
+        return 2;
+    }
+    program = argv[1];
+    return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
+}
