@@ -3,7 +3,7 @@
 #include "allocator.h"
 #include "environment.h"
 #include "grid.h"
-#include <errno.h>
+#include "io/number.h"
 #include <getopt.h>
 #include <omp.h>
 #include <stdio.h>
@@ -84,17 +84,13 @@ static int add_threads(int threads, bench_arguments *given) {
 }
 
 static int parse_threads(const char *option, const char *list, bench_arguments *given) {
-    const char *text = list;
     given->num_threads = 0;
-    for (;;) {
-        char *end;
-        errno = 0;
-        const long value = strtol(text, &end, 10);
-        if (text[0] < '0' || text[0] > '9' || errno != 0 || value < 1 || value > MOST_THREADS ||
-            (*end != ',' && *end != '\0') || add_threads((int)value, given) != 0)
+    for (const char *text = list;; text++) {
+        int64_t value;
+        if (!wli_take_integer(&text, 1, MOST_THREADS, &value) || (*text != ',' && *text != '\0') ||
+            add_threads((int)value, given) != 0)
             return wrong_usage(option, "integers from 1 to 4096 with commas between them, 64 at most", list);
-        if (*end == '\0') break;
-        text = end + 1;
+        if (*text == '\0') break;
     }
     unsetenv("WLSTM_NUM_THREADS"); /* the library would give it to cells, whose calls name no thread count */
     return 0;

@@ -1,5 +1,6 @@
 #include "environment.h"
 
+#include "io/number.h"
 #include "io/text.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -54,9 +55,8 @@ static int read_choice(const char *variable, const choice *choices, int fallback
 static int read_number(const char *variable, int lowest, int highest, const char *expected, int fallback) {
     const char *value = getenv(variable);
     if (!value || !*value) return fallback;
-    char *end;
-    long number = strtol(value, &end, 10);
-    if (*end == '\0' && number >= lowest && number <= highest) return (int)number;
+    int64_t number;
+    if (wli_parse_integer(value, lowest, highest, &number)) return (int)number;
     ignore_value(variable, value, expected);
     return fallback;
 }

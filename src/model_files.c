@@ -1,12 +1,12 @@
 /* A model out of a safetensors file, and into one: nn.LSTM and nn.LSTMCell as their state_dict names them. */
 #include "allocator.h"
+#include "io/number.h"
 #include "io/safetensors.h"
 #include "io/text.h"
 #include "model.h"
 #include "status.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What the names with the prefix say before any shape is looked at. */
@@ -25,13 +25,11 @@ static bool parse_name(const char *name, const char **kind, int64_t *layer, bool
         *kind = kinds[i], *layer = -1, *reverse = false;
         if (name[length] == '\0') return true;
         const char *digits = name + length + 2;
-        if (strncmp(name + length, "_l", 2) != 0 || *digits < '0' || *digits > '9' ||
-            (*digits == '0' && digits[1] >= '0' && digits[1] <= '9'))
+        if (strncmp(name + length, "_l", 2) != 0 || (*digits == '0' && digits[1] >= '0' && digits[1] <= '9'))
             return false;
-        char *end;
-        *layer = strtoll(digits, &end, 10);
-        *reverse = strcmp(end, "_reverse") == 0;
-        return (*reverse || *end == '\0') && *layer < INT64_MAX;
+        if (!wli_take_integer(&digits, 0, INT64_MAX - 1, layer)) return false;
+        *reverse = strcmp(digits, "_reverse") == 0;
+        return *reverse || *digits == '\0';
     }
     return false;
 }

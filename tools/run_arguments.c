@@ -1,11 +1,10 @@
 #include "run_arguments.h"
 
+#include "io/number.h"
 #include "io/same_file.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_THREADS 4096
@@ -50,11 +49,9 @@ static int find_word(const char *word, const char *const *words, int count) {
 }
 
 static int parse_threads(const char *text, int *threads) {
-    char *end;
-    errno = 0;
-    long value = strtol(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 || value > MAX_THREADS)
-        return wrong_usage("--threads", "an integer from 1 to 4096", text);
+    int64_t value;
+    if (!wli_parse_integer(text, 1, MAX_THREADS, &value))
+        return wrong_usage("--threads", "an integer from 1 to 4096", text[0] ? text : "nothing");
     *threads = (int)value;
     return 0;
 }

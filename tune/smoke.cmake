@@ -38,7 +38,15 @@ endfunction()
 
 run(0 --help)
 run(0 --version)
-foreach(wrong t10b3i100h20 --threads=0 --threads=1, --threads=65536 --threads= --time-limit=0 --time-limit=x --time-limit=nan --effort=estimate
+# What no number is: a sign, a blank, hexadecimal, infinity, more than there may be.
+foreach(number "" " 1" "1 " +1 -1 0x1 1x 1e400 inf nan 0 99999999999999999999)
+  foreach(option threads batch seq time-limit)
+    run(2 --${option}=${number} --model=x)
+    expect("${errors}" "^wlstm-tune: --${option}: ")
+  endforeach()
+endforeach()
+foreach(wrong t10b3i100h20 --threads=1, --threads=65536 --threads=1e0 --time-limit=x
+        --time-limit=0x1p-5 --time-limit=1e-400 --time-limit=1e --time-limit=. --effort=estimate
         --no-such --model=x --batch=1 --prefix=x --cache= "--list;--forget" "--list;t2b1i2h2l1" "--export;a;--import;b")
   run(2 ${wrong})
 endforeach()
@@ -47,7 +55,7 @@ run(1 t2b1i2h2l1-bf16 --time-limit 0.1)
 expect_cached(0)
 run(0 --forget)
 
-run(0 t12b3i20h24l2 t9b2i7h10l1p4-f64 --threads 2,1 --time-limit 0.1)
+run(0 t12b3i20h24l2 t9b2i7h10l1p4-f64 --threads 2,1 --time-limit 1e-1)
 expect("${output}" "^problem +threads +untuned us +tuned us +gain +limit +chosen\nt12b3i20h24l2 +2 +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ [a-z]")
 expect("${output}" "geometric mean of the gain, threads 2: [0-9.]+\ngeometric mean of the gain, threads 1: [0-9.]+\n$")
 expect("${errors}" "wlstm-tune: 4/4 t9b2i7h10l1p4-f64 threads 1: [0-9.]+ us untuned, [0-9.]+ us tuned\n$")

@@ -1,8 +1,9 @@
 #include "tune_arguments.h"
 
 #include "environment.h"
-#include <errno.h>
+#include "io/number.h"
 #include <getopt.h>
+#include <inttypes.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,28 +50,21 @@ static int wrong_usage(const char *option, const char *expected, const char *got
 }
 
 /* Integers from 1 to `largest`, with commas between them, in the order given. */
-static int parse_list(const char *option, const char *list, long long largest, int64_t values[TUNE_LIST], int *count) {
+static int parse_list(const char *option, const char *list, int64_t largest, int64_t values[TUNE_LIST], int *count) {
     char expected[96];
-    snprintf(expected, sizeof expected, "integers from 1 to %lld with commas between them, 64 at most", largest);
+    snprintf(expected, sizeof expected, "integers from 1 to %" PRId64 " with commas between them, 64 at most", largest);
     *count = 0;
     for (const char *text = list;; text++) {
-        char *end;
-        errno = 0;
-        const long long value = strtoll(text, &end, 10);
-        if (text[0] < '0' || text[0] > '9' || errno != 0 || value < 1 || value > largest ||
-            (*end != ',' && *end != '\0') || *count == TUNE_LIST)
+        int64_t value;
+        if (!wli_take_integer(&text, 1, largest, &value) || (*text != ',' && *text != '\0') || *count == TUNE_LIST)
             return wrong_usage(option, expected, list);
         values[(*count)++] = value;
-        if (*end == '\0') return 0;
-        text = end;
+        if (*text == '\0') return 0;
     }
 }
 
 static int parse_seconds(const char *text, double *seconds) {
-    const double longest = 86400;
-    char *end;
-    *seconds = strtod(text, &end);
-    return end != text && *end == '\0' && *seconds > 0 && *seconds <= longest
+    return wli_parse_real(text, 0, 86400, seconds)
                ? 0
                : wrong_usage("--time-limit", "seconds, above 0 and at most 86400,", text);
 }
@@ -90,7 +84,7 @@ static int choose_action(tune_arguments *given, tune_action action, const char *
 }
 
 static int take_option(int option, tune_arguments *given) {
-    const long long largest = 1LL << 40;
+    const int64_t largest = INT64_C(1) << 40;
     switch (option) {
     case 'm':
         given->model = optarg;

@@ -347,6 +347,14 @@ static void an_environment_value_not_understood_is_named(void **state) {
     assert_non_null(strstr(text, "WLSTM_BACKEND: one of auto, reference, onednn, native expected, got 'cudnn'"));
     assert_non_null(strstr(text, "WLSTM_NUM_THREADS: 1 to 65536 expected, got '0'"));
     assert_null(strstr(text, "WLSTM_EFFORT"));
+    static const char *const numbers[] = { "' 2'", "'2 '", "+2", "-2", "0x2", "2.0", "65537", "99999999999999999999" };
+    for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; ++k) {
+        char variables[100];
+        snprintf(variables, sizeof variables, "WLSTM_VERBOSE=1 WLSTM_NUM_THREADS=%s", numbers[k]);
+        run_with(variables, text, sizeof text);
+        if (!strstr(text, "wavelstm: WLSTM_NUM_THREADS: 1 to 65536 expected, got "))
+            fail_msg("WLSTM_NUM_THREADS=%s is understood: %s", numbers[k], text);
+    }
 }
 
 /* What is asked for by name is not replaced by something else. */

@@ -1,5 +1,7 @@
 #include "random.h"
 
+#include "io/number.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +49,12 @@ bool random_flag(uint64_t *stream) {
 
 uint64_t random_test_stream(void) {
     const char *given = getenv("WLSTM_TEST_SEED");
-    const uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("WLSTM_TEST_SEED=%llu\n", (unsigned long long)seed);
+    int64_t seed = (int64_t)time(NULL);
+    if (given && !wli_parse_integer(given, 0, INT64_MAX, &seed)) {
+        fprintf(stderr, "WLSTM_TEST_SEED: an integer from 0 to 2^63 - 1 expected, got %s\n", given);
+        exit(2);
+    }
+    printf("WLSTM_TEST_SEED=%" PRId64 "\n", seed);
     fflush(stdout);
-    return random_bits(seed, 0);
+    return random_bits((uint64_t)seed, 0);
 }

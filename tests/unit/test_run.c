@@ -112,6 +112,17 @@ static void results_that_cannot_be_written_are_refused_first(void **state) {
     assert_true(S_ISLNK(about.st_mode));
 }
 
+static void thread_counts_are_plain_integers(void **state) {
+    (void)state;
+    static const char *const bad[] = { "''",  "' 1'", "'1 '", "+1",   "-1",  "0",
+                                       "0x1", "1e0",  "1.0",  "4097", "inf", "9223372036854775808" };
+    for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+        char options[200];
+        snprintf(options, sizeof options, MODEL_AND_INPUT "--output o.npy --threads %s", bad[k]);
+        expect_refused(2, options, "--threads: an integer from 1 to 4096 expected, got ");
+    }
+}
+
 static void other_files_are_written(void **state) {
     (void)state;
     scratch_write("old", "old", 3);
@@ -132,6 +143,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(results_and_inputs_are_different_files, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(results_that_cannot_be_written_are_refused_first, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(thread_counts_are_plain_integers, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),
     };
     if (argc != 2) {
