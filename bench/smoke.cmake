@@ -75,7 +75,7 @@ elseif(SMOKE STREQUAL "usage")
   if(NOT output MATCHES "forward/t10b3i100h20l4/threads:1\n" OR NOT output MATCHES "forward/t200b1i80h320l2-bi/threads:2\n")
     message(FATAL_ERROR "--benchmark_list_tests: the grid expected, got\n${output}")
   endif()
-  foreach(wrong t10b3i100h20
+  foreach(wrong t10b3i100h20 t1b1i1h1l1p1 t1b1i1h2l2p3-bi-f64 t1048576b1048577i1h1l1 t1b1i1h1099511627777l1 t1b1i1h1073741824l2-bi
           --threads=0 --threads=1, --threads= "--threads= 1" --threads=+1 --threads=0x1 --threads=1e0 --threads=4097 --family=all --effort=hard --benchmark_format=xml
           --benchmark_no_such=1 --benchmark_filter=nothing-so-named --no-such)
     run(2 ${wrong})

@@ -4,6 +4,9 @@
 
 #include "model.h"
 
+/* The largest T*B: what it multiplies stays far from overflow. */
+#define WLI_LARGEST_ROWS (INT64_C(1) << 40)
+
 typedef struct wli_call {
     int64_t seq_len, batch;
     const int64_t *lengths; /* [B] or NULL */

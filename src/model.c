@@ -7,14 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Keeps sums of sizes and small multiples of one (4H, D*R) far from overflow; products of two go through wli_size_product. */
-static const int64_t largest_size = INT64_C(1) << 40;
-
 static wlstm_status check_size(const char *name, int64_t value) {
     if (value < 1) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64, name, value);
-    if (value > largest_size)
+    if (value > WLI_LARGEST_SIZE)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at most %" PRId64 " expected, got %" PRId64, name,
-                        largest_size, value);
+                        WLI_LARGEST_SIZE, value);
     return WLSTM_OK;
 }
 

@@ -12,6 +12,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* Of I, H, P and L. Keeps sums of sizes and small multiples of one (4H, D*R) far from overflow; products of two go through
+ * wli_size_product. */
+#define WLI_LARGEST_SIZE (INT64_C(1) << 40)
+
 /* One cell. R is proj_size, or hidden_size without projection. */
 typedef struct wli_cell_weights {
     int64_t input_size, hidden_size, proj_size, state_size; /* I, H, P, R */

@@ -1,5 +1,6 @@
 #include "tune_arguments.h"
 
+#include "call.h"
 #include "environment.h"
 #include "io/number.h"
 #include <getopt.h>
@@ -84,7 +85,6 @@ static int choose_action(tune_arguments *given, tune_action action, const char *
 }
 
 static int take_option(int option, tune_arguments *given) {
-    const int64_t largest = INT64_C(1) << 40;
     switch (option) {
     case 'm':
         given->model = optarg;
@@ -93,9 +93,9 @@ static int take_option(int option, tune_arguments *given) {
         given->prefix = optarg;
         return 0;
     case 'b':
-        return parse_list("--batch", optarg, largest, given->batches, &given->num_batches);
+        return parse_list("--batch", optarg, WLI_LARGEST_SIZE, given->batches, &given->num_batches);
     case 's':
-        return parse_list("--seq", optarg, largest, given->seq_lens, &given->num_seq_lens);
+        return parse_list("--seq", optarg, WLI_LARGEST_SIZE, given->seq_lens, &given->num_seq_lens);
     case 't':
         return parse_list("--threads", optarg, MOST_THREADS, given->threads, &given->num_threads);
     case 'T':
@@ -132,6 +132,18 @@ static int check_problems(const tune_arguments *given) {
     return 0;
 }
 
+/* Of --model; in a PROBLEM its name is looked at. */
+static int check_rows(const tune_arguments *given) {
+    for (int b = 0; b < given->num_batches; b++)
+        for (int t = 0; t < given->num_seq_lens; t++)
+            if (given->seq_lens[t] > WLI_LARGEST_ROWS / given->batches[b]) {
+                char got[64];
+                snprintf(got, sizeof got, "%" PRId64 " and %" PRId64, given->batches[b], given->seq_lens[t]);
+                return wrong_usage("--batch, --seq", "products of at most 2^40", got);
+            }
+    return 0;
+}
+
 static int check_arguments(tune_arguments *given) {
     const bool takes_problems = (given->action == TUNE_SEARCH && !given->model) || given->action == TUNE_FORGET;
     if (given->num_problems && !takes_problems) return wrong_usage("PROBLEM", "none here", given->problems[0]);
@@ -153,7 +165,8 @@ static int check_arguments(tune_arguments *given) {
             snprintf(got, sizeof got, "%lld", (long long)given->threads[i]);
             return wrong_usage("--threads", cores, got);
         }
-    return check_problems(given);
+    const int wrong = check_rows(given);
+    return wrong ? wrong : check_problems(given);
 }
 
 int tune_parse_arguments(int argc, char **argv, tune_arguments *given, bool *finished) {

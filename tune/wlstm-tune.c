@@ -113,10 +113,6 @@ static wlstm_status probe(session *s) {
 
 /* Searches one problem at one thread count, and keeps what it finds. */
 static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
-    if (problem->seq_len > WLI_LARGEST_ROWS / problem->batch)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "seq_len * batch: at most 2^40 expected, got %" PRId64 " * %" PRId64, problem->seq_len,
-                        problem->batch);
     const wli_setting setting = {
         .model = lstm->module.model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
     };

@@ -8,9 +8,6 @@
 
 #include <stdatomic.h>
 
-/* The largest T*B: what it multiplies stays far from overflow. */
-#define WLI_LARGEST_ROWS (INT64_C(1) << 40)
-
 /* Checks T, B, lengths, x and out, and that T, B are within the maxima; names what is wrong. */
 wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 

@@ -1,14 +1,16 @@
 #include "plan/problem.h"
 
+#include "allocator.h"
+#include "call.h"
+#include "io/number.h"
 #include "status.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A letter and a positive integer at *text, which moves past them. */
+/* A letter and a positive integer at *text, which moves past them. No size that runs is larger than 2^40. */
 static wlstm_status parse_size(const char *name, const char **text, char letter, const char *meaning, int64_t *value) {
     const char *digit = *text + 1;
-    int64_t parsed = 0;
     if (**text != letter)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "problem \"%s\": '%c' and the %s expected at \"%s\"", name,
                         letter, meaning, *text);
@@ -16,11 +18,9 @@ static wlstm_status parse_size(const char *name, const char **text, char letter,
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "problem \"%s\": %s: a positive integer without leading zeros expected at \"%s\"", name,
                         meaning, digit);
-    for (; *digit >= '0' && *digit <= '9'; digit++)
-        if (__builtin_mul_overflow(parsed, 10, &parsed) || __builtin_add_overflow(parsed, *digit - '0', &parsed))
-            return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "problem \"%s\": %s: a smaller number expected", name,
-                            meaning);
-    *value = parsed;
+    if (!wli_take_integer(&digit, 1, WLI_LARGEST_SIZE, value))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "problem \"%s\": %s: at most 2^40 expected at \"%s\"", name,
+                        meaning, digit);
     *text = digit;
     return WLSTM_OK;
 }
@@ -32,6 +32,25 @@ static bool take_suffix(const char **text, const char *suffix) {
     if (after != '\0' && after != '-') return false;
     *text += length;
     return true;
+}
+
+/* What a model and a call of such sizes are refused for. */
+static wlstm_status check_sizes(const char *name, const wli_problem *p) {
+    const int64_t R = p->proj_size ? p->proj_size : p->hidden_size,
+                  below = p->num_layers > 1 && p->bidirectional ? 2 * R : R;
+    size_t bytes;
+    if (p->proj_size >= p->hidden_size)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "problem \"%s\": proj_size: less than the hidden_size %" PRId64 " expected, got %" PRId64, name,
+                        p->hidden_size, p->proj_size);
+    if (p->seq_len > WLI_LARGEST_ROWS / p->batch)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "problem \"%s\": seq_len * batch: at most 2^40 expected, got %" PRId64 " * %" PRId64, name,
+                        p->seq_len, p->batch);
+    if (!wli_size_product(4 * p->hidden_size, p->input_size > below ? p->input_size : below,
+                          (int64_t)wli_dtype_size(p->dtype), &bytes))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "problem \"%s\": weights below 2^64 bytes expected", name);
+    return WLSTM_OK;
 }
 
 wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
@@ -56,7 +75,7 @@ wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
             WLSTM_ERROR_INVALID_ARGUMENT,
             "problem \"%s\": the end or [p<proj_size>][-bi][-nobias][-f64|-bf16] in this order expected at \"%s\"",
             name, text);
-    return WLSTM_OK;
+    return check_sizes(name, problem);
 }
 
 void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_BYTES]) {

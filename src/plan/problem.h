@@ -2,7 +2,7 @@
  *
  *     t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16]
  *
- * for example t200b1i80h320l2-bi. The order is fixed, numbers have no leading zeros. */
+ * for example t200b1i80h320l2-bi. The order is fixed, numbers have no leading zeros, and a model and a call may have the sizes. */
 #ifndef WLI_PROBLEM_H
 #define WLI_PROBLEM_H
 

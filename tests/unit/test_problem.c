@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "plan/problem.h"
 #include "random.h"
 
@@ -36,15 +38,19 @@ static void the_documented_example(void **state) {
 }
 
 /* A size of any magnitude. */
-static int64_t random_size(void) {
-    return random_between(&stream, 1, INT64_MAX >> random_between(&stream, 0, 62));
+static int64_t random_size(int64_t largest) {
+    largest >>= random_between(&stream, 0, 40);
+    return random_between(&stream, 1, largest > 0 ? largest : 1);
 }
 
 static wli_problem random_problem(void) {
     static const wlstm_dtype dtypes[] = { WLSTM_F32, WLSTM_F64, WLSTM_BF16 };
-    wli_problem p = { .seq_len = random_size(), .batch = random_size(), .input_size = random_size() };
-    p.hidden_size = random_size(), p.num_layers = random_size();
-    p.proj_size = random_flag(&stream) ? random_size() : 0;
+    const int64_t weights =
+        INT64_C(1) << 28; /* the square of which, times 4 gates, 2 directions and 8 bytes, is below 2^64 */
+    wli_problem p = { .seq_len = random_size(WLI_LARGEST_ROWS), .input_size = random_size(weights) };
+    p.batch = random_size(WLI_LARGEST_ROWS / p.seq_len);
+    p.hidden_size = random_size(weights), p.num_layers = random_size(WLI_LARGEST_SIZE);
+    p.proj_size = p.hidden_size > 1 && random_flag(&stream) ? random_size(p.hidden_size - 1) : 0;
     p.bidirectional = random_flag(&stream), p.bias = random_flag(&stream);
     p.dtype = dtypes[random_between(&stream, 0, 2)];
     return p;
@@ -115,8 +121,14 @@ static void errors_say_which_part_is_wrong(void **state) {
         { "t1b1i1h+1l1", "hidden_size: a positive integer without leading zeros expected at \"+1l1\"" },
         { "t1b1i1h1l", "num_layers: a positive integer without leading zeros expected at \"\"" },
         { "t1b1i1h1l1p0", "proj_size: a positive integer without leading zeros expected at \"0\"" },
-        { "t9223372036854775808b1i1h1l1", "seq_len: a smaller number expected" },
-        { "t1b99999999999999999999i1h1l1", "batch: a smaller number expected" },
+        { "t9223372036854775808b1i1h1l1", "seq_len: at most 2^40 expected at \"9223372036854775808b1i1h1l1\"" },
+        { "t1b99999999999999999999i1h1l1", "batch: at most 2^40 expected at \"99999999999999999999i1h1l1\"" },
+        { "t1b1i1h1099511627777l1", "hidden_size: at most 2^40 expected at \"1099511627777l1\"" },
+        { "t1b1i1h1l1p1", "proj_size: less than the hidden_size 1 expected, got 1" },
+        { "t1b1i1h20l4p21-bi", "proj_size: less than the hidden_size 20 expected, got 21" },
+        { "t1048576b1048577i1h1l1", "seq_len * batch: at most 2^40 expected, got 1048576 * 1048577" },
+        { "t1b1i1099511627776h1099511627776l1", "weights below 2^64 bytes expected" },
+        { "t1b1i1h1073741824l2-bi-f64", "weights below 2^64 bytes expected" },
         { "t1b1i1h1l1-nobias-bi", "in this order expected at \"-bi\"" },
         { "t1b1i1h1l1-f64-bf16", "in this order expected at \"-bf16\"" },
         { "t1b1i1h1l1-f64-nobias", "in this order expected at \"-nobias\"" },
@@ -134,6 +146,47 @@ static void errors_say_which_part_is_wrong(void **state) {
         fprintf(stderr, "\"%s\": \"%s\" expected, got \"%s\"\n", cases[k].name, cases[k].message, wlstm_last_error());
         fail();
     }
+}
+
+static void *allocate_little(size_t bytes, void *context) {
+    (void)context;
+    return bytes < 65536 ? malloc(bytes) : NULL;
+}
+
+static void deallocate(void *memory, void *context) {
+    (void)context;
+    free(memory);
+}
+
+/* But for memory, what parses can be made, and what wlstm_lstm_create refuses does not parse. */
+static void what_parses_is_what_an_lstm_can_be(void **state) {
+    (void)state;
+    static const int64_t sizes[] = { 1,        2, 3, 1 << 20, 1 << 29, 1 << 30, WLI_LARGEST_SIZE, WLI_LARGEST_SIZE + 1,
+                                     INT64_MAX };
+    assert_int_equal(wlstm_set_allocator(allocate_little, deallocate, NULL), WLSTM_OK);
+    for (int k = 0; k < PROBLEMS; k++) {
+        int64_t drawn[4];
+        for (int i = 0; i < 4; i++) drawn[i] = sizes[random_between(&stream, 0, 8)];
+        const wli_problem problem = { .seq_len = 1,
+                                      .batch = 1,
+                                      .input_size = drawn[0],
+                                      .hidden_size = drawn[1],
+                                      .num_layers = drawn[2],
+                                      .proj_size = random_flag(&stream) ? drawn[3] : 0,
+                                      .bidirectional = random_flag(&stream),
+                                      .bias = random_flag(&stream),
+                                      .dtype = random_flag(&stream) ? WLSTM_F64 : WLSTM_F32 };
+        const wlstm_lstm_config config = wli_problem_config(&problem);
+        wli_problem parsed;
+        char name[WLI_PROBLEM_NAME_BYTES];
+        wlstm_lstm *lstm;
+        wli_problem_format(&problem, name);
+        const wlstm_status made = wlstm_lstm_create(&config, &lstm), status = wli_problem_parse(name, &parsed);
+        if (status == WLSTM_OK ? made != WLSTM_OK && made != WLSTM_ERROR_OUT_OF_MEMORY : made == WLSTM_OK)
+            fail_msg("%s: the same of the name (%d) and of its lstm (%d) expected", name, (int)status, (int)made);
+        wlstm_lstm_free(lstm);
+    }
+    assert_int_equal(wlstm_set_allocator(NULL, NULL, NULL), WLSTM_OK);
 }
 
 static void the_config_of_a_problem(void **state) {
@@ -174,6 +227,7 @@ int main(void) {
         cmocka_unit_test(the_longest_name_fits),
         cmocka_unit_test(a_name_is_refused_or_is_what_its_problem_formats_to),
         cmocka_unit_test(errors_say_which_part_is_wrong),
+        cmocka_unit_test(what_parses_is_what_an_lstm_can_be),
         cmocka_unit_test(the_config_of_a_problem),
         cmocka_unit_test(operations_are_counted),
     };
