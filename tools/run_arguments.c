@@ -32,7 +32,9 @@ static const char help[] =
     "  --help           this text\n"
     "  --version        version, instruction set, oneDNN's version\n"
     "\n"
-    "Arrays are .npy files of float32 or float64 (lengths: int32 or int64) in C order.\n"
+    "Arrays are .npy files of float16, float32 or float64 (lengths: int32 or int64), of either byte order, in C "
+    "order;\n"
+    "results are float32 or float64, as the model runs.\n"
     "A result goes to a new file or in the place of a regular one, none of those that the same call reads or writes.\n"
     "Exit status: 0 success, 1 failure (no result is written), 2 wrong usage.\n";
 

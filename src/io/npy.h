@@ -7,18 +7,21 @@
 
 #define WLI_NPY_MAX_DIMS 8
 
-typedef enum { WLI_NPY_F32, WLI_NPY_F64, WLI_NPY_I32, WLI_NPY_I64 } wli_npy_dtype;
+typedef enum { WLI_NPY_F16, WLI_NPY_F32, WLI_NPY_F64, WLI_NPY_I32, WLI_NPY_I64 } wli_npy_dtype;
 
 typedef struct wli_npy {
     wli_npy_dtype dtype;
     int ndim; /* 0 is a scalar */
     int64_t shape[WLI_NPY_MAX_DIMS];
-    void *values; /* by wli_alloc, C order */
+    void *values; /* by wli_alloc, C order, this machine's byte order */
 } wli_npy;
 
-/* Reads a file of version 1, 2 or 3: little-endian f4, f8, i4 or i8, C order. On failure *array is all zero.
+/* Reads a file of version 1, 2 or 3: f2, f4, f8, i4 or i8 of either byte order, C order. On failure *array is all zero.
  * Errors: FILE, FORMAT, UNSUPPORTED (another dtype, Fortran order), OUT_OF_MEMORY, INVALID_ARGUMENT. */
 wlstm_status wli_npy_read(const char *path, wli_npy *array);
+
+/* Elements of an array that is in memory, whose product therefore fits. */
+size_t wli_npy_count(const wli_npy *array);
 
 /* Frees the values and clears the struct. NULL is allowed. */
 void wli_npy_free(wli_npy *array);

@@ -2,6 +2,7 @@
 
 #include "allocator.h"
 #include "io/input_file.h"
+#include "io/number.h"
 #include "io/text.h"
 #include "status.h"
 
@@ -14,17 +15,18 @@
 #define MAGIC_BYTES 6
 
 static const struct {
-    const char *descr;
+    const char *descr; // without the byte order
     size_t itemsize;
-} dtypes[] = { [WLI_NPY_F32] = { "<f4", 4 },
-               [WLI_NPY_F64] = { "<f8", 8 },
-               [WLI_NPY_I32] = { "<i4", 4 },
-               [WLI_NPY_I64] = { "<i8", 8 } };
+} dtypes[] = { [WLI_NPY_F16] = { "f2", 2 },
+               [WLI_NPY_F32] = { "f4", 4 },
+               [WLI_NPY_F64] = { "f8", 8 },
+               [WLI_NPY_I32] = { "i4", 4 },
+               [WLI_NPY_I64] = { "i8", 8 } };
 
 // The header is a Python dict: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 typedef struct cursor {
     const char *path;
-    const char *at, *end;
+    const char *at, *end; // *end is '\0'
 } cursor;
 
 static wlstm_status bad_header(const cursor *text, const char *expected) {
@@ -53,24 +55,33 @@ static bool take_string(cursor *text, const char **string, size_t *length) {
     return true;
 }
 
-static wlstm_status parse_descr(cursor *text, wli_npy *array) {
+// As NumPy reads it: '<f4' and '>f4' are little- and big-endian, '=f4', '|f4' and 'f4' this machine's, which is little-endian.
+static bool find_dtype(const char *descr, size_t length, wli_npy_dtype *dtype, bool *big_endian) {
+    *big_endian = length > 0 && descr[0] == '>';
+    if (length > 0 && memchr("<>=|", descr[0], 4) != NULL) descr++, length--;
+    for (int k = WLI_NPY_F16; k <= WLI_NPY_I64; k++)
+        if (length == strlen(dtypes[k].descr) && memcmp(descr, dtypes[k].descr, length) == 0) {
+            *dtype = (wli_npy_dtype)k;
+            return true;
+        }
+    return false;
+}
+
+static wlstm_status parse_descr(cursor *text, wli_npy_dtype *dtype, bool *big_endian) {
     const char *descr;
     size_t length;
     char found[32];
     cursor value = *text;
     if (take_string(text, &descr, &length)) {
-        for (int k = WLI_NPY_F32; k <= WLI_NPY_I64; k++)
-            if (length == strlen(dtypes[k].descr) && memcmp(descr, dtypes[k].descr, length) == 0) {
-                array->dtype = (wli_npy_dtype)k;
-                return WLSTM_OK;
-            }
+        if (find_dtype(descr, length, dtype, big_endian)) return WLSTM_OK;
     } else if (take(text, "[")) { // a structured type
         descr = value.at;
         length = (size_t)(value.end - value.at);
     } else {
         return bad_header(text, "a quoted descr");
     }
-    return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: descr: '<f4', '<f8', '<i4' or '<i8' expected, got '%s'", text->path,
+    return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                    "%s: descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '%s'", text->path,
                     wli_printable(descr, length, found, sizeof found));
 }
 
@@ -89,23 +100,20 @@ static wlstm_status parse_shape(cursor *text, wli_npy *array) {
             return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: shape: at most %d dimensions expected", text->path,
                             WLI_NPY_MAX_DIMS);
         const char *start = text->at;
-        int64_t size = 0;
-        for (; text->at < text->end && *text->at >= '0' && *text->at <= '9'; text->at++) {
-            int digit = *text->at - '0';
-            if (size > (INT64_MAX - digit) / 10)
-                return wli_fail(WLSTM_ERROR_FORMAT, "%s: shape: dimensions below 2^63 expected", text->path);
-            size = size * 10 + digit;
+        if (!wli_take_integer(&text->at, 0, INT64_MAX, &array->shape[array->ndim])) {
+            if (*start < '0' || *start > '9') return bad_header(text, "integers of at least 0 in shape");
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: shape: dimensions below 2^63 expected", text->path);
         }
-        if (text->at == start || (*start == '0' && text->at > start + 1)) // as in Python, no leading zero
+        if (*start == '0' && text->at > start + 1) // as in Python, no leading zero
             return bad_header(text, "integers of at least 0 in shape");
-        array->shape[array->ndim++] = size;
+        array->ndim++;
         comma = take(text, ",");
     }
     if (array->ndim == 1 && !comma) return bad_header(text, "a tuple for shape, with a comma,");
     return WLSTM_OK;
 }
 
-static wlstm_status parse_header(cursor text, wli_npy *array) {
+static wlstm_status parse_header(cursor text, wli_npy *array, bool *big_endian) {
     static const char *const keys[] = { "descr", "fortran_order", "shape" };
     bool found[3] = { false, false, false }, fortran = false;
     if (!take(&text, "{")) return bad_header(&text, "'{'");
@@ -122,7 +130,7 @@ static wlstm_status parse_header(cursor text, wli_npy *array) {
                             wli_printable(key, length, name, sizeof name));
         found[which] = true;
         if (!take(&text, ":")) return bad_header(&text, "':'");
-        wlstm_status status = which == 0   ? parse_descr(&text, array)
+        wlstm_status status = which == 0   ? parse_descr(&text, &array->dtype, big_endian)
                               : which == 1 ? parse_order(&text, &fortran)
                                            : parse_shape(&text, array);
         if (status != WLSTM_OK) return status;
@@ -164,6 +172,18 @@ static wlstm_status read_preamble(FILE *stream, const char *path, uint64_t file_
     return WLSTM_OK;
 }
 
+// Values that lie in the file the other way round than in memory.
+static void reverse_bytes(wli_npy *array) {
+    size_t itemsize = dtypes[array->dtype].itemsize;
+    unsigned char *bytes = array->values;
+    for (size_t items = wli_npy_count(array); items > 0; items--, bytes += itemsize)
+        for (size_t k = 0; k < itemsize / 2; k++) {
+            unsigned char byte = bytes[k];
+            bytes[k] = bytes[itemsize - 1 - k];
+            bytes[itemsize - 1 - k] = byte;
+        }
+}
+
 static wlstm_status read_values(FILE *stream, const char *path, uint64_t data_bytes, wli_npy *array) {
     char shape[WLI_SHAPE_TEXT];
     size_t bytes = dtypes[array->dtype].itemsize;
@@ -189,16 +209,27 @@ wlstm_status wli_npy_read(const char *path, wli_npy *array) {
     if (status != WLSTM_OK) return status;
     size_t length = 0, data_offset = 0;
     char *header = NULL;
+    bool big_endian = false;
     status = read_preamble(stream, path, file_bytes, &length, &data_offset);
     if (status == WLSTM_OK && (header = wli_alloc(length + 1)) == NULL)
         status = wli_out_of_memory("npy header", length + 1);
     if (status == WLSTM_OK) status = wli_input_read(stream, path, header, length);
-    if (status == WLSTM_OK) status = parse_header((cursor){ path, header, header + length }, array);
+    if (status == WLSTM_OK) {
+        header[length] = '\0';
+        status = parse_header((cursor){ path, header, header + length }, array, &big_endian);
+    }
     if (status == WLSTM_OK) status = read_values(stream, path, file_bytes - data_offset, array);
+    if (status == WLSTM_OK && big_endian) reverse_bytes(array);
     if (status != WLSTM_OK) wli_npy_free(array);
     wli_free(header);
     fclose(stream);
     return status;
+}
+
+size_t wli_npy_count(const wli_npy *array) {
+    size_t count = 1;
+    for (int d = 0; d < array->ndim; d++) count *= (size_t)array->shape[d];
+    return count;
 }
 
 void wli_npy_free(wli_npy *array) {

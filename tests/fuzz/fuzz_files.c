@@ -80,15 +80,19 @@ static void make_array(contents *file, const char *descr, const char *shape) {
 
 /* x [5, 2, 3], or without rows [5, 0, 3], of which seq_len may become anything without the file being longer */
 static void make_input(contents *file, bool empty) {
-    make_array(file, "<f4", empty ? "(5, 0, 3)" : "(5, 2, 3)");
-    if (!empty) append_floats(file, 30);
+    static const char *const descrs[] = { "<f4", ">f4", "<f2", ">f2", "<f8", ">f8", "=f4", "|f2", "f8" };
+    const char *descr = descrs[random_below(sizeof descrs / sizeof descrs[0])];
+    make_array(file, descr, empty ? "(5, 0, 3)" : "(5, 2, 3)");
+    const size_t values = empty ? 0 : 30, itemsize = (size_t)(descr[strlen(descr) - 1] - '0');
+    append_floats(file, values * itemsize / sizeof(float)); /* of another type any bytes do */
 }
 
 /* lengths [2] */
 static void make_lengths(contents *file) {
-    const int64_t lengths[2] = { 5, 2 };
-    make_array(file, "<i8", "(2,)");
-    append(file, lengths, sizeof lengths);
+    const int64_t little[2] = { 5, 2 }, big[2] = { INT64_C(5) << 56, INT64_C(2) << 56 };
+    const bool reversed = random_below(2) == 1;
+    make_array(file, reversed ? ">i8" : "<i8", "(2,)");
+    append(file, reversed ? big : little, sizeof little);
 }
 
 /* ------------------------------------------------------------------------------------------------------ damage */

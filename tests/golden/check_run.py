@@ -38,8 +38,8 @@ def reference(module, x, states, lengths, batch_first):
         return out, h_n, c_n
 
 
-def check(program, directory, module, prefix="", unbatched=False, states=False, lengths=False, options=()):
-    """Runs one case; raises with the reason if it does not agree."""
+def check(program, directory, module, prefix="", unbatched=False, states=False, lengths=False, options=(), stored=None):
+    """Runs one case, its inputs stored as that NumPy dtype; raises with the reason if it does not agree."""
     parameter = next(module.parameters())
     batch_first = getattr(module, "batch_first", False)
     shape = (T, I) if unbatched else ((B, T, I) if batch_first else (T, B, I))
@@ -50,6 +50,8 @@ def check(program, directory, module, prefix="", unbatched=False, states=False, 
         width = module.proj_size or H
     h_0, c_0 = (torch.randn(*state_shape, w, dtype=parameter.dtype) for w in (width, H))
     lengths = torch.tensor([T, 1, 3, T - 2]) if lengths else None
+    if stored is not None and np.dtype(stored).itemsize == 2:  # numbers that float16 has
+        x, h_0, c_0 = (tensor.half().to(parameter.dtype) for tensor in (x, h_0, c_0))
 
     files = {name: str(directory / name) for name in ("m.safetensors", "x", "out", "h0", "c0", "hn", "cn", "lengths")}
     extra = {"bystander.weight": torch.zeros(3)} if prefix else {}
@@ -60,8 +62,11 @@ def check(program, directory, module, prefix="", unbatched=False, states=False, 
     if lengths is not None:
         inputs["lengths"] = lengths
     for name, tensor in inputs.items():
+        array = tensor.numpy()
+        if stored is not None:
+            array = array.astype(stored if name != "lengths" else np.dtype("i4").newbyteorder(np.dtype(stored).byteorder))
         with open(files[name], "wb") as file:  # np.save would add .npy to a path
-            np.save(file, tensor.numpy())
+            np.save(file, array)
     command = [program, "--model", files["m.safetensors"], "--input", files["x"], "--output", files["out"],
                "--hn", files["hn"], "--cn", files["cn"], *options]
     if prefix:
@@ -106,6 +111,10 @@ def main():
         "f64": (lstm(I, H, num_layers=2, dtype=f64), {"states": True}),
         "f64 asked for": (lstm(I, H, bias=False, dtype=f64), {"options": ("--dtype", "f64")}),
         "two threads": (lstm(I, H, num_layers=3), {"options": ("--threads", "2")}),
+        "float16 inputs": (lstm(I, H), {"states": True, "lengths": True, "stored": "<f2"}),
+        "big-endian float16 inputs": (lstm(I, H, dtype=f64), {"states": True, "lengths": True, "stored": ">f2"}),
+        "big-endian float32 inputs": (lstm(I, H), {"states": True, "lengths": True, "stored": ">f4"}),
+        "big-endian float64 inputs": (lstm(I, H, dtype=f64), {"states": True, "lengths": True, "stored": ">f8"}),
         "cell": (cell(I, H), {}),
         "cell states": (cell(I, H), {"states": True}),
         "cell no bias f64": (cell(I, H, bias=False, dtype=f64), {}),

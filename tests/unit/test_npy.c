@@ -72,10 +72,10 @@ static void test_bad_headers(void **state) {
         { HEADER("'<f8'", "False", "(4294967296, 4294967296)"), 4,
           "shape [4294967296, 4294967296]: the product of its dimensions is too large" },
         { HEADER("'<f4'", "False", "(2, 3)") "x", 24, "header: spaces to its end expected, got 'x'" },
-        { HEADER("'<f4'", "False", "(2, 3)"), 23, "24 bytes of data expected for <f4 [2, 3], got 23 (truncated)" },
-        { HEADER("'<f4'", "False", "(2, 3)"), 25, "24 bytes of data expected for <f4 [2, 3], got 25" },
-        { HEADER("'<i8'", "False", "()"), 0, "8 bytes of data expected for <i8 [], got 0 (truncated)" },
-        { HEADER("'<f4'", "False", "(0, 3)"), 1, "0 bytes of data expected for <f4 [0, 3], got 1" },
+        { HEADER("'<f4'", "False", "(2, 3)"), 23, "24 bytes of data expected for f4 [2, 3], got 23 (truncated)" },
+        { HEADER("'<f4'", "False", "(2, 3)"), 25, "24 bytes of data expected for f4 [2, 3], got 25" },
+        { HEADER("'<i8'", "False", "()"), 0, "8 bytes of data expected for i8 [], got 0 (truncated)" },
+        { HEADER("'<f4'", "False", "(0, 3)"), 1, "0 bytes of data expected for f4 [0, 3], got 1" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
         expect_error(make_file(1, 0, bad[k].header, bad[k].data_bytes), WLSTM_ERROR_FORMAT, bad[k].sentence);
@@ -86,11 +86,22 @@ static void test_unsupported(void **state) {
     static const struct {
         const char *header, *sentence;
     } bad[] = {
-        { HEADER("'>f4'", "False", "(1,)"), "descr: '<f4', '<f8', '<i4' or '<i8' expected, got '>f4'" },
-        { HEADER("'<f2'", "False", "(1,)"), "descr: '<f4', '<f8', '<i4' or '<i8' expected, got '<f2'" },
-        { HEADER("'|O'", "False", "(1,)"), "descr: '<f4', '<f8', '<i4' or '<i8' expected, got '|O'" },
-        { HEADER("[('x', '<f4')]", "False", "(1,)"),
-          "descr: '<f4', '<f8', '<i4' or '<i8' expected, got ' [('x', '<f4')], 'fortran_or...'" },
+        { HEADER("'>f3'", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '>f3'" },
+        { HEADER("'<u4'", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '<u4'" },
+        { HEADER("'><f4'", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '><f4'" },
+        { HEADER("'>'", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '>'" },
+        { HEADER("''", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got ''" },
+        { HEADER("'@f4'", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '@f4'" },
+        { HEADER("'|O'", "False", "(1,)"),
+          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '|O'" },
+        { HEADER("[('x', '<f4')]", "False", "(1,)"), "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order "
+                                                     "expected, got ' [('x', '<f4')], 'fortran_or...'" },
         { HEADER("'<f4'", "True", "(1, 1)"), "C order expected, got Fortran order (save np.ascontiguousarray(array))" },
         { HEADER("'<f4'", "False", "(1,1,1,1,1,1,1,1,1)"), "shape: at most 8 dimensions expected" },
     };
@@ -154,6 +165,46 @@ static void test_good(void **state) {
             wli_npy_free(&array);
         }
     wli_npy_free(NULL);
+}
+
+// A descr says type and byte order, in all of NumPy's spellings; the values come as this machine has them.
+static void test_descr(void **state) {
+    (void)state;
+    static const struct {
+        const char *type;
+        wli_npy_dtype dtype;
+        size_t itemsize;
+    } types[] = { { "f2", WLI_NPY_F16, 2 },
+                  { "f4", WLI_NPY_F32, 4 },
+                  { "f8", WLI_NPY_F64, 8 },
+                  { "i4", WLI_NPY_I32, 4 },
+                  { "i8", WLI_NPY_I64, 8 } };
+    static const char *const orders[] = { "<", ">", "=", "|", "" };
+    for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+        for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
+            const size_t itemsize = types[k].itemsize;
+            char header[100];
+            wli_npy array;
+            snprintf(header, sizeof header, "{'descr': '%s%s', 'fortran_order': False, 'shape': (2, 3), }", orders[o],
+                     types[k].type);
+            assert_int_equal(wli_npy_read(make_file(1, 0, header, 6 * itemsize), &array), WLSTM_OK);
+            assert_int_equal(array.dtype, types[k].dtype);
+            assert_int_equal(wli_npy_count(&array), 6);
+            const unsigned char *bytes = array.values;
+            for (size_t b = 0; b < 6 * itemsize; b++) {
+                const size_t in_file = o == 1 ? b / itemsize * itemsize + itemsize - 1 - b % itemsize : b;
+                assert_int_equal(bytes[b], in_file);
+            }
+            wli_npy_free(&array);
+        }
+    const char big_endian[] = "\x93NUMPY\1\0\x32\0{'descr':'>f8','fortran_order':False,'shape':(1,)}"
+                              "\x3f\xf8\0\0\0\0\0\0";
+    wli_npy array;
+    assert_int_equal(wli_npy_read(scratch_write("a", big_endian, sizeof big_endian - 1), &array), WLSTM_OK);
+    assert_true(*(double *)array.values == 1.5);
+    wli_npy_free(&array);
+    expect_error(make_file(1, 0, HEADER("'>f2'", "False", "(2, 3)"), 11), WLSTM_ERROR_FORMAT,
+                 "12 bytes of data expected for f2 [2, 3], got 11 (truncated)");
 }
 
 static void test_round_trip(void **state) {
@@ -247,6 +298,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_unsupported, scratch_clear),
         cmocka_unit_test_teardown(test_bad_preambles, scratch_clear),
         cmocka_unit_test_teardown(test_good, scratch_clear),
+        cmocka_unit_test_teardown(test_descr, scratch_clear),
         cmocka_unit_test_teardown(test_round_trip, scratch_clear),
         cmocka_unit_test_teardown(test_largest_shape, scratch_clear),
         cmocka_unit_test_teardown(test_bad_writes, scratch_clear),

@@ -123,6 +123,72 @@ static void thread_counts_are_plain_integers(void **state) {
     }
 }
 
+enum { VALUES = 30, LARGEST_ITEM = 8 };
+
+/* An array of these integers in that dtype, all of which has them exactly. */
+static void write_as(const char *name, const char *descr, const char *shape, const int *values, size_t count) {
+    unsigned char file[128 + VALUES * LARGEST_ITEM] = "\x93NUMPY\1\0v\0"; /* a header of 'v' bytes follows */
+    const size_t itemsize = (size_t)(descr[2] - '0');
+    char header['v'];
+    const int used =
+        snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
+    memset(header + used, ' ', sizeof header - (size_t)used);
+    memcpy(file + 10, header, 'v');
+    for (size_t k = 0; k < count; k++) {
+        /* of binary16: sign, the exponent's bias of 15, 10 bits after the leading one */
+        int magnitude = values[k] < 0 ? -values[k] : values[k], exponent = 0;
+        while (magnitude >> (exponent + 1)) exponent++;
+        const uint16_t half = magnitude == 0 ? 0
+                                             : (uint16_t)((values[k] < 0 ? 0x8000 : 0) | (exponent + 15) << 10 |
+                                                          ((magnitude << (10 - exponent)) & 1023));
+        const float single = (float)values[k];
+        const double wide = values[k];
+        const int32_t integer = values[k];
+        const int64_t long_integer = values[k];
+        const void *item = descr[1] == 'f' ? (itemsize == 2   ? (const void *)&half
+                                              : itemsize == 4 ? (const void *)&single
+                                                              : (const void *)&wide)
+                           : itemsize == 4 ? (const void *)&integer
+                                           : (const void *)&long_integer;
+        for (size_t b = 0; b < itemsize; b++)
+            file[128 + k * itemsize + b] = ((const unsigned char *)item)[descr[0] == '>' ? itemsize - 1 - b : b];
+    }
+    scratch_write(name, file, 128 + count * itemsize);
+}
+
+/* Whatever type and byte order the inputs have: the same numbers give the same results. */
+static void inputs_are_of_any_type_and_byte_order(void **state) {
+    (void)state;
+    static const char *const types[] = { "<f4", ">f4", "<f2", ">f2", "<f8", ">f8" };
+    static const char *const lengths_types[] = { "<i8", ">i8", "<i4", ">i4", "<i8", ">i4" };
+    int values[VALUES];
+    const int lengths[2] = { 3, 1 };
+    for (int k = 0; k < VALUES; k++) values[k] = k % 7 - 3;
+    float expected[3 * 2 * 4];
+    for (int t = 0; t < 6; t++) {
+        write_as("x.npy", types[t], "(3, 2, 5)", values, 30);
+        write_as("h.npy", types[t], "(2, 2, 4)", values + 1, 16);
+        write_as("c.npy", types[t], "(2, 2, 4)", values + 2, 16);
+        write_as("n.npy", lengths_types[t], "(2,)", lengths, 2);
+        assert_int_equal(run(MODEL_AND_INPUT "--h0 h.npy --c0 c.npy --lengths n.npy --output o.npy"), 0);
+        assert_true(!strstr(messages, "converted") == (t < 2));
+        wli_npy out;
+        assert_int_equal(wli_npy_read(scratch_path("o.npy"), &out), WLSTM_OK);
+        assert_int_equal(out.dtype, WLI_NPY_F32);
+        if (t == 0)
+            memcpy(expected, out.values, sizeof expected);
+        else
+            assert_memory_equal(out.values, expected, sizeof expected);
+        wli_npy_free(&out);
+    }
+    assert_true(expected[0] != 0 && expected[0] != expected[4]);
+    write_as("x.npy", "<f4", "(3, 2, 5)", values, 30);
+    expect_refused(1, MODEL_AND_INPUT "--lengths c.npy --output p.npy",
+                   "lengths: int32 or int64 expected, got float64 (c.npy)");
+    expect_refused(1, "--model m.safetensors --input n.npy --output p.npy",
+                   "input: float16, float32 or float64 expected, got int32 (n.npy)");
+}
+
 static void other_files_are_written(void **state) {
     (void)state;
     scratch_write("old", "old", 3);
@@ -144,6 +210,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(results_and_inputs_are_different_files, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(results_that_cannot_be_written_are_refused_first, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(thread_counts_are_plain_integers, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(inputs_are_of_any_type_and_byte_order, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),
     };
     if (argc != 2) {
