@@ -2,6 +2,7 @@
 
 #include "allocator.h"
 #include "cell_cost.h"
+#include "kernels/native.h"
 #include "probe.h"
 #include <math.h>
 #include <omp.h>
@@ -180,7 +181,8 @@ const meeting_costs *machine_meetings(const machine *probed) {
 }
 
 void machine_print(const machine *probed, FILE *out) {
-    fprintf(out, "This machine's limits, all threads together (FMA: %s)\n\n%-22s", probed->isa, "threads");
+    fprintf(out, "This machine's limits, all threads together (FMA: %s, kernels: %s)\n\n%-22s", probed->isa,
+            wli_native_get(WLSTM_F32)->isa, "threads");
     for (int i = 0; i < probed->count; i++) fprintf(out, "%10d", probed->rates[i].threads);
     fprintf(out, "\n%-22s", "FMA peak f32, GFLOP/s");
     for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f32 / 1e9);
