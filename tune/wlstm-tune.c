@@ -4,6 +4,7 @@
 #include "allocator.h"
 #include "environment.h"
 #include "grid.h"
+#include "interrupt.h"
 #include "limit.h"
 #include "machine.h"
 #include "module.h"
@@ -18,18 +19,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* Ctrl-C: the problem at hand is given up, what is done is kept. */
-static volatile sig_atomic_t stop;
-
-static void note_signal(int signal) {
-    stop = signal;
-}
 
 static int fail(void) {
     fprintf(stderr, "wlstm-tune: %s\n", wlstm_last_error());
@@ -52,12 +45,14 @@ static wlstm_status save(double patience) {
 /* What there is to tune and what came of it. */
 typedef struct session {
     const tune_arguments *given;
+    bool keeping;      /* in the plan cache; or WLSTM_CACHE is off */
     wlstm_lstm *model; /* of --model */
     wli_problem *problems;
     int num_problems;
     machine *probed;
     wli_cache_entry *tuned; /* [num_problems * num_threads] */
     int num_tuned;
+    progress bar;
 } session;
 
 static wlstm_status load_model(session *s) {
@@ -116,7 +111,8 @@ static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *proble
     const wli_setting setting = {
         .model = lstm->module.model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
     };
-    const wli_search_request request = { lstm->module.model, setting, s->given->effort, s->given->time_limit, &stop };
+    const wli_search_request request = { lstm->module.model, setting, s->given->effort, s->given->time_limit,
+                                         &interrupted };
     wli_search_result result;
     wlstm_status status = wli_search(&request, &result);
     if (status != WLSTM_OK) return status;
@@ -126,33 +122,43 @@ static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *proble
                                     .effort = s->given->effort,
                                     .untuned_seconds = result.untuned_seconds,
                                     .tuned_seconds = result.tuned_seconds };
+    interrupt_hold();
     wli_cache_keep(&entry);
     s->tuned[s->num_tuned++] = entry;
+    if (s->keeping) (void)wlstm_plan_cache_save(NULL); /* also at the end, where it has to succeed */
+    interrupt_release();
     return WLSTM_OK;
 }
 
-static wlstm_status tune_problem(session *s, const wli_problem *problem, progress *bar) {
+static wlstm_status tune_problem(session *s, const wli_problem *problem) {
     char name[WLI_PROBLEM_NAME_BYTES], what[WLI_PROBLEM_NAME_BYTES + 32], outcome[96];
     const wlstm_lstm_config config = wli_problem_config(problem);
     wlstm_lstm *lstm = s->model;
     wli_problem_format(problem, name);
     wlstm_status status = lstm ? WLSTM_OK : wlstm_lstm_create(&config, &lstm);
-    for (int i = 0; i < s->given->num_threads && status == WLSTM_OK && !stop; i++) {
+    for (int i = 0; i < s->given->num_threads && status == WLSTM_OK && !interrupted; i++) {
         snprintf(what, sizeof what, "%s threads %" PRId64, name, s->given->threads[i]);
-        progress_show(bar, what);
+        progress_show(&s->bar, what);
         status = tune(s, lstm, problem, (int)s->given->threads[i]);
         if (status != WLSTM_OK) break;
         const wli_cache_entry *entry = &s->tuned[s->num_tuned - 1];
         snprintf(outcome, sizeof outcome, "%.1f us untuned, %.1f us tuned", 1e6 * entry->untuned_seconds,
                  1e6 * entry->tuned_seconds);
-        progress_done(bar, what, outcome);
-        (void)wlstm_plan_cache_save(NULL); /* also at the end, where it has to succeed */
+        progress_done(&s->bar, what, outcome);
     }
     if (lstm != s->model) wlstm_lstm_free(lstm);
     return status;
 }
 
-static void print_table(const session *s) {
+/* The end of the progress, and what was tuned. */
+static void print_table(void *context) {
+    const session *s = context;
+    progress_end(&s->bar);
+    if (interrupted)
+        fprintf(stderr, "wlstm-tune: interrupted%s\n",
+                !s->num_tuned ? ""
+                : s->keeping  ? "; what was done is kept"
+                              : "; what was done:");
     if (s->num_tuned == 0) return;
     table_head(true);
     for (int i = 0; i < s->num_tuned; i++) {
@@ -166,26 +172,29 @@ static void print_table(const session *s) {
 static int tune_all(session *s) {
     wlstm_status status = collect_problems(s);
     if (status == WLSTM_OK) status = probe(s);
-    if (status == WLSTM_OK) status = save(5); /* a directory that cannot be written shows before hours of work */
+    if (status == WLSTM_OK && s->keeping) status = save(5); /* what cannot be written shows before hours of work */
     if (status != WLSTM_OK) return fail();
     const double limit = s->given->time_limit > 0                   ? s->given->time_limit
                          : s->given->effort == WLSTM_EFFORT_PATIENT ? 10
                                                                     : 2;
-    progress bar = progress_start(s->num_problems * s->given->num_threads, limit);
-    for (int i = 0; i < s->num_problems && status == WLSTM_OK && !stop; i++)
-        status = tune_problem(s, &s->problems[i], &bar);
-    progress_end(&bar);
-    if (status != WLSTM_OK && !stop) fail();
+    s->bar = progress_start(s->num_problems * s->given->num_threads, limit);
+    for (int i = 0; i < s->num_problems && status == WLSTM_OK && !interrupted; i++)
+        status = tune_problem(s, &s->problems[i]);
+    interrupt_hold(); /* to the end */
+    if (status != WLSTM_OK && !interrupted) fail();
     print_table(s);
-    if (save(5) != WLSTM_OK) return fail();
-    return stop ? 128 + stop : status == WLSTM_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (s->keeping && save(5) != WLSTM_OK) return fail();
+    return interrupted ? 128 + interrupted : status == WLSTM_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run_search(const tune_arguments *given) {
-    session s = { .given = given };
-    const struct sigaction action = { .sa_handler = note_signal };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    session s = { .given = given, .keeping = wli_environment_get()->caching };
+    if (!s.keeping) fprintf(stderr, "wlstm-tune: note: WLSTM_CACHE is off: nothing is kept\n");
+    const int error = interrupt_watch(print_table, &s);
+    if (error != 0) {
+        fprintf(stderr, "wlstm-tune: cannot watch for signals: %s\n", strerror(error));
+        return EXIT_FAILURE;
+    }
     const int exit_status = tune_all(&s);
     wlstm_lstm_free(s.model);
     machine_free(s.probed);
@@ -220,7 +229,8 @@ static int forget(const tune_arguments *given) {
 }
 
 static int run(const tune_arguments *given) {
-    if (!wli_environment_get()->cache_directory) {
+    const bool only_measures = given->action == TUNE_SEARCH && !wli_environment_get()->caching;
+    if (!wli_environment_get()->cache_directory && !only_measures) {
         fprintf(stderr, "wlstm-tune: --cache: a directory expected, got none: WLSTM_CACHE is off, or neither it nor "
                         "XDG_CACHE_HOME nor HOME is set\n");
         return EXIT_FAILURE;

@@ -14,8 +14,9 @@
 #include <omp.h>
 #include <stdio.h>
 
-static const double clear_gain = 0.97; /* the most that a better candidate takes of the best one's time */
-static const double near_miss = 1.06;  /* worth a second look, with more turns */
+static const double clear_gain = 0.97;  /* the most that a better candidate takes of the best one's time */
+static const double near_miss = 1.06;   /* worth a second look, with more turns */
+static const double longest_run = 0.25; /* seconds of a piece that nothing interrupts */
 /* What a candidate may take of the best one's time and go on, after so many turns. */
 static const double bearable[] = { 1.5, 1.15, 1.08, 1.04 };
 
@@ -44,7 +45,7 @@ typedef struct search {
 
 static bool over(void *context) {
     search *s = context;
-    if (s->request->stop && *s->request->stop) s->stopped = true;
+    if (s->request->stop && atomic_load(s->request->stop)) s->stopped = true;
     return s->stopped || s->num_seen == MOST_TRIED || omp_get_wtime() >= s->deadline;
 }
 
@@ -250,7 +251,7 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
                                         .setting = &s->setting,
                                         .first = &s->untuned,
                                         .machine = &s->machine,
-                                        .longest_run = limit / 40,
+                                        .longest_run = fmin(limit / 40, longest_run),
                                         .over = over,
                                         .context = s };
     wlstm_status status = wli_trials_make(&trials, &s->trials, &s->untuned_plan);

@@ -4,14 +4,14 @@
 
 #include "plan/axes.h"
 
-#include <signal.h>
+#include <stdatomic.h>
 
 typedef struct wli_search_request {
     wli_model *model; /* is only read; a copy of it is run */
     wli_setting setting;
-    wlstm_effort effort;               /* MEASURE or PATIENT */
-    double time_limit;                 /* seconds, 0: the effort's own */
-    const volatile sig_atomic_t *stop; /* when it becomes true the search fails; or NULL */
+    wlstm_effort effort;    /* MEASURE or PATIENT */
+    double time_limit;      /* seconds, 0: the effort's own */
+    const atomic_int *stop; /* when it is not 0 any more the search fails; or NULL */
 } wli_search_request;
 
 typedef struct wli_search_result {

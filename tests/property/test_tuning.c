@@ -135,7 +135,7 @@ static void a_search_finds_a_legal_choice_within_its_time(void **state) {
 
 static void a_stopped_search_fails(void **state) {
     (void)state;
-    const volatile sig_atomic_t stop = 1;
+    const atomic_int stop = 1;
     problem p = problem_draw(&stream);
     problem_build(&p, &stream);
     const wli_search_request request = { p.lstm->module.model, setting_of(&p, 2), WLSTM_EFFORT_MEASURE, 10, &stop };

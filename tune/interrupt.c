@@ -1,0 +1,57 @@
+#include "interrupt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+atomic_int interrupted;
+
+static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+
+static struct {
+    void (*last_words)(void *context);
+    void *context;
+} end;
+
+static sigset_t watched(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    return signals;
+}
+
+static void *watch(void *unused) {
+    const sigset_t signals = watched();
+    const struct timespec patience = { 0, 800000000 };
+    int signal;
+    while (sigwait(&signals, &signal) != 0) {
+    }
+    atomic_store(&interrupted, signal);
+    nanosleep(&patience, NULL);
+    interrupt_hold();
+    end.last_words(end.context);
+    fflush(stdout);
+    _exit(128 + signal);
+    return unused;
+}
+
+int interrupt_watch(void (*last_words)(void *context), void *context) {
+    const sigset_t signals = watched();
+    pthread_t thread;
+    end.last_words = last_words, end.context = context;
+    int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (error == 0) error = pthread_create(&thread, NULL, watch, NULL);
+    if (error == 0) error = pthread_detach(thread);
+    return error;
+}
+
+void interrupt_hold(void) {
+    pthread_mutex_lock(&held);
+}
+
+void interrupt_release(void) {
+    pthread_mutex_unlock(&held);
+}
