@@ -129,12 +129,15 @@ wlstm_status wli_model_create(const wli_model_spec *spec, wli_model **out) {
 }
 
 static void drop_derived(wli_model *model) {
-    while (model->derived) {
-        wli_derived *derived = model->derived;
-        model->derived = derived->next;
-        derived->destroy(derived->object);
-        wli_free(derived);
-    }
+    for (int64_t cell = 0; model->derived && cell < model->num_layers * model->num_directions; cell++)
+        while (model->derived[cell]) {
+            wli_derived *derived = model->derived[cell];
+            model->derived[cell] = derived->next;
+            derived->destroy(derived->object);
+            wli_free(derived);
+        }
+    wli_free(model->derived);
+    model->derived = NULL;
 }
 
 void wli_model_retain(wli_model *model) {
@@ -183,14 +186,22 @@ wlstm_status wli_model_make_private(wli_model **model) {
     return WLSTM_OK;
 }
 
-wlstm_status wli_model_derive(wli_model *model, const char *key, wlstm_status (*make)(void *context, void **object),
-                              void (*destroy)(void *object), void *context, void **object) {
+/* The list of a cell's derived objects, NULL where there is no memory for the lists. */
+static wli_derived **derived_list(wli_model *model, int64_t cell) {
+    if (!model->derived)
+        model->derived = wli_calloc((size_t)(model->num_layers * model->num_directions) * sizeof *model->derived);
+    return model->derived ? &model->derived[cell] : NULL;
+}
+
+wlstm_status wli_model_derive(wli_model *model, int64_t cell, const char *key,
+                              wlstm_status (*make)(void *context, void **object), void (*destroy)(void *object),
+                              void *context, void **object) {
     wlstm_status status = WLSTM_OK;
     pthread_mutex_lock(&model->derived_lock);
-    wli_derived *derived = model->derived;
+    wli_derived **list = derived_list(model, cell), *derived = list ? *list : NULL;
     while (derived && strcmp(derived->key, key) != 0) derived = derived->next;
     if (!derived) {
-        derived = wli_calloc(sizeof *derived);
+        derived = list ? wli_calloc(sizeof *derived) : NULL;
         if (!derived)
             status = wli_out_of_memory("packed weights", sizeof *derived);
         else if ((status = make(context, &derived->object)) != WLSTM_OK)
@@ -198,8 +209,8 @@ wlstm_status wli_model_derive(wli_model *model, const char *key, wlstm_status (*
         else {
             snprintf(derived->key, sizeof derived->key, "%s", key);
             derived->destroy = destroy;
-            derived->next = model->derived;
-            model->derived = derived;
+            derived->next = *list;
+            *list = derived;
         }
     }
     pthread_mutex_unlock(&model->derived_lock);

@@ -55,7 +55,7 @@ typedef struct wli_model {
     int64_t num_parameters;
     wli_parameter *parameters;
     pthread_mutex_t derived_lock;
-    wli_derived *derived;
+    wli_derived **derived; /* [num_layers * num_directions] lists, NULL before the first entry */
 } wli_model;
 
 typedef struct wli_model_spec {
@@ -78,9 +78,10 @@ void wli_model_release(wli_model *model);
 /* Makes *model safe to change: itself if nobody shares it, else a copy that takes its place. What was derived is dropped. */
 wlstm_status wli_model_make_private(wli_model **model);
 
-/* The object of this key, made by make(context) on first use; every plan of the model shares it. */
-wlstm_status wli_model_derive(wli_model *model, const char *key, wlstm_status (*make)(void *context, void **object),
-                              void (*destroy)(void *object), void *context, void **object);
+/* The object of this key and cell, made by make(context) on first use; every plan of the model shares it. */
+wlstm_status wli_model_derive(wli_model *model, int64_t cell, const char *key,
+                              wlstm_status (*make)(void *context, void **object), void (*destroy)(void *object),
+                              void *context, void **object);
 
 /* Parameter access behind the public functions of both lstm and cell. */
 wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]);

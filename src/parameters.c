@@ -3,6 +3,7 @@
 
 #include "status.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]) {
@@ -22,13 +23,24 @@ wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **
     return WLSTM_OK;
 }
 
+/* The index of a name, -1 for none. The name says the cell; all cells have as many parameters. */
+static int64_t find_name(const wli_model *model, const char *name) {
+    const int64_t cells = model->num_layers * model->num_directions, each = model->num_parameters / cells;
+    const char *suffix = model->is_cell ? NULL : strstr(name, "_l");
+    const int64_t layer = suffix ? strtoll(suffix + 2, NULL, 10) : 0;
+    if (layer < 0 || layer >= model->num_layers) return -1;
+    const int64_t cell = layer * model->num_directions + (model->num_directions == 2 && strstr(name, "_reverse"));
+    for (int64_t i = cell * each; i < (cell + 1) * each; i++)
+        if (strcmp(model->parameters[i].name, name) == 0) return i;
+    return -1;
+}
+
 wlstm_status wli_model_find(const wli_model *model, const char *name, const void *values, int64_t count,
                             int64_t *index) {
     if (!name || !values)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", name ? "values" : "name");
-    int64_t i = 0;
-    while (i < model->num_parameters && strcmp(model->parameters[i].name, name) != 0) i++;
-    if (i == model->num_parameters)
+    const int64_t i = find_name(model, name);
+    if (i < 0)
         return wli_fail(WLSTM_ERROR_MISSING, "name: one of the %" PRId64 " parameters from %s on expected, got \"%s\"",
                         model->num_parameters, model->parameters[0].name, name);
     if (count < 0 || (size_t)count != model->parameters[i].count)

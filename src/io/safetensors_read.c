@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LENGTH_BYTES 8
@@ -20,7 +21,8 @@ struct wli_safetensors {
     json_t *header; /* owns the names */
     uint64_t data_offset, data_bytes;
     int64_t count;
-    wli_st_tensor *tensors; /* in the order of their data */
+    wli_st_tensor *tensors;        /* in the order of their data */
+    const wli_st_tensor **by_name; /* [count] sorted */
 };
 
 // The dtypes of the format (safetensors 0.8), with the bits of an element.
@@ -135,6 +137,11 @@ static int compare_data(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
+static int compare_names(const void *left, const void *right) {
+    const wli_st_tensor *const *a = left, *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
 // The tensors' data must cover the data part of the file, each byte once.
 static wlstm_status check_coverage(const wli_safetensors *file) {
     uint64_t covered = 0;
@@ -157,7 +164,8 @@ static wlstm_status check_coverage(const wli_safetensors *file) {
 static wlstm_status parse_tensors(wli_safetensors *file) {
     size_t bytes, entries = json_object_size(file->header);
     if (!wli_size_product((int64_t)entries + 1, sizeof(wli_st_tensor), 1, &bytes) ||
-        (file->tensors = wli_calloc(bytes)) == NULL)
+        (file->tensors = wli_calloc(bytes)) == NULL ||
+        (file->by_name = wli_alloc((entries + 1) * sizeof *file->by_name)) == NULL)
         return wli_out_of_memory("list of tensors", entries * sizeof(wli_st_tensor));
     const char *name;
     json_t *entry;
@@ -176,6 +184,8 @@ static wlstm_status parse_tensors(wli_safetensors *file) {
         if ((status = parse_offsets(file, entry, tensor, bytes)) != WLSTM_OK) return status;
     }
     qsort(file->tensors, (size_t)file->count, sizeof(wli_st_tensor), compare_data);
+    for (int64_t k = 0; k < file->count; k++) file->by_name[k] = &file->tensors[k];
+    qsort(file->by_name, (size_t)file->count, sizeof *file->by_name, compare_names);
     return check_coverage(file);
 }
 
@@ -233,6 +243,7 @@ void wli_safetensors_close(wli_safetensors *file) {
     if (file == NULL) return;
     if (file->stream != NULL) fclose(file->stream);
     json_decref(file->header);
+    wli_free(file->by_name);
     wli_free(file->tensors);
     wli_free(file->path);
     wli_free(file);
@@ -247,9 +258,10 @@ const wli_st_tensor *wli_safetensors_at(const wli_safetensors *file, int64_t ind
 }
 
 const wli_st_tensor *wli_safetensors_find(const wli_safetensors *file, const char *name) {
-    for (int64_t k = 0; k < file->count; k++)
-        if (strcmp(file->tensors[k].name, name) == 0) return &file->tensors[k];
-    return NULL;
+    const wli_st_tensor wanted = { .name = name }, *key = &wanted;
+    const wli_st_tensor **found =
+        bsearch(&key, file->by_name, (size_t)file->count, sizeof *file->by_name, compare_names);
+    return found ? *found : NULL;
 }
 
 wlstm_status wli_safetensors_read(wli_safetensors *file, const wli_st_tensor *tensor, wlstm_dtype as, void *values) {

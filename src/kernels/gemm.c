@@ -128,17 +128,17 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
     void *packed;
     /* A layout's order of columns follows from the lanes, whoever multiplies. */
     if (kind == WLI_GEMM_NATIVE)
-        snprintf(key, sizeof key, "native%s, lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
-                 small_pages ? " in small pages" : "", lanes, cell, (int)which);
+        snprintf(key, sizeof key, "native%s, lanes %" PRId64 ", matrix %d", small_pages ? " in small pages" : "", lanes,
+                 (int)which);
     else
-        snprintf(key, sizeof key, "%s %" PRId64 "%s, lanes %" PRId64 ", cell %" PRId64 ", matrix %d",
-                 wli_gemm_names[kind], request.max_rows, dense ? " dense" : "", lanes, cell, (int)which);
+        snprintf(key, sizeof key, "%s %" PRId64 "%s, lanes %" PRId64 ", matrix %d", wli_gemm_names[kind],
+                 request.max_rows, dense ? " dense" : "", lanes, (int)which);
     *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
     /* 8 rows by halves were 6 to 9 % faster on Zen 5; on Zen 4 3 % slower, as the cell then takes the gates from memory. */
     gemm->halves = wli_wide_core();
     gemm->element = wli_dtype_size(model->dtype);
     gemm->stride = request.stride = dense ? gemm->columns : wli_gate_stride(gemm->columns, gemm->element);
-    wlstm_status status = wli_model_derive(model, key, make_packed, destroy_packed, &request, &packed);
+    wlstm_status status = wli_model_derive(model, cell, key, make_packed, destroy_packed, &request, &packed);
     if (status != WLSTM_OK) return status;
     gemm->packed = packed;
     if (kind != WLI_GEMM_NATIVE) return wli_onednn_runner_make(gemm->packed->onednn, &gemm->runner);
