@@ -67,12 +67,19 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     return seconds;
 }
 
-/* A step of all layers and directions. */
+static bool same_sizes(const wli_cell_weights *a, const wli_cell_weights *b) {
+    return a->input_size == b->input_size && a->hidden_size == b->hidden_size && a->proj_size == b->proj_size;
+}
+
+/* A step of all layers and directions; cells like the one before take as long. */
 static double stack_seconds(const work *w) {
     const wli_model *model = w->setting->model;
-    double seconds = 0;
-    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++)
-        seconds += step_seconds(w, &model->cells[i]);
+    double seconds = 0, one = 0;
+    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++) {
+        const wli_cell_weights *cell = &model->cells[i];
+        if (i == 0 || !same_sizes(cell, cell - 1)) one = step_seconds(w, cell);
+        seconds += one;
+    }
     return seconds;
 }
 
