@@ -2,6 +2,7 @@
 
 #include "allocator.h"
 #include "io/convert.h"
+#include "io/foreign_file.h"
 #include "io/input_file.h"
 #include "io/text.h"
 #include "status.h"
@@ -204,14 +205,20 @@ static wlstm_status read_header(wli_safetensors *file, uint64_t file_bytes) {
     if (file_bytes < LENGTH_BYTES)
         return wli_fail(WLSTM_ERROR_FORMAT, "%s: a safetensors file of at least %d bytes expected, got %" PRIu64,
                         file->path, LENGTH_BYTES, file_bytes);
+    unsigned char start[LENGTH_BYTES];
     uint64_t length;
-    wlstm_status status = wli_input_read(file->stream, file->path, &length, LENGTH_BYTES);
+    wlstm_status status = wli_input_read(file->stream, file->path, start, LENGTH_BYTES);
     if (status != WLSTM_OK) return status;
+    memcpy(&length, start, sizeof length);
     // nothing is allocated before the length is known to be in the file and below the cap
     uint64_t rest = file_bytes - LENGTH_BYTES, most = rest < WLI_ST_MAX_HEADER ? rest : WLI_ST_MAX_HEADER;
-    if (length < 2 || length > most)
+    if (length < 2 || length > most) {
+        const char *foreign = wli_foreign_file(file->stream, start);
+        if (foreign != NULL)
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: a safetensors file expected, got %s", file->path, foreign);
         return wli_fail(WLSTM_ERROR_FORMAT, "%s: header length: 2 to %" PRIu64 " bytes expected, got %" PRIu64 "%s",
                         file->path, most, length, length > file_bytes ? " (is this a safetensors file?)" : "");
+    }
     char *text = wli_alloc((size_t)length);
     if (text == NULL) return wli_out_of_memory("header", (size_t)length);
     file->data_offset = LENGTH_BYTES + length;

@@ -129,11 +129,37 @@ static void test_bad_lengths(void **state) {
                  "header length: 2 to 2 bytes expected, got 3");
     expect_error(scratch_write("a", "\xff\xff\xff\xff\xff\xff\xff\xff{}", 10), WLSTM_ERROR_FORMAT,
                  "header length: 2 to 2 bytes expected, got 18446744073709551615 (is this a safetensors file?)");
-    expect_error(scratch_write("a", "PK\3\4\0\0\10\10\0\0", 10), WLSTM_ERROR_FORMAT,
-                 "header length: 2 to 2 bytes expected, got 578712552184433488 (is this a safetensors file?)");
     const char *path = scratch_write("a", "\1\0\0\1\0\0\0\0{}", 10); // one past the cap, in a file that is long enough
     assert_int_equal(truncate(path, 20000000), 0);
     expect_error(path, WLSTM_ERROR_FORMAT, "header length: 2 to 16777216 bytes expected, got 16777217");
+}
+
+// Other files that a model may come in, and files of a safetensors file's own that begin in the same way.
+static void test_foreign_files(void **state) {
+    (void)state;
+#define EXPORT                                                                                                         \
+    "export it in Python by safetensors.torch.save_file(torch.load(\"model.pt\", weights_only=True), "                 \
+    "\"model.safetensors\")"
+    expect_error(scratch_write("a", "PK\3\4\0\0\10\10\0\0", 10), WLSTM_ERROR_FORMAT,
+                 "a safetensors file expected, got a zip archive, as torch.save writes: " EXPORT);
+    expect_error(scratch_write("a", "\x80\2\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 15), WLSTM_ERROR_FORMAT,
+                 "a safetensors file expected, got a pickle, as torch.save wrote once: " EXPORT);
+    const char index[] =
+        "{\"metadata\": {\"total_size\": 8}, \"weight_map\": {\"a\": \"model-00001-of-00002.safetensors\"}}";
+    expect_error(
+        scratch_write("a", index, sizeof index - 1), WLSTM_ERROR_FORMAT,
+        "a safetensors file expected, got the index of a sharded model: load the file that its weight_map names "
+        "for the LSTM's tensors, or save the model to one file");
+    expect_error(scratch_write("a", "{\"maps\": 1}", 11), WLSTM_ERROR_FORMAT,
+                 "header length: 2 to 3 bytes expected, got 4189037529916056187 (is this a safetensors file?)");
+    // A header of 640 bytes.
+    char header[640], *end = memset(header, ' ', sizeof header);
+    memcpy(end, "{}", 2);
+    unsigned char bytes[8 + sizeof header] = { 0x80, 2 };
+    memcpy(bytes + 8, header, sizeof header);
+    wli_safetensors *file;
+    assert_int_equal(wli_safetensors_open(scratch_write("a", bytes, sizeof bytes), &file), WLSTM_OK);
+    wli_safetensors_close(file);
 }
 
 static void test_not_a_file(void **state) {
@@ -333,6 +359,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_bad_headers, scratch_clear),
         cmocka_unit_test_teardown(test_bad_json, scratch_clear),
         cmocka_unit_test_teardown(test_bad_lengths, scratch_clear),
+        cmocka_unit_test_teardown(test_foreign_files, scratch_clear),
         cmocka_unit_test_teardown(test_not_a_file, scratch_clear),
         cmocka_unit_test_teardown(test_lenient, scratch_clear),
         cmocka_unit_test_teardown(test_file_that_shrinks, scratch_clear),
