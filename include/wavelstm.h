@@ -132,7 +132,8 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
  * bias are read from the tensors' names and shapes; tensors without the prefix are left alone. A file that holds an
  * nn.LSTMCell loads as an lstm of one layer. NULL options are the defaults. The file is read whole and closed; it is a regular
  * file whose header, of all its tensors, is in order, of at most 16 MiB and with at most 8 dimensions a tensor.
- * Errors: FILE, FORMAT, MISSING (names the tensor), UNSUPPORTED, OUT_OF_MEMORY, INVALID_ARGUMENT. Thread-safe. */
+ * Errors: FILE, FORMAT, MISSING (names the tensor, and what the file has instead), UNSUPPORTED, OUT_OF_MEMORY,
+ * INVALID_ARGUMENT. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
 
 /* One lstm that runs `count` cells bottom-up at each step: cell k reads cell k-1's h. The cells' hidden sizes may

@@ -3,6 +3,7 @@
 #include "io/number.h"
 #include "io/safetensors.h"
 #include "io/text.h"
+#include "missing_tensor.h"
 #include "model.h"
 #include "status.h"
 #include <inttypes.h>
@@ -58,33 +59,32 @@ static name_census take_census(const wli_safetensors *file, const char *prefix) 
 typedef struct source {
     const char *path, *prefix;
     wli_safetensors *file;
+    char shown[160]; /* the name of the tensor that was looked for last */
 } source;
 
 /* The tensor prefix + name, of ndim dimensions none of which is 0; the error names it. */
-static wlstm_status find(const source *from, const char *name, int ndim, const wli_st_tensor **tensor) {
-    char *full = wli_alloc(strlen(from->prefix) + strlen(name) + 1), shown[160];
+static wlstm_status find(source *from, const char *name, int ndim, const wli_st_tensor **tensor) {
+    char *full = wli_alloc(strlen(from->prefix) + strlen(name) + 1);
     *tensor = NULL;
     if (!full) return wli_out_of_memory("name", strlen(from->prefix) + strlen(name) + 1);
     strcpy(full, from->prefix);
     strcat(full, name);
     *tensor = wli_safetensors_find(from->file, full);
-    wli_printable(full, strlen(full), shown, sizeof shown);
+    wli_printable(full, strlen(full), from->shown, sizeof from->shown);
     wli_free(full);
-    if (!*tensor)
-        return wli_fail(WLSTM_ERROR_MISSING, "%s: tensor '%s' expected, got none of that name", from->path, shown);
+    if (!*tensor) return wli_missing_parameter(from->path, from->file, from->prefix, name);
     if ((*tensor)->ndim != ndim)
-        return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': %d dimensions expected, got %d", from->path, shown, ndim,
-                        (*tensor)->ndim);
+        return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': %d dimensions expected, got %d", from->path, from->shown,
+                        ndim, (*tensor)->ndim);
     for (int i = 0; i < ndim; i++)
         if ((*tensor)->shape[i] < 1)
             return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': sizes of at least 1 expected, got 0", from->path,
-                            shown);
+                            from->shown);
     return WLSTM_OK;
 }
 
 /* Sizes from the shapes of weight_ih and weight_hr; hidden_sizes [num_layers] is filled for a stack of cells. */
-static wlstm_status read_sizes(const source *from, const name_census *census, wli_model_spec *spec,
-                               int64_t *hidden_sizes) {
+static wlstm_status read_sizes(source *from, const name_census *census, wli_model_spec *spec, int64_t *hidden_sizes) {
     const wli_st_tensor *tensor;
     for (int64_t l = 0; l < spec->num_layers; l++) {
         char name[48];
@@ -92,8 +92,8 @@ static wlstm_status read_sizes(const source *from, const name_census *census, wl
         wlstm_status status = find(from, name, 2, &tensor);
         if (status != WLSTM_OK) return status;
         if (tensor->shape[0] % 4 != 0)
-            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s%s': 4*hidden_size rows expected, got %" PRId64,
-                            from->path, from->prefix, name, tensor->shape[0]);
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': 4*hidden_size rows expected, got %" PRId64,
+                            from->path, from->shown, tensor->shape[0]);
         hidden_sizes[l] = tensor->shape[0] / 4;
         if (l == 0) spec->input_size = tensor->shape[1], spec->hidden_size = hidden_sizes[0];
     }
@@ -102,15 +102,15 @@ static wlstm_status read_sizes(const source *from, const name_census *census, wl
     for (int64_t l = 0; l < spec->num_layers && status == WLSTM_OK; l++)
         if (tensor->shape[0] >= hidden_sizes[l])
             status = wli_fail(WLSTM_ERROR_FORMAT,
-                              "%s: tensor '%sweight_hr_l0': fewer than the hidden_size %" PRId64 " of layer %" PRId64
+                              "%s: tensor '%s': fewer than the hidden_size %" PRId64 " of layer %" PRId64
                               " rows expected, got %" PRId64,
-                              from->path, from->prefix, hidden_sizes[l], l, tensor->shape[0]);
+                              from->path, from->shown, hidden_sizes[l], l, tensor->shape[0]);
     if (status == WLSTM_OK) spec->proj_size = tensor->shape[0];
     return status;
 }
 
 /* Every parameter of the model from the tensor of its name, whose shape must be the parameter's. */
-static wlstm_status read_parameters(const source *from, bool names_of_cell, wli_model *model) {
+static wlstm_status read_parameters(source *from, bool names_of_cell, wli_model *model) {
     for (int64_t i = 0; i < model->num_parameters; i++) {
         const wli_parameter *parameter = &model->parameters[i];
         const wli_st_tensor *tensor;
@@ -122,8 +122,8 @@ static wlstm_status read_parameters(const source *from, bool names_of_cell, wli_
         if (tensor->shape[0] != parameter->shape[0] ||
             (parameter->ndim == 2 && tensor->shape[1] != parameter->shape[1])) {
             char expected[WLI_SHAPE_TEXT], got[WLI_SHAPE_TEXT];
-            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s%s': shape %s expected, got %s", from->path,
-                            from->prefix, name, wli_shape_text(parameter->ndim, parameter->shape, expected),
+            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': shape %s expected, got %s", from->path, from->shown,
+                            wli_shape_text(parameter->ndim, parameter->shape, expected),
                             wli_shape_text(tensor->ndim, tensor->shape, got));
         }
         if ((status = wli_safetensors_read(from->file, tensor, model->dtype, parameter->values)) != WLSTM_OK)
@@ -132,13 +132,13 @@ static wlstm_status read_parameters(const source *from, bool names_of_cell, wli_
     return WLSTM_OK;
 }
 
-static wlstm_status read_model(const source *from, const wlstm_load_options *options, bool as_cell, wli_model **model) {
+static wlstm_status read_model(source *from, const wlstm_load_options *options, bool as_cell, wli_model **model) {
     const name_census census = take_census(from->file, from->prefix);
+    if (!census.any_cell && (as_cell || !census.any_lstm))
+        return wli_missing_module(from->path, from->file, from->prefix, as_cell);
     const wli_st_tensor *first;
     const bool names_of_cell = as_cell || (census.any_cell && !census.any_lstm);
-    wli_model_spec spec = { .num_layers = names_of_cell       ? 1
-                                          : census.num_layers ? census.num_layers
-                                                              : 1,
+    wli_model_spec spec = { .num_layers = names_of_cell ? 1 : census.num_layers,
                             .bias = census.bias,
                             .bidirectional = census.bidirectional && !names_of_cell,
                             .batch_first = options->batch_first != 0 && !as_cell,
@@ -175,7 +175,7 @@ wlstm_status wli_model_load(const char *path, const wlstm_load_options *options,
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "options->struct_size: %zu expected (WLSTM_LOAD_OPTIONS_INIT), got %zu", sizeof *options,
                         options->struct_size);
-    source from = { path, options->prefix ? options->prefix : "", NULL };
+    source from = { .path = path, .prefix = options->prefix ? options->prefix : "" };
     wlstm_status status = wli_safetensors_open(path, &from.file);
     if (status == WLSTM_OK) status = read_model(&from, options, as_cell, model);
     wli_safetensors_close(from.file);
