@@ -24,6 +24,7 @@ module wavelstm
     use wavelstm_c, only: WLSTM_EFFORT_DEFAULT, WLSTM_EFFORT_ESTIMATE, WLSTM_EFFORT_MEASURE, WLSTM_EFFORT_PATIENT
     use wavelstm_cell, only: wlstm_cell
     use wavelstm_common, only: wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info, wlstm_set_allocator
+    use wavelstm_common, only: wlstm_tensor_read, wlstm_tensor_shape
     use wavelstm_common, only: wlstm_plan_cache_load, wlstm_plan_cache_save, wlstm_plan_cache_export, wlstm_plan_cache_import, &
         wlstm_plan_cache_forget
     use wavelstm_lstm, only: wlstm_lstm, wlstm_plan

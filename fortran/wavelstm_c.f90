@@ -98,6 +98,17 @@ module wavelstm_c
             type(c_ptr), intent(out) :: lstm
             integer(c_int) :: status
         end function
+        function c_tensor_read(path, name, dtype, values, count, ndim, shape) &
+                bind(c, name="wlstm_tensor_read") result(status)
+            import :: c_char, c_int, c_int64_t, c_ptr
+            character(kind=c_char), intent(in) :: path(*), name(*)
+            integer(c_int), value :: dtype
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int), intent(out) :: ndim
+            integer(c_int64_t), intent(out) :: shape(8)
+            integer(c_int) :: status
+        end function
         function wlstm_lstm_create_from_cells(cells, count, lstm) bind(c, name="wlstm_lstm_create_from_cells") result(status)
             import :: c_int, c_int64_t, c_ptr
             type(c_ptr), intent(in) :: cells(*)

@@ -8,6 +8,7 @@ module wavelstm_common
     public :: wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info, wlstm_set_allocator
     public :: wlstm_plan_cache_load, wlstm_plan_cache_save, wlstm_plan_cache_export, wlstm_plan_cache_import, &
         wlstm_plan_cache_forget
+    public :: wlstm_tensor_read, wlstm_tensor_shape
     public :: array, expect, expect_dtype, finish, from_c, get_info, load_options, refuse, to_c, view_f32, view_f64, view_lengths
 
     ! An array as C takes it; one that is not there has no address.
@@ -16,6 +17,11 @@ module wavelstm_common
         integer(int64) :: size = 0
         integer :: dtype = WLSTM_F32
     end type
+
+    ! Any tensor of a model file by its name, into (path, name, values) of any rank and of the tensor's size.
+    interface wlstm_tensor_read
+        module procedure tensor_read_f32, tensor_read_f64
+    end interface
 
     abstract interface
         function info_function(handle, index, name, ndim, shape) bind(c) result(status)
@@ -233,6 +239,43 @@ contains
             shape = int(c_shape(ndim:1:-1))
         end if
         call finish(status, stat)
+    end subroutine
+
+    ! ---------------------------------------------------------------------------------------------- model files
+
+    ! The shape of a tensor of a model file, in Fortran's order: of an nn.Linear's weight (in_features, out_features).
+    subroutine wlstm_tensor_shape(path, name, shape, stat)
+        character(len=*), intent(in) :: path, name
+        integer, allocatable, intent(out) :: shape(:)
+        integer, intent(out), optional :: stat
+        integer(c_int) :: ndim, status
+        integer(c_int64_t) :: c_shape(8)
+        status = c_tensor_read(to_c(path), to_c(name), int(WLSTM_F32, c_int), c_null_ptr, 0_c_int64_t, ndim, c_shape)
+        if (status == WLSTM_OK) shape = int(c_shape(ndim:1:-1))
+        call finish(status, stat)
+    end subroutine
+
+    subroutine tensor_read_f32(path, name, values, stat)
+        character(len=*), intent(in) :: path, name
+        real(real32), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call tensor_read(path, name, view_f32(values), stat)
+    end subroutine
+
+    subroutine tensor_read_f64(path, name, values, stat)
+        character(len=*), intent(in) :: path, name
+        real(real64), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call tensor_read(path, name, view_f64(values), stat)
+    end subroutine
+
+    subroutine tensor_read(path, name, values, stat)
+        character(len=*), intent(in) :: path, name
+        type(array), intent(in) :: values
+        integer, intent(out), optional :: stat
+        integer(c_int) :: ndim
+        integer(c_int64_t) :: shape(8)
+        call finish(c_tensor_read(to_c(path), to_c(name), int(values%dtype, c_int), values%at, values%size, ndim, shape), stat)
     end subroutine
 
     ! prefix and dtype as lstm%load and cell%load take them.

@@ -136,6 +136,14 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
  * INVALID_ARGUMENT. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
 
+/* Any tensor of such a file by its whole name, as the weight of an nn.Linear that follows the lstm: its elements, in C order, into
+ * values [count], converted from F64, F32, F16 or BF16 to dtype (F32 or F64; what is too large for F32 becomes infinity). count is
+ * how many elements the tensor has. Where values is NULL, and count 0, only ndim, 0 to 8, and shape [ndim] are told, of a tensor of
+ * any dtype; each of those two may be NULL. Nothing is kept of the file, which is as for wlstm_lstm_load. Errors: INVALID_ARGUMENT
+ * (NULL, another count), FILE, FORMAT, MISSING (names what the file has), UNSUPPORTED (another dtype), OUT_OF_MEMORY. Thread-safe. */
+WLSTM_API wlstm_status wlstm_tensor_read(const char *path, const char *name, wlstm_dtype dtype, void *values,
+                                         int64_t count, int *ndim, int64_t shape[8]);
+
 /* One lstm that runs `count` cells bottom-up at each step: cell k reads cell k-1's h. The cells' hidden sizes may
  * differ: then h_0, c_0, h_n, c_n are the layers' [B, H_l] blocks one after another. Copies the parameters and
  * only reads the cells. Errors: INVALID_ARGUMENT (a NULL cell, count below 1, input_size not the hidden_size below, mixed

@@ -93,6 +93,12 @@ struct parameter {
     std::vector<std::int64_t> shape;
 };
 
+// What read_tensor gives: the elements in C order.
+template <class Real> struct tensor {
+    std::vector<std::int64_t> shape;
+    std::vector<Real> values;
+};
+
 // wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info
 inline const char *status_string(wlstm_status status) noexcept {
     return wlstm_status_string(status);
@@ -429,6 +435,18 @@ class plan {
     std::unique_ptr<wlstm_plan, void (*)(wlstm_plan *)> handle_;
     detail::widths widths_;
 };
+
+// wlstm_tensor_read: any tensor of a model file, as the weight of an nn.Linear that follows the lstm; Real is float or double
+template <class Real> tensor<Real> read_tensor(const std::string &path, const std::string &name) {
+    constexpr wlstm_dtype dtype = detail::dtype_of<Real>();
+    int ndim = 0;
+    std::int64_t shape[8] = {}, count = 1;
+    detail::check(wlstm_tensor_read(path.c_str(), name.c_str(), dtype, nullptr, 0, &ndim, shape));
+    for (int d = 0; d < ndim; d++) count *= shape[d];
+    tensor<Real> read{ std::vector<std::int64_t>(shape, shape + ndim), std::vector<Real>(std::size_t(count)) };
+    detail::check(wlstm_tensor_read(path.c_str(), name.c_str(), dtype, read.values.data(), count, nullptr, nullptr));
+    return read;
+}
 
 // wlstm_plan_cache_*: nullptr for the user's directory, or for every problem
 inline void plan_cache_load(const char *directory = nullptr) {

@@ -140,3 +140,9 @@ wlstm_status wli_missing_parameter(const char *path, const wli_safetensors *file
     hint_parametrized(file, prefix, name, hint);
     return missing(path, prefix, name, hint);
 }
+
+wlstm_status wli_missing_tensor(const char *path, const wli_safetensors *file, const char *name) {
+    char hint[HINT_TEXT];
+    hint_names(file, name, hint);
+    return missing(path, "", name, hint);
+}

@@ -12,4 +12,7 @@ wlstm_status wli_missing_module(const char *path, const wli_safetensors *file, c
 /* One parameter is not beside the others with the prefix. */
 wlstm_status wli_missing_parameter(const char *path, const wli_safetensors *file, const char *prefix, const char *name);
 
+/* No tensor of this whole name. */
+wlstm_status wli_missing_tensor(const char *path, const wli_safetensors *file, const char *name);
+
 #endif

@@ -10,10 +10,10 @@ decides what comes out: arrays for arrays, tensors for tensors. A call releases 
 The library is looked for at $WAVELSTM_LIBRARY, else beside the package, where the dynamic linker looks, in Python's prefix.
 """
 from ._library import lib as _lib
-from ._modules import LSTM, LSTMCell
+from ._modules import LSTM, LSTMCell, read_tensor
 from ._version import __version__
 
-__all__ = ["LSTM", "LSTMCell", "build_info", "export", "__version__"]
+__all__ = ["LSTM", "LSTMCell", "build_info", "export", "read_tensor", "__version__"]
 
 
 def export(module, path, prefix=""):

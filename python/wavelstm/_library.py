@@ -88,6 +88,7 @@ FUNCTIONS = {
     "wlstm_last_error": (c_char_p, ()),
     "wlstm_lstm_create": (c_int, (POINTER(LSTMConfig), _out)),
     "wlstm_lstm_load": (c_int, (c_char_p, POINTER(LoadOptions), _out)),
+    "wlstm_tensor_read": (c_int, (c_char_p, c_char_p, c_int, c_void_p, c_int64, POINTER(c_int), POINTER(c_int64))),
     "wlstm_lstm_create_from_cells": (c_int, (POINTER(c_void_p), c_int64, _out)),
     "wlstm_lstm_save": (c_int, (c_void_p, c_char_p, c_char_p)),
     "wlstm_lstm_free": (None, (c_void_p,)),

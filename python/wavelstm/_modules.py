@@ -53,6 +53,17 @@ def _c_string(name, encoded):
     return encoded
 
 
+def read_tensor(path, name, dtype=None):
+    """Any tensor of a safetensors file by its name, as the weight of an nn.Linear after the LSTM: a NumPy array of float32, which
+    None is, or float64."""
+    path, name, code = _c_string("path", os.fsencode(path)), _c_string("name", name.encode()), _dtype_code(dtype)
+    ndim, shape = ctypes.c_int(), (ctypes.c_int64 * 8)()
+    check(lib.wlstm_tensor_read(path, name, code, None, 0, ndim, shape))
+    array = np.empty(tuple(shape[:ndim.value]), Arrays.dtypes[code])
+    check(lib.wlstm_tensor_read(path, name, code, array.ctypes.data, array.size, None, None))
+    return array
+
+
 def _flag(name, value):
     if not isinstance(value, bool):
         raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")

@@ -331,6 +331,7 @@ static wlstm_status load(void) {
     wlstm_cell *cell = NULL;
     wlstm_status status = wlstm_lstm_load(path, NULL, &lstm);
     if (status == WLSTM_OK) status = wlstm_cell_load(path, NULL, &cell);
+    if (status == WLSTM_OK) status = wlstm_tensor_read(path, "weight_ih", WLSTM_F32, NULL, 0, NULL, NULL);
     wlstm_lstm_free(lstm);
     wlstm_cell_free(cell);
     return status;

@@ -120,6 +120,21 @@ template <class Real> static void test_lstm(wlstm_dtype dtype, const std::string
     });
 }
 
+// Any tensor by its name, in either type.
+template <class Real> static void test_read_tensor(const std::string &folder) {
+    const std::string path = folder + "/tensors.safetensors";
+    const lstm owner(sizes(WLSTM_F32));
+    owner.save(path, "encoder.");
+    std::vector<float> values(4 * H * I);
+    owner.get_parameter("weight_ih_l0", values);
+    const wavelstm::tensor<Real> read = wavelstm::read_tensor<Real>(path, "encoder.weight_ih_l0");
+    REQUIRE((read.shape == std::vector<std::int64_t>{ 4 * H, I }));
+    REQUIRE(read.values == std::vector<Real>(values.begin(), values.end()));
+    require_throws(WLSTM_ERROR_MISSING, "weight_ih_l0", [&] { wavelstm::read_tensor<Real>(path, "weight_ih_l0"); });
+    std::remove(path.c_str());
+    require_throws(WLSTM_ERROR_FILE, path, [&] { wavelstm::read_tensor<Real>(path, "encoder.weight_ih_l0"); });
+}
+
 static void test_errors() {
     const lstm owner(sizes(WLSTM_F32));
     const auto x = waves<float>(T * B * I);
@@ -182,6 +197,8 @@ int main(int argc, char **argv) {
     REQUIRE(argc == 2);
     test_lstm<float>(WLSTM_F32, argv[1]);
     test_lstm<double>(WLSTM_F64, argv[1]);
+    test_read_tensor<float>(argv[1]);
+    test_read_tensor<double>(argv[1]);
     test_errors();
     test_cells(argv[1]);
     REQUIRE(std::string(wavelstm::version()) == WLSTM_VERSION_STRING);

@@ -15,6 +15,7 @@ program test_fortran
     call test_lstm_f64()
     call test_sections()
     call test_cells()
+    call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
     call require(wlstm_status_string(WLSTM_ERROR_FILE) /= wlstm_status_string(WLSTM_OK), "status_string")
@@ -169,6 +170,30 @@ contains
         call stack%forward(x, out, h, c)
         call require(maxval(abs(out - loop_out)) < 1e-6, "a stack of cells")
         call require(maxval(abs(h - [h1, h2])) < 1e-6 .and. maxval(abs(c - [c1, c2])) < 1e-6, "a stack's states")
+    end subroutine
+
+    ! Any tensor by its name, in either kind, its shape in Fortran's order.
+    subroutine test_tensors()
+        type(wlstm_lstm) :: lstm
+        real(real32) :: weight(ni, 4 * nh), read32(ni, 4 * nh)
+        real(real64) :: read64(ni * 4 * nh)
+        integer, allocatable :: sizes(:)
+        character(len=:), allocatable :: path
+        path = trim(argument) // "/fortran.safetensors"
+        call lstm%create(ni, nh)
+        call lstm%save(path, prefix="encoder.")
+        call lstm%get_parameter("weight_ih_l0", weight)
+        call wlstm_tensor_shape(path, "encoder.weight_ih_l0", sizes)
+        call require(size(sizes) == 2 .and. all(sizes == [ni, 4 * nh]), "tensor_shape")
+        call wlstm_tensor_read(path, "encoder.weight_ih_l0", read32)
+        call require(all(abs(read32 - weight) <= 0), "tensor_read of real32")
+        call wlstm_tensor_read(path, "encoder.weight_ih_l0", read64)
+        call require(all(abs(reshape(read64, shape(weight)) - weight) <= 0), "tensor_read of real64")
+        call wlstm_tensor_read(path, "encoder.weight_ih_l0", read64(2:), stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "count: 140 elements")
+        call wlstm_tensor_shape(path, "weight_ih_l0", sizes, stat)
+        call require_refused(stat, WLSTM_ERROR_MISSING, "'encoder.weight_ih_l0'")
+        call execute_command_line("rm " // path)
     end subroutine
 
     subroutine test_errors()

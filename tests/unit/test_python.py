@@ -282,6 +282,22 @@ class Parameters(Base):
             self.assert_raises(OSError, "No such file", wavelstm.LSTM.load, path.with_name("none"))
             self.assert_raises(OSError, "", wavelstm.export, lstm, pathlib.Path(directory) / "no" / "m")
 
+    def test_read_tensor(self):
+        cell = wavelstm.LSTMCell(4, 3)
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "m.safetensors"
+            wavelstm.export(cell, path, "cell.")
+            for dtype in (None, "float32", np.float64):
+                read = wavelstm.read_tensor(path, "cell.weight_ih", dtype)
+                self.assertEqual(read.dtype, np.float32 if dtype is None else dtype)
+                np.testing.assert_equal(read, cell.weight_ih.astype(read.dtype))
+            self.assertEqual(wavelstm.read_tensor(str(path), "cell.bias_hh").shape, (12,))
+            self.assert_raises(ValueError, "'cell.weight_ih'", wavelstm.read_tensor, path, "weight_ih")
+            self.assert_raises(ValueError, "name: no null character", wavelstm.read_tensor, path, "cell.weight_ih\0")
+            self.assert_raises(ValueError, "dtype: float32 or float64", wavelstm.read_tensor, path, "cell.weight_ih", "int8")
+            self.assert_raises(NotImplementedError, "dtype", wavelstm.read_tensor, path, "cell.weight_ih", "torch.bfloat16")
+            self.assert_raises(OSError, "No such file", wavelstm.read_tensor, path.with_name("none"), "cell.weight_ih")
+
     def test_pickle_and_copy(self):
         lstm = wavelstm.LSTM(4, 3, 2, batch_first=True, dropout=0.25, dtype="float64")
         lstm.reset_parameters(7)
