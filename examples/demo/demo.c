@@ -47,14 +47,19 @@ static void result_free(result *r) {
     free(r->forecast);
 }
 
-/* nn.Linear: forecast [T, LEADS] = out [T, hidden] head^T + bias. */
-static void apply_head(const csv_table *head, size_t steps, result *r) {
-    size_t hidden = head->columns - 1;
+/* nn.Linear */
+typedef struct linear {
+    size_t hidden;
+    double *weight, *bias; /* [LEADS, hidden], [LEADS] */
+} linear;
+
+/* forecast [T, LEADS] = out [T, hidden] weight^T + bias */
+static void apply_head(const linear *head, size_t steps, result *r) {
+    size_t hidden = head->hidden;
     for (size_t t = 0; t < steps; t++) {
         for (size_t k = 0; k < LEADS; k++) {
-            const double *weight = head->values + k * head->columns;
-            double sum = weight[hidden];
-            for (size_t j = 0; j < hidden; j++) sum += weight[j] * (double)r->out[t * hidden + j];
+            double sum = head->bias[k];
+            for (size_t j = 0; j < hidden; j++) sum += head->weight[k * hidden + j] * (double)r->out[t * hidden + j];
             r->forecast[t * LEADS + k] = (float)sum;
         }
     }
@@ -193,7 +198,7 @@ static wlstm_lstm *load_model(const char *directory, wlstm_lstm_config *config) 
     char path[1024];
     join_path(path, directory, "model.safetensors");
     wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
-    options.prefix = "lstm."; /* the file holds the head too */
+    options.prefix = "lstm.";
     wlstm_lstm *lstm;
     check(wlstm_lstm_load(path, &options, &lstm));
     check(wlstm_lstm_get_config(lstm, config));
@@ -204,11 +209,23 @@ static wlstm_lstm *load_model(const char *directory, wlstm_lstm_config *config) 
     return lstm;
 }
 
+/* The head is in the same file. */
+static linear load_head(const char *directory, size_t hidden) {
+    char path[1024];
+    join_path(path, directory, "model.safetensors");
+    linear head = { hidden, allocate(LEADS * hidden, sizeof *head.weight), allocate(LEADS, sizeof *head.bias) };
+    check(wlstm_tensor_read(path, "head.weight", WLSTM_F64, head.weight, (int64_t)(LEADS * hidden), NULL, NULL));
+    check(wlstm_tensor_read(path, "head.bias", WLSTM_F64, head.bias, LEADS, NULL, NULL));
+    return head;
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) return fprintf(stderr, "usage: wlstm-demo DATA_DIR PLOT.svg\n"), 2;
     wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
     wlstm_lstm *lstm = load_model(argv[1], &config);
     size_t hidden = (size_t)config.hidden_size, layers = (size_t)config.num_layers;
+
+    linear head = load_head(argv[1], hidden);
 
     weather w;
     weather_read(argv[1], hidden, layers, &w);
@@ -218,7 +235,7 @@ int main(int argc, char **argv) {
     float *x = weather_features(&w);
     result sequence = allocate_result(&config, steps), streamed = allocate_result(&config, steps);
     check(wlstm_forward(lstm, (int64_t)steps, 1, NULL, x, NULL, NULL, sequence.out, sequence.h, sequence.c));
-    apply_head(&w.head, steps, &sequence);
+    apply_head(&head, steps, &sequence);
 
     /* One step at a time. */
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
@@ -226,7 +243,7 @@ int main(int argc, char **argv) {
     wlstm_plan *plan;
     check(wlstm_plan_create(lstm, &options, &plan));
     double step = time_step(plan, &config, x, steps, &streamed);
-    apply_head(&w.head, steps, &streamed);
+    apply_head(&head, steps, &streamed);
 
     printf("data    Seattle's weather by NOAA, %s to %s; %zu days of " HELD_BACK " held back\n", w.series.label[0],
            w.series.label[w.series.rows - 1], w.series.rows - w.held_back);
@@ -252,6 +269,8 @@ int main(int argc, char **argv) {
     result_free(&sequence);
     result_free(&streamed);
     free(x);
+    free(head.weight);
+    free(head.bias);
     weather_free(&w);
     return equal && plotted ? 0 : 1;
 }

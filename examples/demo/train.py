@@ -137,8 +137,6 @@ def main():
     np.savetxt(HERE / "features.csv", np.vstack([problem.coefficients, problem.std]).T,
                header="constant,cos1,sin1,cos2,sin2,std", **exact)
     exact["fmt"] = "%.9g"  # enough for a float to come back as itself
-    np.savetxt(HERE / "head.csv", torch.cat([model.head.weight, model.head.bias.unsqueeze(1)], dim=1).detach().numpy(),
-               header=",".join([f"weight{j}" for j in range(HIDDEN)] + ["bias"]), **exact)
     np.savetxt(HERE / "expected_forecast.csv", forecast[:, 0].numpy(), header="lead1,lead2,lead3", **exact)
     np.savetxt(HERE / "expected_state.csv", torch.stack([h_n[:, 0].flatten(), c_n[:, 0].flatten()], dim=1).numpy(),
                header="h_n,c_n", **exact)

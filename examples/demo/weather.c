@@ -52,7 +52,6 @@ void weather_read(const char *directory, size_t hidden, size_t layers, weather *
     *w = (weather){ 0 };
     read_series(directory, w);
     read_table(directory, "features.csv", 0, HARMONICS + 1, FEATURES, &w->features);
-    read_table(directory, "head.csv", 0, hidden + 1, LEADS, &w->head);
     read_table(directory, "expected_forecast.csv", 0, LEADS, w->steps, &w->expected_forecast);
     read_table(directory, "expected_state.csv", 0, 2, layers * hidden, &w->expected_state);
 }
@@ -60,7 +59,6 @@ void weather_read(const char *directory, size_t hidden, size_t layers, weather *
 void weather_free(weather *w) {
     csv_table_free(&w->series);
     csv_table_free(&w->features);
-    csv_table_free(&w->head);
     csv_table_free(&w->expected_forecast);
     csv_table_free(&w->expected_state);
 }

@@ -12,7 +12,6 @@ enum { FEATURES = 4, HARMONICS = 5, LEADS = 3, LEAD_IN = 30 };
 typedef struct weather {
     csv_table series;            /* temp_max, temp_min, log(1 + precipitation), wind a day */
     csv_table features;          /* a feature's five harmonics and standard deviation */
-    csv_table head;              /* [LEADS, hidden_size + 1]: nn.Linear's weight, then its bias */
     csv_table expected_forecast; /* [T, LEADS] by PyTorch */
     csv_table expected_state;    /* [layers * hidden_size, 2]: h_n, c_n by PyTorch */
     size_t held_back, start;     /* days: the first one to forecast; the first one that the model reads */
