@@ -97,9 +97,12 @@ typedef struct wlstm_lstm wlstm_lstm; /* nn.LSTM in eval mode */
 typedef struct wlstm_cell wlstm_cell; /* nn.LSTMCell */
 typedef struct wlstm_plan wlstm_plan; /* the chosen way to run one lstm */
 
-/* torch.nn.LSTM's arguments. Start from WLSTM_LSTM_CONFIG_INIT, which sets struct_size and PyTorch's defaults. */
+/* torch.nn.LSTM's arguments. Start from WLSTM_LSTM_CONFIG_INIT, which sets struct_size and PyTorch's defaults.
+ *
+ * Structs that begin with struct_size may grow at their end in later versions: a program of an older header has the defaults for
+ * what it does not know, one of a newer header than the library is refused. */
 typedef struct wlstm_lstm_config {
-    size_t struct_size;  /* sizeof(wlstm_lstm_config) of the program's header: another is refused */
+    size_t struct_size;  /* sizeof(wlstm_lstm_config) of the program's header */
     int64_t input_size;  /* I, at least 1 */
     int64_t hidden_size; /* H, at least 1 */
     int64_t num_layers;  /* L, at least 1 */
@@ -158,8 +161,8 @@ WLSTM_API wlstm_status wlstm_lstm_save(const wlstm_lstm *lstm, const char *path,
 /* Frees an lstm; plans made by wlstm_plan_create stay usable. NULL is allowed. Not thread-safe. */
 WLSTM_API void wlstm_lstm_free(wlstm_lstm *lstm);
 
-/* Fills *config, whose struct_size the caller has set. For a stack of unlike cells hidden_size is the last layer's.
- * Errors: INVALID_ARGUMENT (NULL, another struct_size). Thread-safe. */
+/* Fills *config, whose struct_size the caller has set, and no more of it than that. For a stack of unlike cells hidden_size is the last layer's.
+ * Errors: INVALID_ARGUMENT (NULL, a struct_size of no header). Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_get_config(const wlstm_lstm *lstm, wlstm_lstm_config *config);
 
 /* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)); the same seed gives the same numbers everywhere. Plans made before keep

@@ -2,18 +2,20 @@
  * length 1 whose out is h_out. */
 #include "module.h"
 #include "status.h"
+#include "struct_size.h"
 #include <inttypes.h>
 
 wlstm_status wlstm_cell_create(const wlstm_cell_config *config, wlstm_cell **cell) {
     if (!cell) return wli_null_argument("cell");
     *cell = NULL;
-    wlstm_status status = wli_check_config(config ? &config->struct_size : NULL, sizeof *config);
+    wlstm_cell_config own = WLSTM_CELL_CONFIG_INIT;
+    wlstm_status status = wli_struct_read(&wli_cell_config_kind, config, &own);
     if (status != WLSTM_OK) return status;
-    wli_model_spec spec = { .dtype = config->dtype,
+    wli_model_spec spec = { .dtype = own.dtype,
                             .num_layers = 1,
-                            .input_size = config->input_size,
-                            .hidden_size = config->hidden_size,
-                            .bias = config->bias != 0,
+                            .input_size = own.input_size,
+                            .hidden_size = own.hidden_size,
+                            .bias = own.bias != 0,
                             .is_cell = true };
     wli_module *module;
     status = wli_module_create(&spec, &module);
@@ -39,12 +41,10 @@ void wlstm_cell_free(wlstm_cell *cell) {
 
 wlstm_status wlstm_cell_get_config(const wlstm_cell *cell, wlstm_cell_config *config) {
     if (!cell) return wli_null_argument("cell");
-    wlstm_status status = wli_check_config(config ? &config->struct_size : NULL, sizeof *config);
-    if (status != WLSTM_OK) return status;
     const wli_model *model = cell->module.model;
-    *config = (wlstm_cell_config){ sizeof *config, model->cells[0].input_size, model->cells[0].hidden_size, model->bias,
-                                   model->dtype };
-    return WLSTM_OK;
+    const wlstm_cell_config own = { sizeof own, model->cells[0].input_size, model->cells[0].hidden_size, model->bias,
+                                    model->dtype };
+    return wli_struct_write(&wli_cell_config_kind, &own, config);
 }
 
 wlstm_status wlstm_cell_reset_parameters(wlstm_cell *cell, uint64_t seed) {

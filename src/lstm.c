@@ -2,23 +2,25 @@
 #include "allocator.h"
 #include "module.h"
 #include "status.h"
+#include "struct_size.h"
 #include <inttypes.h>
 #include <string.h>
 
 wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_lstm **lstm) {
     if (!lstm) return wli_null_argument("lstm");
     *lstm = NULL;
-    wlstm_status status = wli_check_config(config ? &config->struct_size : NULL, sizeof *config);
+    wlstm_lstm_config own = WLSTM_LSTM_CONFIG_INIT;
+    wlstm_status status = wli_struct_read(&wli_lstm_config_kind, config, &own);
     if (status != WLSTM_OK) return status;
-    wli_model_spec spec = { .dtype = config->dtype,
-                            .num_layers = config->num_layers,
-                            .input_size = config->input_size,
-                            .hidden_size = config->hidden_size,
-                            .proj_size = config->proj_size,
-                            .dropout = config->dropout,
-                            .bias = config->bias != 0,
-                            .bidirectional = config->bidirectional != 0,
-                            .batch_first = config->batch_first != 0 };
+    wli_model_spec spec = { .dtype = own.dtype,
+                            .num_layers = own.num_layers,
+                            .input_size = own.input_size,
+                            .hidden_size = own.hidden_size,
+                            .proj_size = own.proj_size,
+                            .dropout = own.dropout,
+                            .bias = own.bias != 0,
+                            .bidirectional = own.bidirectional != 0,
+                            .batch_first = own.batch_first != 0 };
     wli_module *module;
     status = wli_module_create(&spec, &module);
     *lstm = (wlstm_lstm *)module;
@@ -97,21 +99,19 @@ void wlstm_lstm_free(wlstm_lstm *lstm) {
 
 wlstm_status wlstm_lstm_get_config(const wlstm_lstm *lstm, wlstm_lstm_config *config) {
     if (!lstm) return wli_null_argument("lstm");
-    wlstm_status status = wli_check_config(config ? &config->struct_size : NULL, sizeof *config);
-    if (status != WLSTM_OK) return status;
     const wli_model *model = lstm->module.model;
     const wli_cell_weights *last = wli_model_cell(model, model->num_layers - 1, 0);
-    *config = (wlstm_lstm_config){ sizeof *config,
-                                   model->cells[0].input_size,
-                                   last->hidden_size,
-                                   model->num_layers,
-                                   last->proj_size,
-                                   model->dropout,
-                                   model->bias,
-                                   model->batch_first,
-                                   model->num_directions == 2,
-                                   model->dtype };
-    return WLSTM_OK;
+    const wlstm_lstm_config own = { sizeof own,
+                                    model->cells[0].input_size,
+                                    last->hidden_size,
+                                    model->num_layers,
+                                    last->proj_size,
+                                    model->dropout,
+                                    model->bias,
+                                    model->batch_first,
+                                    model->num_directions == 2,
+                                    model->dtype };
+    return wli_struct_write(&wli_lstm_config_kind, &own, config);
 }
 
 wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed) {
@@ -147,6 +147,7 @@ wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *optio
     if (!plan) return wli_null_argument("plan");
     *plan = NULL;
     if (!lstm) return wli_null_argument("lstm");
-    if (!options) return wli_null_argument("options");
-    return wli_plan_make(lstm->module.model, options, plan);
+    wlstm_plan_options own = WLSTM_PLAN_OPTIONS_INIT;
+    const wlstm_status status = wli_struct_read(&wli_plan_options_kind, options, &own);
+    return status == WLSTM_OK ? wli_plan_make(lstm->module.model, &own, plan) : status;
 }

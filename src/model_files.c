@@ -6,6 +6,7 @@
 #include "missing_tensor.h"
 #include "model.h"
 #include "status.h"
+#include "struct_size.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,17 +168,14 @@ static wlstm_status read_model(source *from, const wlstm_load_options *options, 
 }
 
 wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model) {
-    const wlstm_load_options defaults = WLSTM_LOAD_OPTIONS_INIT;
+    wlstm_load_options own = WLSTM_LOAD_OPTIONS_INIT;
     *model = NULL;
     if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file's name expected, got NULL");
-    if (!options) options = &defaults;
-    if (options->struct_size != sizeof *options)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "options->struct_size: %zu expected (WLSTM_LOAD_OPTIONS_INIT), got %zu", sizeof *options,
-                        options->struct_size);
-    source from = { .path = path, .prefix = options->prefix ? options->prefix : "" };
-    wlstm_status status = wli_safetensors_open(path, &from.file);
-    if (status == WLSTM_OK) status = read_model(&from, options, as_cell, model);
+    wlstm_status status = options ? wli_struct_read(&wli_load_options_kind, options, &own) : WLSTM_OK;
+    if (status != WLSTM_OK) return status;
+    source from = { .path = path, .prefix = own.prefix ? own.prefix : "" };
+    status = wli_safetensors_open(path, &from.file);
+    if (status == WLSTM_OK) status = read_model(&from, &own, as_cell, model);
     wli_safetensors_close(from.file);
     return status;
 }

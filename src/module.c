@@ -7,15 +7,6 @@ wlstm_status wli_null_argument(const char *name) {
     return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", name);
 }
 
-wlstm_status wli_check_config(const size_t *struct_size, size_t expected) {
-    if (!struct_size) return wli_null_argument("config");
-    if (*struct_size != expected)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "config->struct_size: %zu expected (the header's _CONFIG_INIT), got %zu", expected,
-                        *struct_size);
-    return WLSTM_OK;
-}
-
 wlstm_status wli_module_wrap(wli_model *model, wli_module **module) {
     *module = wli_calloc(sizeof **module);
     if (!*module) {

@@ -25,9 +25,6 @@ struct wlstm_cell {
 
 wlstm_status wli_null_argument(const char *name);
 
-/* struct_size points to the first member of a config of `expected` bytes, or is NULL where the caller gave no config. */
-wlstm_status wli_check_config(const size_t *struct_size, size_t expected);
-
 /* A module over the model, whose reference it takes over even on failure; NULL on failure. A public handle is a pointer to its
  * module, cast. */
 wlstm_status wli_module_wrap(wli_model *model, wli_module **module);

@@ -26,10 +26,6 @@ struct wlstm_plan {
 };
 
 static wlstm_status check_options(const wlstm_plan_options *options) {
-    if (options->struct_size != sizeof *options)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "options->struct_size: %zu expected (WLSTM_PLAN_OPTIONS_INIT), got %zu", sizeof *options,
-                        options->struct_size);
     if (options->max_seq_len < 1 || options->max_batch < 1)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
                         options->max_seq_len < 1 ? "max_seq_len" : "max_batch",

@@ -1,0 +1,392 @@
+/* wavelstm: PyTorch's nn.LSTM and nn.LSTMCell on CPUs.
+ *
+ * A complete program (see README.md for the CMake lines):
+ *
+ *     #include <stdio.h>
+ *     #include <wavelstm.h>
+ *
+ *     int main(void) {
+ *         static float x[10 * 3 * 100], out[10 * 3 * 20];          // [seq_len, batch, input_size], [seq_len, batch, hidden_size]
+ *         wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+ *         config.input_size = 100, config.hidden_size = 20, config.num_layers = 4;
+ *         wlstm_lstm *lstm;
+ *         if (wlstm_lstm_create(&config, &lstm) != WLSTM_OK ||      // or wlstm_lstm_load("model.safetensors", NULL, &lstm)
+ *             wlstm_forward(lstm, 10, 3, NULL, x, NULL, NULL, out, NULL, NULL) != WLSTM_OK)
+ *             return fprintf(stderr, "%s\n", wlstm_last_error()), 1;
+ *         printf("h of the last layer, last time, first row: %g\n", out[9 * 3 * 20]);
+ *         wlstm_lstm_free(lstm);
+ *     }
+ *
+ * Reading order: 1 errors, 2 nn.LSTM, 3 nn.LSTMCell, 4 plans, 5 the plan cache, 6 the library.
+ *
+ * Notation. T seq_len, B batch, I input_size, H hidden_size, L num_layers, D 2 if bidirectional else 1, P proj_size,
+ * R = P if P > 0 else H (the width of h). Arrays are dense, row-major (C order), of the module's dtype, aligned to
+ * their element at least. Sizes count elements. Unbatched data is batch 1: the memory is the same.
+ *
+ * The maths, PyTorch's (torch.nn.LSTM and torch.nn.LSTMCell, PyTorch 2.13 documentation), gates in the order i, f, g, o:
+ *     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi)        c' = f * c + i * g
+ *     f = sigmoid(W_if x + b_if + W_hf h + b_hf)        h' = o * tanh(c')
+ *     g =    tanh(W_ig x + b_ig + W_hg h + b_hg)        with projection: h' = W_hr (o * tanh(c'))
+ *     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
+ * Layer l > 0 reads layer l-1's h of both directions, D*R wide.
+ *
+ * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only read the
+ * same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info, get_parameter
+ * and create_from_cells: any number of threads may do so at once. set_parameter, reset_parameters and free need the lstm or
+ * cell to themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
+ * plans of one lstm share its parameters and packed weights and never write to them: they may run, and be freed, at once with
+ * each other and with whatever is done to the lstm.
+ */
+#ifndef WAVELSTM_H
+#define WAVELSTM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The version of this header; that of the library is wlstm_version(). */
+#define WLSTM_VERSION_MAJOR 0
+#define WLSTM_VERSION_MINOR 1
+#define WLSTM_VERSION_PATCH 0
+#define WLSTM_VERSION_STRING "0.1.0"
+
+#if defined(_WIN32)
+#define WLSTM_API
+#elif defined(__GNUC__)
+#define WLSTM_API __attribute__((visibility("default")))
+#else
+#define WLSTM_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------ 1. errors */
+
+/* Every function that can fail returns one of these; 0 is success. On failure each out-parameter that is a handle is
+ * NULL, and arrays for results hold nothing of use. */
+typedef enum wlstm_status {
+    WLSTM_OK = 0,                     /* success */
+    WLSTM_ERROR_INVALID_ARGUMENT = 1, /* an argument is NULL, negative, out of range or does not fit the others */
+    WLSTM_ERROR_OUT_OF_MEMORY = 2,    /* the allocator had no more */
+    WLSTM_ERROR_FILE = 3,             /* the system refused: not there, not readable, disk full */
+    WLSTM_ERROR_FORMAT = 4,           /* the file breaks a rule of its format */
+    WLSTM_ERROR_MISSING = 5,          /* a parameter or tensor of that name is not there */
+    WLSTM_ERROR_UNSUPPORTED = 6,      /* valid, and not built yet or not built in */
+    WLSTM_ERROR_BACKEND = 7           /* oneDNN reported a failure */
+} wlstm_status;
+
+/* A static English phrase for a status, never NULL. Thread-safe. */
+WLSTM_API const char *wlstm_status_string(wlstm_status status);
+
+/* The last failure on the calling thread in one sentence: which argument, what was expected, what came
+ * ("seq_len: at least 1 expected, got 0"). "" before the first. Valid until the thread's next failing call.
+ * Thread-safe: each thread has its own. */
+WLSTM_API const char *wlstm_last_error(void);
+
+/* ---------------------------------------------------------------------------------------------------- 2. nn.LSTM */
+
+/* The type of the parameters, of x, h, c and out. */
+typedef enum wlstm_dtype {
+    WLSTM_F32 = 0, /* float */
+    WLSTM_F64 = 1, /* double */
+    WLSTM_BF16 = 2 /* reserved: every use fails with WLSTM_ERROR_UNSUPPORTED in this version */
+} wlstm_dtype;
+
+typedef struct wlstm_lstm wlstm_lstm; /* nn.LSTM in eval mode */
+typedef struct wlstm_cell wlstm_cell; /* nn.LSTMCell */
+typedef struct wlstm_plan wlstm_plan; /* the chosen way to run one lstm */
+
+/* torch.nn.LSTM's arguments. Start from WLSTM_LSTM_CONFIG_INIT, which sets struct_size and PyTorch's defaults. */
+typedef struct wlstm_lstm_config {
+    size_t struct_size;  /* sizeof(wlstm_lstm_config) of the program's header: another is refused */
+    int64_t input_size;  /* I, at least 1 */
+    int64_t hidden_size; /* H, at least 1 */
+    int64_t num_layers;  /* L, at least 1 */
+    int64_t proj_size;   /* P, 0 (none) or less than hidden_size */
+    double dropout;      /* 0 to 1; acts in training only, so forward ignores it */
+    int bias;            /* 0: no b_ih, b_hh */
+    int batch_first;     /* 1: x and out are [B, T, .] ; h and c stay [., B, .] */
+    int bidirectional;   /* 1: D = 2 */
+    wlstm_dtype dtype;   /* of the parameters, x, h, c and out */
+} wlstm_lstm_config;
+#define WLSTM_LSTM_CONFIG_INIT                                                                                         \
+    { sizeof(wlstm_lstm_config), 0, 0, 1, 0, 0.0, 1, 0, 0, WLSTM_F32 }
+
+/* How a model file is read. Start from WLSTM_LOAD_OPTIONS_INIT. */
+typedef struct wlstm_load_options {
+    size_t struct_size; /* sizeof(wlstm_load_options) */
+    const char *prefix; /* put before every tensor's name, as in "encoder.lstm."; NULL is none */
+    int batch_first;    /* not recorded in a state_dict, so said here (nn.LSTM only) */
+    int convert; /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype; 0: F64 is run as f64, all else as f32 */
+    wlstm_dtype dtype; /* used if convert is 1 */
+} wlstm_load_options;
+#define WLSTM_LOAD_OPTIONS_INIT                                                                                        \
+    { sizeof(wlstm_load_options), NULL, 0, 0, WLSTM_F32 }
+
+/* A new lstm, its parameters drawn from U(-1/sqrt(H), 1/sqrt(H)) with seed 0 (PyTorch's distribution, not its stream).
+ * The caller frees it. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED. Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_lstm **lstm);
+
+/* The lstm saved by safetensors.torch.save_file(module.state_dict(), path). Layers, directions, sizes, projection and
+ * bias are read from the tensors' names and shapes; tensors without the prefix are left alone. A file that holds an
+ * nn.LSTMCell loads as an lstm of one layer. NULL options are the defaults. The file is read whole and closed; it is a regular
+ * file whose header, of all its tensors, is in order, of at most 16 MiB and with at most 8 dimensions a tensor.
+ * Errors: FILE, FORMAT, MISSING (names the tensor), UNSUPPORTED, OUT_OF_MEMORY, INVALID_ARGUMENT. Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
+
+/* One lstm that runs `count` cells bottom-up at each step: cell k reads cell k-1's h. The cells' hidden sizes may
+ * differ: then h_0, c_0, h_n, c_n are the layers' [B, H_l] blocks one after another. Copies the parameters and
+ * only reads the cells. Errors: INVALID_ARGUMENT (a NULL cell, count below 1, input_size not the hidden_size below, mixed
+ * dtypes, bias in some only), OUT_OF_MEMORY. Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_create_from_cells(const wlstm_cell *const *cells, int64_t count, wlstm_lstm **lstm);
+
+/* Writes the parameters to a safetensors file (F32 or F64) as PyTorch's state_dict would name them; NULL prefix is "".
+ * The file appears whole or not at all. Errors: FILE, INVALID_ARGUMENT (NULL, a prefix that is not UTF-8), OUT_OF_MEMORY.
+ * Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_save(const wlstm_lstm *lstm, const char *path, const char *prefix);
+
+/* Frees an lstm; plans made by wlstm_plan_create stay usable. NULL is allowed. Not thread-safe. */
+WLSTM_API void wlstm_lstm_free(wlstm_lstm *lstm);
+
+/* Fills *config, whose struct_size the caller has set. For a stack of unlike cells hidden_size is the last layer's.
+ * Errors: INVALID_ARGUMENT (NULL, another struct_size). Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_get_config(const wlstm_lstm *lstm, wlstm_lstm_config *config);
+
+/* Draws every parameter from U(-1/sqrt(H), 1/sqrt(H)); the same seed gives the same numbers everywhere. Plans made before keep
+ * the parameters they were made with. Errors: INVALID_ARGUMENT (NULL), OUT_OF_MEMORY (such a plan shares the parameters, and
+ * there is no room for new ones: the old ones stay). Not thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed);
+
+/* Parameters in PyTorch's order: weight_ih_l0 [4H, I], weight_hh_l0 [4H, R], bias_ih_l0 [4H], bias_hh_l0 [4H],
+ * weight_hr_l0 [P, H], then *_l0_reverse, then layer 1. 0 for a NULL lstm. Thread-safe. */
+WLSTM_API int64_t wlstm_lstm_num_parameters(const wlstm_lstm *lstm);
+
+/* Name and shape of parameter `index`. *name lives until the parameters next change (wlstm_lstm_set_parameter,
+ * wlstm_lstm_reset_parameters) or the lstm is freed; shape[1] is 1 for a bias, whose *ndim is 1.
+ * Errors: INVALID_ARGUMENT (NULL, an index that is not below wlstm_lstm_num_parameters). Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_parameter_info(const wlstm_lstm *lstm, int64_t index, const char **name, int *ndim,
+                                                 int64_t shape[2]);
+
+/* Copies `count` elements of the lstm's dtype into the parameter; count must be its size. Plans made before keep the
+ * parameters they were made with. On failure nothing changes. Errors: MISSING (no such name), INVALID_ARGUMENT (NULL, another
+ * count), OUT_OF_MEMORY (as wlstm_lstm_reset_parameters). Not thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_set_parameter(wlstm_lstm *lstm, const char *name, const void *values, int64_t count);
+
+/* Copies the parameter out. Errors: MISSING, INVALID_ARGUMENT, as wlstm_lstm_set_parameter. Thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const char *name, void *values, int64_t count);
+
+/* out, (h_n, c_n) = lstm(x, (h_0, c_0)).
+ *
+ *     x     [T, B, I]     ([B, T, I] if batch_first)
+ *     h_0   [D*L, B, R]   NULL is zeros
+ *     c_0   [D*L, B, H]   NULL is zeros
+ *     out   [T, B, D*R]   the last layer's h at all times, forward direction first ([B, T, D*R] if batch_first)
+ *     h_n   [D*L, B, R]   NULL is not wanted; may be h_0
+ *     c_n   [D*L, B, H]   NULL is not wanted; may be c_0
+ *     lengths [B]         NULL: every row is T long. Else 1 to T steps each, in any order, as a PackedSequence with
+ *                         enforce_sorted=False: out is zero past a row's end, h_n and c_n are those at its own last
+ *                         step, the reverse direction starts there.
+ *
+ * T is at least 1; B may be 0, which gives empty results; T*B is at most 2^40. No two arrays may overlap, except h_n with h_0,
+ * c_n with c_0 and, for one layer and direction, out with h_0, each only when they begin at the same address. NaN and infinity
+ * in a row stay in that row.
+ *
+ * The first call for a (T, B) makes a plan and keeps it with the lstm, later ones that fit it allocate nothing;
+ * wlstm_plan_execute avoids even the look-up. A call that fits none of the kept plans makes one in the place of one of them. The
+ * lstm keeps up to 64 plans (one a thread that was inside at once; a call beside 64 others makes its own and frees it) until its
+ * parameters change or it is freed; for a plan's memory see wlstm_plan_create. Thread-safe: concurrent calls use a plan each.
+ * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: T*B*(8*H*(I+R) + 2*H*P) operations a layer and direction. */
+WLSTM_API wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, const int64_t *lengths,
+                                     const void *x, const void *h_0, const void *c_0, void *out, void *h_n, void *c_n);
+
+/* ------------------------------------------------------------------------------------------------ 3. nn.LSTMCell */
+
+/* torch.nn.LSTMCell's arguments. Start from WLSTM_CELL_CONFIG_INIT. */
+typedef struct wlstm_cell_config {
+    size_t struct_size;  /* sizeof(wlstm_cell_config) */
+    int64_t input_size;  /* I, at least 1 */
+    int64_t hidden_size; /* H, at least 1 */
+    int bias;            /* 0: no b_ih, b_hh */
+    wlstm_dtype dtype;   /* of the parameters, x, h and c */
+} wlstm_cell_config;
+#define WLSTM_CELL_CONFIG_INIT                                                                                         \
+    { sizeof(wlstm_cell_config), 0, 0, 1, WLSTM_F32 }
+
+/* As their wlstm_lstm_ namesakes, errors and threads too (an nn.LSTM's file is MISSING weight_ih); the parameters are
+ * weight_ih [4H, I], weight_hh [4H, H], bias_ih [4H], bias_hh [4H]. */
+WLSTM_API wlstm_status wlstm_cell_create(const wlstm_cell_config *config, wlstm_cell **cell);
+WLSTM_API wlstm_status wlstm_cell_load(const char *path, const wlstm_load_options *options, wlstm_cell **cell);
+WLSTM_API wlstm_status wlstm_cell_save(const wlstm_cell *cell, const char *path, const char *prefix);
+WLSTM_API void wlstm_cell_free(wlstm_cell *cell);
+WLSTM_API wlstm_status wlstm_cell_get_config(const wlstm_cell *cell, wlstm_cell_config *config);
+WLSTM_API wlstm_status wlstm_cell_reset_parameters(wlstm_cell *cell, uint64_t seed);
+WLSTM_API int64_t wlstm_cell_num_parameters(const wlstm_cell *cell);
+WLSTM_API wlstm_status wlstm_cell_parameter_info(const wlstm_cell *cell, int64_t index, const char **name, int *ndim,
+                                                 int64_t shape[2]);
+WLSTM_API wlstm_status wlstm_cell_set_parameter(wlstm_cell *cell, const char *name, const void *values, int64_t count);
+WLSTM_API wlstm_status wlstm_cell_get_parameter(const wlstm_cell *cell, const char *name, void *values, int64_t count);
+
+/* h_out, c_out = cell(x, (h, c)): one step; the caller iterates over time.
+ *
+ *     x      [B, I]
+ *     h, c   [B, H]   NULL is zeros
+ *     h_out  [B, H]   may be h
+ *     c_out  [B, H]   may be c
+ *
+ * B is 0 to 2^40. No two arrays may overlap, except h_out with h and c_out with c, each only when they begin at the same
+ * address. After the first call with the largest batch (on each of the threads that run at once) no call allocates: plans are
+ * kept as by wlstm_forward. Thread-safe. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: 8*B*H*(I+H) operations. */
+WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const void *x, const void *h, const void *c,
+                                          void *h_out, void *c_out);
+
+/* ------------------------------------------------------------------------------------------------------ 4. plans */
+
+/* Who computes. AUTO takes the fastest that covers the lstm: NATIVE, unless measuring (now or in the plan cache) found ONEDNN
+ * faster for a part of the work; a plan's description says which it was. */
+typedef enum wlstm_backend {
+    WLSTM_BACKEND_AUTO = 0,
+    WLSTM_BACKEND_REFERENCE = 1, /* the equations in scalar C: the oracle and the fallback */
+    WLSTM_BACKEND_ONEDNN = 2,    /* gate GEMMs by oneDNN primitives; f32, not deterministic, where built in */
+    WLSTM_BACKEND_NATIVE = 3     /* this library's fused kernels */
+} wlstm_backend;
+
+/* How much time choosing may take, FFTW's ladder. The plan cache keeps nothing where it is off, a backend is named, deterministic is
+ * set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
+typedef enum wlstm_effort {
+    WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
+    WLSTM_EFFORT_ESTIMATE =
+        1, /* what the plan cache holds for the problem or a like one, else a cost model: microseconds */
+    WLSTM_EFFORT_MEASURE =
+        2, /* what the plan cache holds for the problem, else search by measuring, and keep it there */
+    WLSTM_EFFORT_PATIENT = 3 /* as MEASURE, longer and wider; passes over what MEASURE found */
+} wlstm_effort;
+
+/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field but deterministic,
+ * which may be any int, is checked, those not used too. */
+typedef struct wlstm_plan_options {
+    size_t struct_size;  /* sizeof(wlstm_plan_options) */
+    int64_t max_seq_len; /* the largest T it will execute, at least 1 */
+    int64_t max_batch;   /* the largest B it will execute, at least 1 */
+    int num_threads; /* 0: WLSTM_NUM_THREADS, else OpenMP's default; at most the cores that the process may use count */
+    wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
+    wlstm_effort effort;   /* how much time choosing may take */
+    double time_limit;     /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
+    int deterministic;     /* 1: the same bits for every thread count, effort and batch neighbour on one ISA */
+} wlstm_plan_options;
+#define WLSTM_PLAN_OPTIONS_INIT                                                                                        \
+    { sizeof(wlstm_plan_options), 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0.0, 0 }
+
+/* A plan for one lstm: packed weights (shared with the lstm's other plans), primitives, schedule, scratch. It keeps what
+ * it needs of the lstm, which may be freed first. The caller frees the plan. max_seq_len * max_batch is at most 2^40.
+ * Cost: one pass over the weights for the first plan of a kind, microseconds more for the next; with effort MEASURE or PATIENT a
+ * search on all the plan's threads, one at a time in a process, and while it lasts a copy of the parameters and several packings
+ * of them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the
+ * packed weights, and scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of
+ * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch * 2R elements (REFERENCE: some for every
+ * stack). Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe.
+ * */
+WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
+
+/* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it
+ * computes, and the OpenMP runtime for a wavefront's tasks, have small allocations of their own), takes no lock,
+ * prints nothing. One thread at a time. It may be called anywhere: inside a parallel region or a task, and in the child of
+ * a process that had threads when it forked, it runs on the calling thread alone, with the same result. OpenMP's settings are
+ * afterwards what they were. Errors: INVALID_ARGUMENT, BACKEND. */
+WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
+                                          const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
+                                          void *c_n);
+
+/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned"; the end
+ * is missing where a cost model chose, and names the problem where a like one was tuned. Lives as long
+ * as the plan; "" for NULL. Thread-safe. */
+WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
+
+/* Bytes of the packed weights (shared) and of this plan's own scratch; either pointer may be NULL.
+ * Errors: INVALID_ARGUMENT (a NULL plan). Thread-safe. */
+WLSTM_API wlstm_status wlstm_plan_memory(const wlstm_plan *plan, size_t *weight_bytes, size_t *scratch_bytes);
+
+/* Frees a plan; the packed weights go with the last who shares them. NULL is allowed. Not while the plan executes; beside
+ * anything else thread-safe. */
+WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
+
+/* --------------------------------------------------------------------------------------------- 5. the plan cache */
+
+/* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of
+ * the same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes
+ * how fast results come, and their last bits where it chose oneDNN or vectors that round in another way (never in a deterministic plan).
+ *
+ * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library
+ * and of oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of
+ * the system's, which an administrator may fill (sysconfdir/wavelstm, /usr/local/etc/wavelstm by default) and which the user's
+ * goes before. A file that is not in order is passed over as a whole. Nothing here is needed to run: caches are for home
+ * directories that many processes share, so they are read without a lock, replaced whole, and written under a lock that is never
+ * waited for. */
+
+/* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
+ * but for OUT_OF_MEMORY, where some of it may be there.
+ * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
+ * NULL where caching is off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
+WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
+
+/* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part
+ * of what it knows over that of another one. Makes the directory. The file appears whole or not at all. A plan of effort MEASURE
+ * or PATIENT that searched has tried this itself. Errors: FILE (no directory, not writable, disk full, or another process is
+ * writing: try again), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_save(const char *directory);
+
+/* Writes all that the process knows to one file, for machines of the same kind. Errors: FILE, INVALID_ARGUMENT (NULL),
+ * OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_export(const char *path);
+
+/* Reads such a file over what the process knows; wlstm_plan_cache_save keeps it. On failure nothing changes, but for
+ * OUT_OF_MEMORY, where some of it may be there. Errors: FILE, FORMAT (not in order, for another machine), INVALID_ARGUMENT (NULL),
+ * OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
+
+/* Takes one problem ("t10b3i100h20l4", every thread count of it) or everything (NULL) out of what the process knows and out of
+ * the user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
+
+/* ------------------------------------------------------------------------------------------------ 6. the library */
+
+/* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
+ * the default. A value that is not understood counts as not set.
+ *
+ *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not
+ *                        understood, a plan cache that is not in order and a search that failed at 1; what a search
+ *                        measures and a plan cache that cannot be read at 2; 3 is 2
+ *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
+ *                        the machine's widest
+ *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
+ *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
+ *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward
+ *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT, and of wlstm_forward
+ *     WLSTM_CACHE        the directory of the user's plan cache, or off: plans use none, and only a directory or file that a call
+ *                        names is read or written; default:
+ *                        XDG_CACHE_HOME/wavelstm if that is an absolute path, else HOME/.cache/wavelstm */
+
+/* "0.1.0" of the library that runs, which may be newer than the header's WLSTM_VERSION_STRING. Static.
+ * Thread-safe. */
+WLSTM_API const char *wlstm_version(void);
+
+/* Version, instruction set in use and oneDNN's version in one line, for bug reports. Static. Thread-safe. */
+WLSTM_API const char *wlstm_build_info(void);
+
+/* The two functions of wlstm_set_allocator. */
+typedef void *(*wlstm_allocate_function)(size_t bytes, void *context);
+typedef void (*wlstm_deallocate_function)(void *memory, void *context);
+
+/* Where the library gets memory from here on: allocate returns malloc-like memory (aligned for any type) or NULL. Set it
+ * once, before anything else is called; two NULLs restore malloc and free. Both functions are called by every thread that uses
+ * the library, at once. oneDNN's, the JSON parser's and the plan cache's own small allocations at creation and loading do not
+ * pass through it. Errors: INVALID_ARGUMENT (only one of the two NULL, or memory from the former allocator still in use). Not
+ * thread-safe: no other call of the library may run. */
+WLSTM_API wlstm_status wlstm_set_allocator(wlstm_allocate_function allocate, wlstm_deallocate_function deallocate,
+                                           void *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
