@@ -205,7 +205,9 @@ WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const ch
  * in a row stay in that row.
  *
  * The first call for a (T, B) makes a plan and keeps it with the lstm, later ones that fit it allocate nothing;
- * wlstm_plan_execute avoids even the look-up. A call that fits none of the kept plans makes one in the place of one of them. The
+ * wlstm_plan_execute avoids even the look-up. A plan fits calls at the thread count that it was made for: WLSTM_NUM_THREADS, else
+ * OpenMP's on the calling thread (omp_set_num_threads), asked at every call; inside a parallel region any will do. A call that fits
+ * none of the kept plans makes one in the place of one that is too small, or beside those of a few other thread counts. The
  * lstm keeps up to 64 plans (one a thread that was inside at once; a call beside 64 others makes its own and frees it) until its
  * parameters change or it is freed; for a plan's memory see wlstm_plan_create. Thread-safe: concurrent calls use a plan each.
  * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: T*B*(8*H*(I+R) + 2*H*P) operations a layer and direction. */
@@ -247,8 +249,9 @@ WLSTM_API wlstm_status wlstm_cell_get_parameter(const wlstm_cell *cell, const ch
  *     c_out  [B, H]   may be c
  *
  * B is 0 to 2^40. No two arrays may overlap, except h_out with h and c_out with c, each only when they begin at the same
- * address. After the first call with the largest batch (on each of the threads that run at once) no call allocates: plans are
- * kept as by wlstm_forward. Thread-safe. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND. Cost: 8*B*H*(I+H) operations. */
+ * address. After the first call with the largest batch (on each of the threads that run at once, for each thread count) no call
+ * allocates: plans are kept as by wlstm_forward. Thread-safe. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND.
+ * Cost: 8*B*H*(I+H) operations. */
 WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const void *x, const void *h, const void *c,
                                           void *h_out, void *c_out);
 

@@ -1,8 +1,8 @@
 #include "tune_arguments.h"
 
 #include "call.h"
-#include "environment.h"
 #include "io/number.h"
+#include "plan/plan.h"
 #include <getopt.h>
 #include <inttypes.h>
 #include <omp.h>
@@ -153,8 +153,7 @@ static int check_arguments(tune_arguments *given) {
     if (!given->model && (given->num_batches || given->num_seq_lens || given->prefix))
         return wrong_usage("--batch, --seq, --prefix", "--model with them", "");
     if (given->num_threads == 0) {
-        const int set = wli_environment_get()->num_threads;
-        const int wanted = set ? set : omp_get_max_threads();
+        const int wanted = wli_default_threads();
         given->threads[given->num_threads++] = wanted < omp_get_num_procs() ? wanted : omp_get_num_procs();
     }
     /* A plan takes no more threads than there are cores: nobody would look up what was tuned for more. */

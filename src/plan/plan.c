@@ -15,6 +15,7 @@
 struct wlstm_plan {
     wli_model *model;
     int64_t max_seq_len, max_batch;
+    int threads; /* that it was made for, before the cores and the choice */
     wli_choice choice;
     wlstm_backend backend;
     void *reference_workspace; /* REFERENCE only */
@@ -209,6 +210,11 @@ static wlstm_status make_by_reference(wli_model *model, const wli_setting *setti
     return status;
 }
 
+int wli_default_threads(void) {
+    const int set = wli_environment_get()->num_threads;
+    return set ? set : omp_get_max_threads();
+}
+
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan) {
     wli_setting setting = { .model = model, .seq_len = options->max_seq_len, .batch = options->max_batch };
     *plan = NULL;
@@ -216,15 +222,15 @@ wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, 
     if (status == WLSTM_OK) status = choose_backend(model, options, &setting.backend);
     if (status != WLSTM_OK) return status;
     setting.deterministic = options->deterministic;
-    setting.threads = options->num_threads                 ? options->num_threads
-                      : wli_environment_get()->num_threads ? wli_environment_get()->num_threads
-                                                           : omp_get_max_threads();
+    const int threads = options->num_threads ? options->num_threads : wli_default_threads();
     /* More than the cores that this process may use would wait for each other. */
-    if (setting.threads > omp_get_num_procs()) setting.threads = omp_get_num_procs();
+    setting.threads = threads < omp_get_num_procs() ? threads : omp_get_num_procs();
     status = setting.backend == WLSTM_BACKEND_REFERENCE ? make_by_reference(model, &setting, plan)
                                                         : make_decided(model, &setting, options, plan);
-    if (status == WLSTM_OK) wli_verbose(1, (*plan)->description);
-    return status;
+    if (status != WLSTM_OK) return status;
+    (*plan)->threads = threads;
+    wli_verbose(1, (*plan)->description);
+    return WLSTM_OK;
 }
 
 void wlstm_plan_free(wlstm_plan *plan) {
@@ -237,8 +243,9 @@ void wlstm_plan_free(wlstm_plan *plan) {
     wli_free(plan);
 }
 
-bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch) {
-    return seq_len <= plan->max_seq_len && batch <= plan->max_batch;
+wli_fit wli_plan_fit(const wlstm_plan *plan, int64_t seq_len, int64_t batch, int threads) {
+    if (plan->threads != threads && !wli_runs_alone()) return WLI_OTHER_THREADS;
+    return seq_len <= plan->max_seq_len && batch <= plan->max_batch ? WLI_FITS : WLI_TOO_SMALL;
 }
 
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options) {

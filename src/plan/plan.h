@@ -11,6 +11,9 @@
 /* Checks T, B, lengths, x and out, and that T, B are within the maxima; names what is wrong. */
 wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 
+/* The threads of a plan that names none: WLSTM_NUM_THREADS, else what OpenMP would give the calling thread at this moment. */
+int wli_default_threads(void);
+
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan);
 
 /* A plan that runs a choice, legal in the setting, which asks nobody and prints nothing. */
@@ -20,7 +23,10 @@ wlstm_status wli_plan_make_choice(wli_model *model, const wli_setting *setting, 
 /* A checked call within the plan's maxima. */
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call);
 
-bool wli_plan_fits(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
+/* Whether a plan of wli_plan_make serves a call of such a size and thread count. Where a call runs on the calling thread alone
+ * anyway, any count will do. */
+typedef enum wli_fit { WLI_FITS, WLI_TOO_SMALL, WLI_OTHER_THREADS } wli_fit;
+wli_fit wli_plan_fit(const wlstm_plan *plan, int64_t seq_len, int64_t batch, int threads);
 
 /* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice
  * the larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
@@ -38,7 +44,8 @@ typedef struct wli_plan_pool {
     wli_pool_slot slots[WLI_POOL_SLOTS];
 } wli_plan_pool;
 
-/* Runs a checked call by a plan of the pool, made for (seq_len, batch) if none fits, in place of one that does not. */
+/* Runs a checked call by a plan of the pool, made for (seq_len, batch) and the thread count in force if none fits: in place of one
+ * that is too small, else beside those of a few other counts, else in place of one of these. */
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call);
 
 /* Frees the plans; nobody may be inside. */

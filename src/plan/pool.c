@@ -11,26 +11,38 @@ static void release(wli_pool_slot *slot) {
     if (slot) atomic_store_explicit(&slot->held, false, memory_order_release);
 }
 
-static bool fits(const wli_pool_slot *slot, const wli_call *call) {
-    return slot->plan && wli_plan_fits(slot->plan, call->seq_len, call->batch);
+/* What a slot is to a call: its plan's wli_fit, or without one: */
+enum { EMPTY = WLI_OTHER_THREADS + 1, USES };
+
+static int use_of(const wli_pool_slot *slot, const wli_call *call, int threads) {
+    return slot->plan ? (int)wli_plan_fit(slot->plan, call->seq_len, call->batch, threads) : EMPTY;
 }
 
-/* Holds a slot whose plan fits; else one whose plan's successor will, else an empty one, else none. Any other that was looked at is
- * released: its plan is another thread's, of another size. */
-static wli_pool_slot *take(wli_plan_pool *pool, const wli_call *call) {
-    wli_pool_slot *spare = NULL;
-    for (int i = 0; i < WLI_POOL_SLOTS; i++) {
+/* Programs that go back and forth between thread counts find a plan for each; those that go through many do not fill the pool. */
+enum { MOST_OTHERS = 8 };
+
+/* Holds a slot whose plan fits; else one whose plan's successor will; else an empty one beside a few plans of other thread counts;
+ * else one of these; else none. Any other that was looked at is released: its plan is another thread's. */
+static wli_pool_slot *take(wli_plan_pool *pool, const wli_call *call, int threads, int *use) {
+    wli_pool_slot *first[USES] = { NULL };
+    int others = 0;
+    for (int i = 0; i < WLI_POOL_SLOTS && !first[WLI_FITS]; i++) {
         wli_pool_slot *slot = &pool->slots[i];
         if (!hold(slot)) continue;
-        if (fits(slot, call)) {
-            release(spare);
-            return slot;
-        }
-        const bool better = !spare || (!spare->plan && slot->plan);
-        release(better ? spare : slot);
-        if (better) spare = slot;
+        const int found = use_of(slot, call, threads);
+        others += found == WLI_OTHER_THREADS;
+        if (first[found])
+            release(slot);
+        else
+            first[found] = slot;
     }
-    return spare;
+    *use = first[WLI_FITS]                                                       ? WLI_FITS
+           : first[WLI_TOO_SMALL]                                                ? WLI_TOO_SMALL
+           : first[EMPTY] && (others < MOST_OTHERS || !first[WLI_OTHER_THREADS]) ? EMPTY
+                                                                                 : WLI_OTHER_THREADS;
+    for (int i = 0; i < USES; i++)
+        if (i != *use) release(first[i]);
+    return first[*use];
 }
 
 /* A plan for the call that also serves what the misfit served, where that takes little more memory. Frees the misfit. */
@@ -62,10 +74,11 @@ static wlstm_status run_once(wli_model *model, const wli_call *call) {
 
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
-    wli_pool_slot *slot = take(pool, call);
+    int use;
+    wli_pool_slot *slot = take(pool, call, wli_default_threads(), &use);
     if (!slot) return run_once(model, call);
     wlstm_status status = WLSTM_OK;
-    if (!fits(slot, call)) {
+    if (use != WLI_FITS) {
         wlstm_plan *misfit = slot->plan;
         slot->plan = NULL;
         status = replace(misfit, model, call, &slot->plan);
