@@ -298,8 +298,8 @@ typedef struct wlstm_plan_options {
  * search on all the plan's threads, one at a time in a process, and while it lasts a copy of the parameters and several packings
  * of them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the
  * packed weights, and scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of
- * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch * 2R elements (REFERENCE: some for every
- * stack). Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe.
+ * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch rows of 2R elements, each of whole cache lines
+ * (REFERENCE: some for every stack). Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe.
  * */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 

@@ -2,6 +2,7 @@
 
 #include "plan/choice.h"
 #include "plan/fingerprint.h"
+#include "plan/scratch.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,7 +158,8 @@ uint64_t wli_axes_hash(void) {
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate) {
     for (int a = 0; a < WLI_AXES; a++)
         if (candidate->index[a] >= wli_axes[a].count || !wli_axes[a].legal(setting, candidate)) return false;
-    return true;
+    const wli_choice choice = wli_candidate_resolve(setting, candidate);
+    return wli_scratch_in_proportion(setting, &choice);
 }
 
 /* A slice of a narrower cell is not worth a thread: 16 units, AVX-512's. */

@@ -61,7 +61,7 @@ extern const wli_axis wli_axes[WLI_AXES];
 /* Stands for the table: names, counts and values. */
 uint64_t wli_axes_hash(void);
 
-/* Whether every index is in range and legal; only then the candidate may be resolved. */
+/* Whether every index is in range and legal, which the candidate must be to be resolved, and the scratch is in proportion. */
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate);
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate);
 

@@ -64,9 +64,11 @@ static void lay_out(wli_sequence *sequence, wli_arena *arena) {
     sequence->c = wli_arena_take(arena, num_cells, 1, sizeof(char *));
     sequence->between = wli_arena_take(arena, L, 2, sizeof(char *));
     sequence->workers = wli_arena_take(arena, spec->threads, 1, sizeof(wli_worker));
-    sequence->token_window = one_direction ? 4 : spec->max_seq_len;
     const bool tasks = spec->schedule == WLI_WAVEFRONT;
-    sequence->tokens = wli_arena_take(arena, tasks ? num_cells * spec->parts + 1 : 0, sequence->token_window, 1);
+    sequence->token_window = one_direction || L == 1 ? 4 : spec->max_seq_len;
+    sequence->token_layers = one_direction ? L : smallest(L, 2);
+    const int64_t token_lanes = sequence->token_layers * model->num_directions * spec->parts;
+    sequence->tokens = wli_arena_take(arena, tasks ? token_lanes + 1 : 0, sequence->token_window, 1);
     sequence->done = wli_arena_take(arena, num_cells, spec->parts, sizeof(wli_counter));
     sequence->barriers = wli_arena_take(arena, spec->threads, 1, sizeof(wli_barrier));
     sequence->rows.order = wli_arena_take(arena, B, 1, sizeof(int64_t));

@@ -46,8 +46,9 @@ struct wli_sequence {
     char **between; /* [cells or 2][2 or 1] outputs on their way to the next layer */
     wli_rows rows;
     wli_worker *workers; /* [threads] */
-    char *tokens;        /* [1 + lanes * token_window] addresses that stand for nodes in task dependences */
-    int64_t token_window;
+    char *tokens; /* [1 + token_layers * directions * parts * token_window] that stand for nodes in task dependences */
+    int64_t token_layers,
+        token_window;      /* layers, chunks of a lane, that share theirs in turn with those so many before */
     wli_counter *done;     /* [lanes] how many chunks are done, where gangs wait for each other */
     wli_barrier *barriers; /* [threads] of each gang */
     wli_single_step single_steps[];

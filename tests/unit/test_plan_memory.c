@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <wavelstm.h>
 
+#include "module.h"
+#include "plan/axes.h"
+
 enum { MB = 1 << 20, MAX_THREADS = 2 };
 
 /* What the library has of the allocator below; a block's size is in the word before it. */
@@ -132,9 +135,61 @@ static void memory_tells_all(void **state) {
         }
 }
 
+/* What a plan of a schedule and thread count says of its scratch, for batch 1; 0 where the schedule does not fit the model. */
+static size_t scratch_of(wlstm_lstm *lstm, wli_schedule schedule, int threads, int64_t seq_len) {
+    const wli_setting setting = {
+        .model = lstm->module.model, .seq_len = seq_len, .batch = 1, .threads = threads, .backend = WLSTM_BACKEND_NATIVE
+    };
+    const wli_candidate candidate = { .index = { [WLI_AXIS_SCHEDULE] = (uint8_t)schedule } };
+    size_t scratch_bytes;
+    wlstm_plan *plan;
+    if (!wli_candidate_legal(&setting, &candidate)) return 0;
+    const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+    assert_int_equal(wli_plan_make_choice(lstm->module.model, &setting, &choice, &plan), WLSTM_OK);
+    assert_int_equal(wlstm_plan_memory(plan, NULL, &scratch_bytes), WLSTM_OK);
+    wlstm_plan_free(plan);
+    return scratch_bytes;
+}
+
+/* One layer, or one direction: a thousand million steps take what a hundred thousand take, whoever shares the work. */
+static void scratch_does_not_grow_with_seq_len(void **state) {
+    (void)state;
+    static const shape models[] = { { 1, 1, 5, 24, 1, 0, 1 },
+                                    { 1, 1, 5, 24, 1, 7, 1 },
+                                    { 1, 1, 5, 24, 1, 0, 0 },
+                                    { 1, 1, 5, 24, 2, 0, 0 },
+                                    { 1, 1, 5, 64, 5, 9, 0 } };
+    static const int threads[] = { 1, 2, 3, 5 };
+    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
+        for (int t = 0; t < 4; t++)
+            for (wli_schedule schedule = WLI_SERIAL; schedule <= WLI_GANG; schedule++) {
+                wlstm_lstm *lstm = make_lstm(&models[m], WLSTM_F32);
+                const size_t few = scratch_of(lstm, schedule, threads[t], 10),
+                             many = scratch_of(lstm, schedule, threads[t], 100000);
+                assert_true(few <= many && (few > 0) == (many > 0));
+                assert_int_equal(scratch_of(lstm, schedule, threads[t], 1000000000), many);
+                wlstm_lstm_free(lstm);
+            }
+}
+
+/* What a bidirectional stack keeps is its layers' outputs, and little beside them however deep it is. */
+static void scratch_of_a_deep_bidirectional_stack(void **state) {
+    (void)state;
+    const shape s = { 1, 1, 2, 2, 60, 0, 1 };
+    wlstm_lstm *lstm = make_lstm(&s, WLSTM_F32);
+    for (wli_schedule schedule = WLI_SERIAL; schedule <= WLI_GANG; schedule++) {
+        const int64_t few = 100000, many = 200000, row_bytes = 64; /* of 2R elements, a line each */
+        const size_t growth = scratch_of(lstm, schedule, 2, many) - scratch_of(lstm, schedule, 2, few);
+        assert_in_range(growth, 1, (many - few) * row_bytes * 2 * 11 / 10);
+    }
+    wlstm_lstm_free(lstm);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scratch_of_a_long_sequence),
+        cmocka_unit_test(scratch_does_not_grow_with_seq_len),
+        cmocka_unit_test(scratch_of_a_deep_bidirectional_stack),
         cmocka_unit_test(packed_weights),
         cmocka_unit_test(memory_tells_all),
     };

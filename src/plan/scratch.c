@@ -1,0 +1,39 @@
+#include "plan/scratch.h"
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+double wli_scratch_bytes(const wli_setting *setting, const wli_choice *choice) {
+    const wli_model *model = setting->model;
+    const double T = (double)setting->seq_len, B = (double)setting->batch, parts = (double)choice->parts;
+    const double L = (double)model->num_layers, D = (double)model->num_directions;
+    const double element = (double)wli_dtype_size(model->dtype), pointer = sizeof(void *);
+    const double rows = (double)((setting->batch + choice->parts - 1) / choice->parts);
+    const double gate_rows = (double)choice->gate_rows;
+    double widest_gates = 0, depth = 0, projected = 0, shared = 0;
+    for (int64_t l = 0; l < model->num_layers; l++) {
+        const wli_cell_weights *cell = wli_model_cell(model, l, 0);
+        const double H = (double)cell->hidden_size, R = (double)cell->state_size, P = (double)cell->proj_size;
+        widest_gates = larger(widest_gates, 4 * H);
+        depth = larger(depth, larger((double)cell->input_size, H));
+        projected = larger(projected, P > 0 ? P + H : 0);
+        shared += D * B * H * element; /* c */
+        /* Outputs on their way up: of two chunks a layer, or of two layers' whole sequences. */
+        if (l + 1 < model->num_layers && D < 2) shared += 2 * gate_rows * parts * R * element;
+        if (l + 1 < model->num_layers && D > 1 && l < 2) shared += T * B * 2 * R * element;
+    }
+    if (choice->schedule == WLI_WAVEFRONT && D > 1 && L > 1) shared += 2 * D * parts * T; /* tokens */
+    const double worker = gate_rows * (widest_gates * element + pointer) + rows * (projected * element + 3 * pointer) +
+                          larger(gate_rows, rows) * (depth * element + pointer);
+    return shared + (double)choice->threads * worker;
+}
+
+bool wli_scratch_in_proportion(const wli_setting *setting, const wli_choice *choice) {
+    const double times = 4, room_of_a_thread = 32 << 20;
+    const double beyond = wli_scratch_bytes(setting, choice) - room_of_a_thread * (double)choice->threads;
+    if (beyond <= 0) return true;
+    const wli_candidate by_default = { .index = { 0 } };
+    const wli_choice serial = wli_candidate_resolve(setting, &by_default);
+    return beyond <= times * wli_scratch_bytes(setting, &serial);
+}

@@ -1,0 +1,109 @@
+/* What a choice's scratch is taken to be before its plan is made, and that choices which take too much are none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "plan/choice.h"
+#include "plan/decision.h"
+#include "plan/plan.h"
+#include "plan/scratch.h"
+#include "random.h"
+
+static uint64_t stream;
+
+static wli_model *make_model(int64_t input_size, int64_t hidden_size, int64_t num_layers, int64_t proj_size,
+                             bool bidirectional) {
+    const wli_model_spec spec = { .dtype = WLSTM_F32,
+                                  .num_layers = num_layers,
+                                  .input_size = input_size,
+                                  .hidden_size = hidden_size,
+                                  .proj_size = proj_size,
+                                  .bidirectional = bidirectional };
+    wli_model *model;
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    return model;
+}
+
+/* Against the plans' own word, from sizes that make padding and small parts few. */
+static void the_estimate_is_what_plans_take(void **state) {
+    (void)state;
+    for (int n = 0; n < 150; n++) {
+        const bool two = random_flag(&stream);
+        const int64_t layers = random_between(&stream, 1, 3), projected = random_flag(&stream) ? 0 : 96;
+        wli_model *model =
+            make_model(random_between(&stream, 1, 400), random_between(&stream, 100, 300), layers, projected, two);
+        const wli_setting setting = { .model = model,
+                                      .seq_len = random_between(&stream, 1, 300),
+                                      .batch = random_between(&stream, 1, 60),
+                                      .threads = (int)random_between(&stream, 1, 12),
+                                      .backend = WLSTM_BACKEND_NATIVE };
+        wli_candidate candidate = { .index = { 0 } };
+        for (int axis = WLI_AXIS_SCHEDULE; axis <= WLI_AXIS_GATE_ROWS; axis++)
+            candidate.index[axis] =
+                (uint8_t)random_between(&stream, 0, random_flag(&stream) ? 0 : wli_axes[axis].count - 1);
+        if (wli_candidate_legal(&setting, &candidate)) {
+            const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+            wlstm_plan *plan;
+            size_t bytes;
+            assert_int_equal(wli_plan_make_choice(model, &setting, &choice, &plan), WLSTM_OK);
+            assert_int_equal(wlstm_plan_memory(plan, NULL, &bytes), WLSTM_OK);
+            const double told = (double)bytes, estimate = wli_scratch_bytes(&setting, &choice);
+            if (estimate < 0.7 * told - (16 << 10) || estimate > 1.1 * told)
+                fail_msg("%s: near %.0f expected, got %.0f", wlstm_plan_describe(plan), told, estimate);
+            wlstm_plan_free(plan);
+        }
+        wli_model_release(model);
+    }
+}
+
+/* Rows of G by the thousand for each of many threads or parts: gigabytes, where one thread has some megabytes. */
+static void what_takes_too_much_is_not_legal(void **state) {
+    (void)state;
+    wli_model *model = make_model(1024, 1024, 4, 0, false);
+    const wli_setting setting = { .model = model, .seq_len = 5000, .batch = 256, .threads = 64 };
+    for (int rows = 0; rows < wli_axes[WLI_AXIS_GATE_ROWS].count; rows++)
+        for (int schedule = WLI_WAVEFRONT; schedule <= WLI_GANG; schedule++)
+            for (int parts = 1; parts < wli_axes[WLI_AXIS_PARTS].count; parts++) {
+                const wli_candidate candidate = { .index = { [WLI_AXIS_SCHEDULE] = (uint8_t)schedule,
+                                                             [WLI_AXIS_GATE_ROWS] = (uint8_t)rows,
+                                                             [WLI_AXIS_PARTS] = (uint8_t)parts } };
+                if (!wli_candidate_legal(&setting, &candidate)) continue;
+                const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+                assert_true(wli_scratch_bytes(&setting, &choice) < 3e9);
+            }
+    const wli_candidate most = { .index = { [WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT,
+                                            [WLI_AXIS_GATE_ROWS] = (uint8_t)(wli_axes[WLI_AXIS_GATE_ROWS].count - 1),
+                                            [WLI_AXIS_PARTS] = (uint8_t)(wli_axes[WLI_AXIS_PARTS].count - 1) } };
+    assert_false(wli_candidate_legal(&setting, &most));
+    wli_model_release(model);
+}
+
+/* However large the problem: somebody has to run it. */
+static void the_default_is_always_legal(void **state) {
+    (void)state;
+    wli_model *model = make_model(7, 300, 3, 20, true);
+    static const int64_t sizes[] = { 1, 1000, 1000000, INT64_C(1) << 40 };
+    for (int t = 0; t < 4; t++)
+        for (int b = 0; b < 4; b++) {
+            if (sizes[t] > WLI_LARGEST_ROWS / sizes[b]) continue;
+            const wli_setting setting = { .model = model, .seq_len = sizes[t], .batch = sizes[b], .threads = 16 };
+            const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(16) };
+            const wli_candidate by_default = { .index = { 0 } }, chosen = wli_choose(&setting, &machine);
+            assert_true(wli_candidate_legal(&setting, &by_default));
+            assert_true(wli_candidate_legal(&setting, &chosen));
+        }
+    wli_model_release(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_estimate_is_what_plans_take),
+        cmocka_unit_test(what_takes_too_much_is_not_legal),
+        cmocka_unit_test(the_default_is_always_legal),
+    };
+    stream = random_test_stream();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
