@@ -299,15 +299,18 @@ typedef struct wlstm_plan_options {
  * of them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the
  * packed weights, and scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of
  * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch rows of 2R elements, each of whole cache lines
- * (REFERENCE: some for every stack). Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend cannot serve this lstm), BACKEND. Thread-safe.
- * */
+ * (REFERENCE: some for every stack). oneDNN allocates for itself, by no allocator of the caller's, and ends the process where it gets
+ * nothing: so a plan with a part by oneDNN is made only where 32 MiB more can be had at each step, else it is OUT_OF_MEMORY, and a
+ * search goes on without such plans. NATIVE ones need none of that. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED
+ * (options->backend cannot serve this lstm), BACKEND. Thread-safe. */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
 /* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it
  * computes, and the OpenMP runtime for a wavefront's tasks, have small allocations of their own), takes no lock,
  * prints nothing. One thread at a time. It may be called anywhere: inside a parallel region or a task, and in the child of
  * a process that had threads when it forked, it runs on the calling thread alone, with the same result. OpenMP's settings are
- * afterwards what they were. Errors: INVALID_ARGUMENT, BACKEND. */
+ * afterwards what they were. Where memory has run out since the plan was made, the allocations named above may end the process; plans
+ * without them run on. Errors: INVALID_ARGUMENT, BACKEND. */
 WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);

@@ -81,6 +81,14 @@ void wli_free(void *memory) {
     user_deallocate(block, user_context);
 }
 
+bool wli_can_have(size_t bytes) {
+    void *volatile block =
+        malloc(bytes); /* volatile: compilers drop a malloc that nobody uses, and take it to succeed */
+    const bool there = block != NULL;
+    free(block);
+    return there;
+}
+
 bool wli_size_product(int64_t a, int64_t b, int64_t c, size_t *product) {
     size_t ab;
     return a >= 0 && b >= 0 && c >= 0 && !__builtin_mul_overflow((size_t)a, (size_t)b, &ab) &&

@@ -20,6 +20,9 @@ void *wli_calloc(size_t bytes);
 
 void wli_free(void *memory);
 
+/* Whether the system would give so much at this moment to who asks malloc, as other libraries do: tried and given back. */
+bool wli_can_have(size_t bytes);
+
 /* product = a*b*c, false when it would pass SIZE_MAX or a factor is negative: sizes that input decides go through here. */
 bool wli_size_product(int64_t a, int64_t b, int64_t c, size_t *product);
 

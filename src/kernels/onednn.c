@@ -26,6 +26,14 @@ static wlstm_status failed(const char *what, dnnl_status_t status) {
                : wli_fail(WLSTM_ERROR_BACKEND, "oneDNN %s: success expected, got status %d", what, (int)status);
 }
 
+wlstm_status wli_onednn_check_room(void) {
+    const size_t ample = 32 << 20; /* several times what making one primitive, code and all, was seen to take */
+    if (wli_can_have(ample)) return WLSTM_OK;
+    return wli_fail(WLSTM_ERROR_OUT_OF_MEMORY,
+                    "backend: %zu bytes for onednn to allocate from expected, got none; native has no need of them",
+                    ample);
+}
+
 typedef struct sized_primitive {
     int64_t rows;
     descriptor src, dst, scratchpad;
@@ -128,6 +136,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
     gemm->inner_product = spec->inner_product;
     gemm->depth = spec->depth, gemm->columns = spec->columns, gemm->ldc = spec->ldc;
     for (int64_t rows = spec->max_rows < LARGEST_SIZE ? spec->max_rows : LARGEST_SIZE; rows > 0;) {
+        if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
         dnnl_status_t status = make_size(gemm, size, !spec->bias, gemm->num_sizes == 1);
@@ -139,6 +148,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
     size_t weight_bytes = descriptor_bytes(&gemm->weights_descriptor),
            bias_bytes = (size_t)spec->columns * sizeof(float);
     if (!(gemm->weights_data = wli_alloc(weight_bytes))) return wli_out_of_memory("packed weights", weight_bytes);
+    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     dnnl_status_t status = reorder_weights(gemm, spec->b);
     if (status != dnnl_success) return failed("reorder", status);
     if (spec->bias) {
@@ -156,6 +166,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
 
 wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **out) {
     *out = NULL;
+    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     pthread_once(&engine_once, make_engine);
     if (engine_status != dnnl_success) return failed("engine", engine_status);
     wli_onednn_gemm *gemm = wli_calloc(sizeof *gemm);
@@ -224,6 +235,8 @@ wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runn
     dnnl_status_t status = dnnl_success;
     if (!(runner->scratchpad_data = wli_alloc(scratchpad_bytes)))
         wli_out_of_memory("scratchpad", scratchpad_bytes), status = dnnl_out_of_memory;
+    else if (wli_onednn_check_room() != WLSTM_OK)
+        status = dnnl_out_of_memory;
     else if ((status = make_memories(runner)) != dnnl_success)
         failed("memory", status);
     if (status != dnnl_success) {

@@ -29,6 +29,10 @@ void wli_onednn_runner_destroy(wli_onednn_runner *runner) {
     (void)runner;
 }
 
+wlstm_status wli_onednn_check_room(void) {
+    return WLSTM_OK;
+}
+
 wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c) {
     (void)runner, (void)rows, (void)a, (void)c;
     return WLSTM_ERROR_UNSUPPORTED;

@@ -76,8 +76,10 @@ static wlstm_status make_kernels(wlstm_plan *plan, const wli_setting *setting, c
     }
     const wli_sequence_spec spec = wli_choice_spec(setting, choice, plan->cells);
     wlstm_status status = wli_sequence_make(&spec, &plan->sequence);
-    if (status == WLSTM_OK) plan->scratch_bytes = wli_sequence_bytes(plan->sequence);
-    return status;
+    if (status != WLSTM_OK) return status;
+    plan->scratch_bytes = wli_sequence_bytes(plan->sequence);
+    const bool by_onednn = choice->project != WLI_GEMM_NATIVE || choice->step != WLI_GEMM_NATIVE;
+    return by_onednn ? wli_onednn_check_room() : WLSTM_OK;
 }
 
 /* "native avx2", "onednn matmul 2.6.3" */
