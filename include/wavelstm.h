@@ -315,9 +315,9 @@ WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);
 
-/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned"; the end
- * is missing where a cost model chose, and names the problem where a like one was tuned. Lives as long
- * as the plan; "" for NULL. Thread-safe. */
+/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned". The end is
+ * "estimated" where a cost model chose, "tuned for" and the problem where a like one was tuned, and missing for REFERENCE, where
+ * there is nothing to choose. Lives as long as the plan; "" for NULL. Thread-safe. */
 WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
 
 /* Bytes of the packed weights (shared) and of this plan's own scratch; either pointer may be NULL.

@@ -102,15 +102,14 @@ static void describe_backend(const wlstm_plan *plan, char text[160]) {
         snprintf(text, 160, "project and step %s", step);
 }
 
-/* Where the choice comes from, as the end of the description. */
+/* Where the choice comes from, as the end of the description; the reference has none. */
 static void describe_origin(const wli_decision *decision, char text[WLI_PROBLEM_NAME_BYTES + 32]) {
-    char name[WLI_PROBLEM_NAME_BYTES];
-    wli_problem_format(&decision->neighbour, name);
-    snprintf(text, WLI_PROBLEM_NAME_BYTES + 32, "%s%s",
-             decision->origin == WLI_FROM_MODEL    ? ""
-             : decision->origin == WLI_FROM_TUNING ? ", tuned"
-                                                   : ", tuned for ",
-             decision->origin == WLI_FROM_NEIGHBOUR ? name : "");
+    static const char *const origins[] = {
+        [WLI_FROM_MODEL] = ", estimated", [WLI_FROM_TUNING] = ", tuned", [WLI_FROM_NEIGHBOUR] = ", tuned for "
+    };
+    char name[WLI_PROBLEM_NAME_BYTES] = "";
+    if (decision && decision->origin == WLI_FROM_NEIGHBOUR) wli_problem_format(&decision->neighbour, name);
+    snprintf(text, WLI_PROBLEM_NAME_BYTES + 32, "%s%s", decision ? origins[decision->origin] : "", name);
 }
 
 static void describe_schedule(const wli_choice *choice, char text[160]) {
@@ -204,7 +203,7 @@ static wlstm_status make_by_reference(wli_model *model, const wli_setting *setti
     wlstm_status status = make_empty(model, setting, plan);
     if (status == WLSTM_OK) status = make_reference(*plan);
     if (status == WLSTM_OK)
-        describe(*plan, &(wli_decision){ .origin = WLI_FROM_MODEL });
+        describe(*plan, NULL);
     else {
         wlstm_plan_free(*plan);
         *plan = NULL;

@@ -197,11 +197,13 @@ static void a_plan_says_what_it_is(void **state) {
     size_t weight_bytes = 0, scratch_bytes = 0;
     assert_int_equal(problem_plan(&p, WLSTM_BACKEND_REFERENCE, 1, &plan), WLSTM_OK);
     assert_non_null(strstr(wlstm_plan_describe(plan), "reference"));
+    assert_null(strstr(wlstm_plan_describe(plan), ", estimated"));
     wlstm_plan_free(plan);
     assert_int_equal(problem_plan(&p, WLSTM_BACKEND_AUTO, 1, &plan), WLSTM_OK);
     assert_null(strchr(wlstm_plan_describe(plan), '\n'));
     assert_non_null(strstr(wlstm_plan_describe(plan), ": project and step native "));
     assert_non_null(strstr(wlstm_plan_describe(plan), ", 1 thread, weights "));
+    assert_non_null(strstr(wlstm_plan_describe(plan), " MB, estimated"));
     assert_int_equal(wlstm_plan_memory(plan, &weight_bytes, &scratch_bytes), WLSTM_OK);
     assert_int_equal(wlstm_plan_memory(plan, NULL, NULL), WLSTM_OK);
     assert_true(scratch_bytes > 0); /* weight_bytes is 0 where the parameters are used as they are */
