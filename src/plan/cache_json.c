@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FORMAT_VERSION = 1, KEY_BYTES = WLI_PROBLEM_NAME_BYTES + 32 };
@@ -95,15 +96,31 @@ static bool read_number(const json_t *value, double lowest, double highest, doub
     return *number >= lowest && *number <= highest;
 }
 
-static bool same_machine(const json_t *machine) {
-    const wli_fingerprint *f = wli_fingerprint_get();
-    const json_t *caches = json_object_get(machine, "caches");
-    bool same = text_is(machine, "cpu", f->cpu) && text_is(machine, "isa", f->isa) &&
-                text_is(machine, "library", f->library) && text_is(machine, "onednn", f->onednn) &&
-                text_is(machine, "choices", f->choices) && integer_is(json_object_get(machine, "cores"), f->cores) &&
-                json_array_size(caches) == 3;
-    for (size_t i = 0; i < 3 && same; i++) same = integer_is(json_array_get(caches, i), f->caches[i]);
-    return same;
+/* A value as it stands in the text, cut off where it is long. */
+static void show_value(const json_t *value, char shown[96]) {
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    const char *known = text ? text : "nothing";
+    wli_printable(known, strlen(known), shown, 96);
+    free(text);
+}
+
+/* The first field that is another one here. */
+static wlstm_status check_machine(const char *path, const json_t *machine) {
+    json_t *here = encode_machine(), *expected;
+    const char *key;
+    wlstm_status status = here ? WLSTM_OK : wli_out_of_memory("plan cache", 0);
+    json_object_foreach(here, key, expected) {
+        const json_t *got = json_object_get(machine, key);
+        if (json_equal(got, expected)) continue;
+        char own[96], other[96];
+        show_value(expected, own), show_value(got, other);
+        status = wli_fail(WLSTM_ERROR_FORMAT,
+                          "%s: machine: %s %s expected, got %s: tune here, or take a file of such a machine", path, key,
+                          own, other);
+        break;
+    }
+    json_decref(here);
+    return status;
 }
 
 /* Microseconds in the text. */
@@ -179,8 +196,8 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
     const char *key;
     if (!text_is(root, "format", format_name)) return wrong(path, "format", "\"wavelstm plan cache\"");
     if (!integer_is(json_object_get(root, "version"), FORMAT_VERSION)) return wrong(path, "version", "1");
-    if (!same_machine(json_object_get(root, "machine")))
-        return wrong(path, "machine", "this machine, this library and this oneDNN");
+    wlstm_status status = check_machine(path, json_object_get(root, "machine"));
+    if (status != WLSTM_OK) return status;
     if (!json_is_array(rates) || json_array_size(rates) > WLI_CACHE_RATES)
         return wrong(path, "rates", "an array of at most 2");
     for (size_t i = 0; i < json_array_size(rates); i++) {

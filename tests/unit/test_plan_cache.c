@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,40 @@ static void refuse_with(const char *keys[4], json_t *value) {
         fail_msg("FORMAT expected, got %d (%s) for %s", (int)status, wlstm_last_error(), text);
     free(text);
     wli_cache_table_clear(&table);
+}
+
+/* A file for another machine or build: which field tells it, and both its values. */
+static void the_field_that_differs_is_named(void **state) {
+    (void)state;
+    const wli_fingerprint *f = wli_fingerprint_get();
+    char expected[400];
+    const struct {
+        const char *key;
+        json_t *other;
+        const char *own, *got;
+    } fields[] = { { "cpu", json_string("Another\n"), f->cpu, "\"Another\\n\"" },
+                   { "isa", json_string("sse9"), f->isa, "\"sse9\"" },
+                   { "library", json_string("9.9.9"), f->library, "\"9.9.9\"" },
+                   { "onednn", json_string("1.2.3"), f->onednn, "\"1.2.3\"" },
+                   { "choices", json_integer(7), f->choices, "7" },
+                   { "choices", NULL, f->choices, "nothing" } };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        refuse_with((const char *[4]){ "machine", fields[i].key }, fields[i].other);
+        snprintf(expected, sizeof expected,
+                 "text: machine: %s \"%s\" expected, got %s: tune here, or take a file of such a machine",
+                 fields[i].key, fields[i].own, fields[i].got);
+        assert_string_equal(wlstm_last_error(), expected);
+    }
+    refuse_with((const char *[4]){ "machine", "caches" }, json_pack("[i, i, i]", 1, 2, 3));
+    snprintf(expected, sizeof expected,
+             "text: machine: caches [%" PRId64 ",%" PRId64 ",%" PRId64
+             "] expected, got [1,2,3]: tune here, or take a file of such a machine",
+             f->caches[0], f->caches[1], f->caches[2]);
+    assert_string_equal(wlstm_last_error(), expected);
+    refuse_with((const char *[4]){ "machine", "cores" }, json_integer(100000));
+    assert_non_null(strstr(wlstm_last_error(), "machine: cores "));
+    refuse_with((const char *[4]){ "machine" }, json_null());
+    assert_non_null(strstr(wlstm_last_error(), "machine: cpu "));
 }
 
 static void what_is_not_in_order_is_refused(void **state) {
@@ -327,6 +362,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(what_is_not_in_order_is_refused),
+        cmocka_unit_test(the_field_that_differs_is_named),
         cmocka_unit_test(a_full_table_drops_its_oldest),
         cmocka_unit_test(text_that_is_no_json_is_refused),
         cmocka_unit_test(the_nearest_has_the_same_model_and_threads),
