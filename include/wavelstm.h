@@ -336,15 +336,18 @@ WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
  *
  * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library
  * and of oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of
- * the system's, which an administrator may fill (sysconfdir/wavelstm, /usr/local/etc/wavelstm by default) and which the user's
- * goes before. A file that is not in order is passed over as a whole. Nothing here is needed to run: caches are for home
- * directories that many processes share, so they are read without a lock, replaced whole, and written under a lock that is never
- * waited for. */
+ * the system's, which an administrator may fill and which the user's goes before: in etc/wavelstm of the prefix that the library
+ * lies in, wherever that was moved (of a program with the static library: that the program lies in), else in the build's
+ * sysconfdir/wavelstm, /usr/local/etc/wavelstm by default; the other way round where sysconfdir is outside the prefix, as /etc for
+ * /usr. A file that is not in order is passed over as a whole, and one that is not there is no error. Nothing here is needed to run:
+ * caches are for home directories that many processes share, so they are read without a lock, replaced whole, and written under a
+ * lock that is never waited for. */
 
 /* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
  * but for OUT_OF_MEMORY, where some of it may be there.
  * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
- * NULL where caching is off), FORMAT (not in order, for another machine), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
+ * NULL where caching is off), FORMAT (not in order, or for another machine: the error names what differs), OUT_OF_MEMORY.
+ * Thread-safe, as all of these functions. */
 WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
 
 /* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part
@@ -358,7 +361,7 @@ WLSTM_API wlstm_status wlstm_plan_cache_save(const char *directory);
 WLSTM_API wlstm_status wlstm_plan_cache_export(const char *path);
 
 /* Reads such a file over what the process knows; wlstm_plan_cache_save keeps it. On failure nothing changes, but for
- * OUT_OF_MEMORY, where some of it may be there. Errors: FILE, FORMAT (not in order, for another machine), INVALID_ARGUMENT (NULL),
+ * OUT_OF_MEMORY, where some of it may be there. Errors: FILE, FORMAT (as wlstm_plan_cache_load), INVALID_ARGUMENT (NULL),
  * OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
 
@@ -373,7 +376,7 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *
  *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not
  *                        understood, a plan cache that is not in order and a search that failed at 1; what a search
- *                        measures and a plan cache that cannot be read at 2; 3 is 2
+ *                        measures and a plan cache that is there and cannot be read at 2; 3 is 2
  *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over

@@ -30,7 +30,7 @@ static const char help[] =
     "                   OpenMP's\n"
     "  --time-limit S   seconds a problem and thread count; default: 2, with --effort patient 10\n"
     "  --effort EFFORT  measure (the default) or patient, which takes longer and tries more\n"
-    "  --list           prints what the cache holds for this machine\n"
+    "  --list           prints which files it looked for, what became of each, and what they hold for this machine\n"
     "  --forget         takes the problems, by default everything, out of the user's cache\n"
     "  --export FILE    writes what the cache holds to one file\n"
     "  --import FILE    puts such a file, of a machine of this kind, into the user's cache\n"

@@ -211,11 +211,39 @@ static void show_entry(const wli_cache_entry *entry, bool system, void *context)
     table_row(entry, 0);
 }
 
+/* This machine's file of a directory, and what plans make of it; whether they read it. */
+static bool show_file(const char *directory, bool passed) {
+    char *path = wli_cache_path(directory);
+    wli_cache_table table = { 0 };
+    bool read = false;
+    if (!path)
+        printf("%s: out of memory\n", directory);
+    else if (wli_cache_absent(path))
+        printf("%s: absent\n", path);
+    else if (passed)
+        printf("%s: passed over: the system's before it was read\n", path);
+    else if (!(read = wli_cache_read(path, &table) == WLSTM_OK)) {
+        const char *error = wlstm_last_error();
+        const size_t length = strlen(path);
+        const bool names_it = strncmp(error, path, length) == 0 && error[length] == ':';
+        printf("%s: passed over: %s\n", path, names_it ? error + length + 2 : error);
+    } else
+        printf("%s: read, %zu %s\n", path, table.count, table.count == 1 ? "entry" : "entries");
+    wli_cache_table_clear(&table);
+    free(path);
+    return read;
+}
+
 static int show(void) {
     const wli_fingerprint *f = wli_fingerprint_get();
     int count = 0;
-    printf("%s/%s.json\n%s, %" PRId64 " cores, %s, wavelstm %s, oneDNN %s\n\n", wli_environment_get()->cache_directory,
-           f->id, f->cpu, f->cores, f->isa, f->library, f->onednn[0] ? f->onednn : "none");
+    bool passed = false;
+    printf("%s, %" PRId64 " cores, %s, wavelstm %s, oneDNN %s\n", f->cpu, f->cores, f->isa, f->library,
+           f->onednn[0] ? f->onednn : "none");
+    (void)show_file(wli_environment_get()->cache_directory, false);
+    for (const char *const *directory = wli_cache_system_directories(); *directory; directory++)
+        passed = show_file(*directory, passed) || passed;
+    printf("\n");
     wli_cache_visit(show_entry, &count);
     if (count == 0) printf("nothing is tuned\n");
     return EXIT_SUCCESS;

@@ -12,16 +12,21 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static wli_cache_table user, system_tier;
 static bool have_read, unsaved_rates[WLI_CACHE_RATES];
 
-/* A file that is not there is the usual case; any other trouble is worth a line to those who asked for lines. */
-static void read_tier(const char *directory, wli_cache_table *table) {
+/* Whether there is a file in order. One that is not there is the usual case; any other trouble is worth a line to those who asked for
+ * lines. */
+static bool read_tier(const char *directory, wli_cache_table *table) {
     char *path = wli_cache_path(directory), line[WLI_ERROR_BYTES + 64];
-    if (!path) return;
+    if (!path || wli_cache_absent(path)) {
+        free(path);
+        return false;
+    }
     const wlstm_status status = wli_cache_read(path, table);
     if (status != WLSTM_OK) {
         snprintf(line, sizeof line, "plan cache ignored: %s", wlstm_last_error());
         wli_verbose(status == WLSTM_ERROR_FILE ? 2 : 1, line);
     }
     free(path);
+    return status == WLSTM_OK;
 }
 
 static void read_once(void) {
@@ -30,8 +35,9 @@ static void read_once(void) {
     const wli_environment *environment = wli_environment_get();
     char error[WLI_ERROR_BYTES];
     wli_error_save(error);
-    if (environment->cache_directory) read_tier(environment->cache_directory, &user);
-    if (environment->caching) read_tier(WLI_SYSTEM_CACHE, &system_tier);
+    if (environment->cache_directory) (void)read_tier(environment->cache_directory, &user);
+    const char *const *directory = environment->caching ? wli_cache_system_directories() : NULL;
+    while (directory && *directory && !read_tier(*directory, &system_tier)) directory++;
     wli_error_restore(error);
 }
 

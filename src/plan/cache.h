@@ -1,7 +1,7 @@
 /* Tuned choices, by problem and thread count: in memory, in a file for each machine, shared by processes.
  *
  *     cache_table.c  the choices in memory       cache_json.c  their text        cache_files.c  the text in a directory
- *     cache.c        the process's own, and the public functions
+ *     cache_places.c the system's directories             cache.c        the process's own, and the public functions
  *
  * A file holds indices into the table of axes and nothing else that acts, so that a hostile one can at worst be slow; what is
  * out of range makes the whole file invalid, what is not legal for a problem is passed over. */
@@ -57,6 +57,15 @@ wlstm_status wli_cache_write(const char *path, const wli_cache_table *table);
 
 /* This machine's file in a directory, in memory of malloc; NULL when there is none. */
 char *wli_cache_path(const char *directory);
+
+/* Whether no such file is there, the usual case. */
+bool wli_cache_absent(const char *path);
+
+/* The system's directories, NULL after the last: beside the installed library or program that runs, wherever it was moved, and where
+ * the build has its sysconfdir, which goes first if it is outside the prefix. The first that has a file in order serves. Thread-safe;
+ * the same for the life of the process. */
+enum { WLI_SYSTEM_DIRECTORIES = 2 };
+const char *const *wli_cache_system_directories(void);
 
 /* Lays the changes over the directory's file: the directory is made, the file replaced whole. A lock that somebody else holds
  * is an error, and never waited for. `forgotten`: what is taken out first; forget_all takes everything. */

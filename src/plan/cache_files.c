@@ -36,6 +36,11 @@ wlstm_status wli_cache_read(const char *path, wli_cache_table *table) {
     return status;
 }
 
+bool wli_cache_absent(const char *path) {
+    struct stat about;
+    return stat(path, &about) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 wlstm_status wli_cache_write(const char *path, const wli_cache_table *table) {
     char *text = wli_cache_encode(table);
     if (!text) return wli_out_of_memory("plan cache", 0);

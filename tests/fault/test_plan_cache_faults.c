@@ -128,26 +128,29 @@ static int child(const char *mode, const char *argument) {
 
 /* ------------------------------------------------------------------------------------------------------ the parent */
 
-/* Runs a child with these variables (NULL: WLSTM_CACHE is the directory); it must succeed, silently, and with WLSTM_VERBOSE=1 in
- * `lines` lines beside the plans'. */
-static void run_child(const char *variables, const char *mode, int lines) {
-    for (int verbose = 0; verbose < 2; verbose++) {
-        char command[600], own[100], text[4000];
-        snprintf(own, sizeof own, "WLSTM_CACHE=%s/cache", directory);
-        snprintf(command, sizeof command, "env %s WLSTM_VERBOSE=%d '%s' %s 23 2>&1", variables ? variables : own,
-                 verbose, program, mode);
-        FILE *output = popen(command, "r");
-        assert_non_null(output);
-        text[fread(text, 1, sizeof text - 1, output)] = '\0';
-        const int status = pclose(output);
-        int count = 0;
-        for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
-            if (strncmp(line, "wavelstm: t9b6i21", 17) != 0) count++; /* the plans' own lines */
-            if (!strchr(line, '\n')) break;
-        }
-        if (status != 0 || count != (verbose ? lines : 0))
-            fail_msg("%s: success and %d lines expected, got %d and:\n%s", command, verbose ? lines : 0, status, text);
+/* Runs a child with these variables (NULL: WLSTM_CACHE is the directory); it must succeed, and print so many lines beside the plans'. */
+static void run_verbose_child(const char *variables, const char *mode, int verbose, int lines) {
+    char command[600], own[100], text[4000];
+    snprintf(own, sizeof own, "WLSTM_CACHE=%s/cache", directory);
+    snprintf(command, sizeof command, "env %s WLSTM_VERBOSE=%d '%s' %s 23 2>&1", variables ? variables : own, verbose,
+             program, mode);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    text[fread(text, 1, sizeof text - 1, output)] = '\0';
+    const int status = pclose(output);
+    int count = 0;
+    for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+        if (strncmp(line, "wavelstm: t9b6i21", 17) != 0) count++; /* the plans' own lines */
+        if (!strchr(line, '\n')) break;
     }
+    if (status != 0 || count != lines)
+        fail_msg("%s: success and %d lines expected, got %d and:\n%s", command, lines, status, text);
+}
+
+/* Silent, and with WLSTM_VERBOSE=1 in `lines` lines. */
+static void run_child(const char *variables, const char *mode, int lines) {
+    run_verbose_child(variables, mode, 0, 0);
+    run_verbose_child(variables, mode, 1, lines);
 }
 
 static void run_command(const char *format, const char *argument) {
@@ -196,9 +199,13 @@ static int tear_down(void **state) {
 static void nothing_there_and_all_in_order(void **state) {
     (void)state;
     run_child(NULL, "estimate", 0);
+    run_verbose_child(NULL, "estimate", 2, 0); /* what is absent is no trouble at all */
+    run_verbose_child("WLSTM_CACHE=/nonexistent/directory", "estimate", 2, 0);
+    run_verbose_child("WLSTM_CACHE=/dev/null/directory", "estimate", 2, 0);
     char *text = good_text();
     write_file(cache_file, text, strlen(text));
     run_child(NULL, "estimate", 0);
+    run_verbose_child(NULL, "estimate", 2, 0);
     free(text);
 }
 
@@ -247,6 +254,7 @@ static void not_a_file(void **state) {
     (void)state;
     assert_int_equal(mkdir(cache_file, 0700), 0);
     run_child(NULL, "estimate", 0);
+    run_verbose_child(NULL, "estimate", 2, 1);
     run_child(NULL, "measure", 1);
     assert_int_equal(rmdir(cache_file), 0);
     assert_int_equal(mkfifo(cache_file, 0600), 0);
