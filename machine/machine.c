@@ -90,6 +90,20 @@ static double fastest(const load *work, int threads, double seconds) {
     return best / (double)repeats;
 }
 
+/* Narrow vectors, as wide ones slow some cores down. */
+double machine_stretch(int threads) {
+    enum { RUNS = 80 };
+    const load work = { &probe_baseline, WLSTM_F32, NULL, 0, PROBE_ONE_STREAM };
+    const int64_t repeats = enough_repeats(&work, threads);
+    double least = INFINITY, sum = 0;
+    (void)run_load(&work, threads, repeats); /* the team is made */
+    for (int i = 0; i < RUNS; i++) {
+        const double seconds = run_load(&work, threads, repeats);
+        least = fmin(least, seconds), sum += seconds;
+    }
+    return sum / RUNS / least;
+}
+
 /* Raises *rate to what this measurement reached; whether it did. */
 static bool raise_rate(double *rate, double amount, const load *work, int threads, double seconds) {
     const double reached = amount / fastest(work, threads, seconds);

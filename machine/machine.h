@@ -21,6 +21,9 @@ const wli_rates *machine_at(const machine *probed, int threads);
 /* What two threads pay to meet: in the rates of more than one thread, but for a gang's wait. */
 const meeting_costs *machine_meetings(const machine *probed);
 
+/* How many times the least time equal runs of multiply-adds on so many threads take on average: what disturbs them. */
+double machine_stretch(int threads);
+
 /* All of it, and the instruction sets: of the highest FMA peak, and of the library's kernels. */
 void machine_print(const machine *probed, FILE *out);
 

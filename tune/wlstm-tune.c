@@ -2,6 +2,7 @@
  *
  * read the arguments -> probe the machine -> for each problem and thread count: search, keep, save -> the table */
 #include "allocator.h"
+#include "busy.h"
 #include "environment.h"
 #include "grid.h"
 #include "interrupt.h"
@@ -92,6 +93,18 @@ static int ascending(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+/* What is measured beside other programs is not what an idle machine would show: said, and gone on. */
+static void look_for_others(int threads) {
+    const busy_signs signs = busy_look(threads);
+    char text[BUSY_TEXT];
+    if (busy_tell(&signs, text))
+        fprintf(
+            stderr,
+            "wlstm-tune: warning: other programs seem to use this machine (%s): what is found may not be the best when "
+            "it is idle\n",
+            text);
+}
+
 /* At one thread and at each count asked for; the cost model gets the first and the last. */
 static wlstm_status probe(session *s) {
     int threads[TUNE_LIST + 1] = { 1 }, count = 1;
@@ -99,6 +112,7 @@ static wlstm_status probe(session *s) {
     qsort(threads, (size_t)s->given->num_threads + 1, sizeof threads[0], ascending);
     for (int i = 1; i <= s->given->num_threads; i++)
         if (threads[i] != threads[count - 1]) threads[count++] = threads[i];
+    look_for_others(threads[count - 1]);
     s->probed = machine_probe(threads, count);
     if (!s->probed) return wli_out_of_memory("the machine probe", 256 << 20);
     const wli_rates rates[WLI_CACHE_RATES] = { *machine_at(s->probed, 1), *machine_at(s->probed, threads[count - 1]) };
