@@ -36,6 +36,10 @@
  * cell to themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
  * plans of one lstm share its parameters and packed weights and never write to them: they may run, and be freed, at once with
  * each other and with whatever is done to the lstm.
+ *
+ * Forks. The child of a fork may call everything, whatever other threads of the parent were inside of at that moment; what they were
+ * making does not exist there, what they worked in stays allocated. An object that such a thread had to itself (a plan that it ran, an
+ * lstm whose parameters it set) is not to be used in the child.
  */
 #ifndef WAVELSTM_H
 #define WAVELSTM_H

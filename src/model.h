@@ -6,9 +6,9 @@
 #ifndef WLI_MODEL_H
 #define WLI_MODEL_H
 
+#include "lock.h"
 #include "wavelstm.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -54,8 +54,9 @@ typedef struct wli_model {
     wli_cell_weights *cells; /* [num_layers * num_directions], layer by layer, forward first */
     int64_t num_parameters;
     wli_parameter *parameters;
-    pthread_mutex_t derived_lock;
-    wli_derived **derived; /* [num_layers * num_directions] lists, NULL before the first entry */
+    wli_turn deriving;
+    wli_derived **derived; /* [num_layers * num_directions] lists, of who holds the lock; whole objects only */
+    bool has_derived;      /* whether any list has one */
 } wli_model;
 
 typedef struct wli_model_spec {

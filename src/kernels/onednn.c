@@ -2,6 +2,7 @@
 
 #include "allocator.h"
 #include "kernels/onednn_api.h"
+#include "lock.h"
 #include "status.h"
 #include <omp.h>
 #include <pthread.h>
@@ -12,12 +13,17 @@
  * LARGEST_SIZE rows at once would gain nothing. */
 enum { LARGEST_SIZE = 1 << 20, MAX_SIZES = 21 };
 
-/* One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
+/* oneDNN keeps what it makes in tables with locks of its own, and who asks for what another is just making waits for it: in the child
+ * of a fork beside that, for ever. So whatever it keeps is made with our lock held.
+ *
+ * One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
 static dnnl_engine_t engine;
 static dnnl_status_t engine_status;
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 static void make_engine(void) {
+    wli_lock();
     engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    wli_unlock();
 }
 
 static wlstm_status failed(const char *what, dnnl_status_t status) {
@@ -69,7 +75,7 @@ static dnnl_status_t describe_bias(const wli_onednn_gemm *gemm, descriptor *d) {
     return gemm->inner_product ? describe(d, 1, inner_product, dnnl_a) : describe(d, 2, matmul, dnnl_ab);
 }
 
-/* The primitive for `size->rows` rows; the first one made chooses the weights' layout, the others take it. */
+/* The primitive for `size->rows` rows, with the lock held; the first one made chooses the weights' layout, the others take it. */
 static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool accumulate, bool choose_layout) {
     const dnnl_dims_t src_dims = { size->rows, gemm->depth }, dst_dims = { size->rows, gemm->columns };
     const dnnl_dims_t dst_strides = { gemm->ldc, 1 };
@@ -116,8 +122,10 @@ static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
     if (status == dnnl_success) status = make_memory(&plain_memory, &plain, engine, (void *)(uintptr_t)b);
     if (status == dnnl_success)
         status = make_memory(&gemm->weights, &gemm->weights_descriptor, engine, gemm->weights_data);
+    wli_lock();
     if (status == dnnl_success) status = make_reorder(&pd, &plain, &gemm->weights_descriptor, engine);
     if (status == dnnl_success) status = dnnl_primitive_create(&reorder, pd);
+    wli_unlock();
     if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
     if (status == dnnl_success) {
         dnnl_exec_arg_t arguments[] = { { DNNL_ARG_FROM, plain_memory }, { DNNL_ARG_TO, gemm->weights } };
@@ -139,7 +147,9 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
         if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
+        wli_lock();
         dnnl_status_t status = make_size(gemm, size, !spec->bias, gemm->num_sizes == 1);
+        wli_unlock();
         if (status != dnnl_success) return failed(name(gemm), status);
         int64_t next = 1;
         while (2 * next < rows) next *= 2;

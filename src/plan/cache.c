@@ -1,16 +1,16 @@
 #include "plan/cache.h"
 
 #include "environment.h"
+#include "lock.h"
 #include "status.h"
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The user's tier and the system's; what the process tunes goes into the first. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* The user's tier and the system's; what the process tunes goes into the first. Of who holds the lock, as is all below. */
 static wli_cache_table user, system_tier;
 static bool have_read, unsaved_rates[WLI_CACHE_RATES];
+static wli_turn reading;
 
 /* Whether there is a file in order. One that is not there is the usual case; any other trouble is worth a line to those who asked for
  * lines. */
@@ -29,38 +29,30 @@ static bool read_tier(const char *directory, wli_cache_table *table) {
     return status == WLSTM_OK;
 }
 
-static void read_once(void) {
-    if (have_read) return;
-    have_read = true;
+static void read_tiers(wli_cache_table *of_user, wli_cache_table *of_system) {
     const wli_environment *environment = wli_environment_get();
     char error[WLI_ERROR_BYTES];
     wli_error_save(error);
-    if (environment->cache_directory) (void)read_tier(environment->cache_directory, &user);
+    if (environment->cache_directory) (void)read_tier(environment->cache_directory, of_user);
     const char *const *directory = environment->caching ? wli_cache_system_directories() : NULL;
-    while (directory && *directory && !read_tier(*directory, &system_tier)) directory++;
+    while (directory && *directory && !read_tier(*directory, of_system)) directory++;
     wli_error_restore(error);
 }
 
-/* A fork waits for whoever is inside, so that the child finds the lock open and the tables whole. Watched from the start: a fork
- * beside the first use would miss handlers that this use is just setting. */
-static void hold(void) {
-    pthread_mutex_lock(&lock);
-}
-static void let_go(void) {
-    pthread_mutex_unlock(&lock);
-}
-__attribute__((constructor)) static void watch_forks(void) {
-    (void)pthread_atfork(hold, let_go, let_go);
-}
-
-/* With what the files hold in memory. */
+/* Locks, with what the files hold in memory. */
 static void enter(void) {
-    pthread_mutex_lock(&lock);
-    read_once();
-}
-
-static void leave(void) {
-    pthread_mutex_unlock(&lock);
+    wli_lock();
+    if (have_read) return;
+    wli_turn_take(&reading);
+    if (!have_read) {
+        wli_cache_table of_user = { 0 }, of_system = { 0 };
+        wli_unlock();
+        read_tiers(&of_user, &of_system);
+        wli_lock();
+        user = of_user, system_tier = of_system;
+        have_read = true;
+    }
+    wli_turn_give(&reading);
 }
 
 wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
@@ -77,7 +69,7 @@ wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
             least = distance;
             *found = *entry;
         }
-    leave();
+    wli_unlock();
     return least < 0 ? WLI_CACHE_NONE : least == 0 ? WLI_CACHE_EXACT : WLI_CACHE_NEAR;
 }
 
@@ -86,7 +78,7 @@ void wli_cache_keep(const wli_cache_entry *entry) {
     kept.unsaved = true;
     enter();
     (void)wli_cache_table_put(&user, &kept);
-    leave();
+    wli_unlock();
 }
 
 /* The user's over the system's. */
@@ -99,7 +91,7 @@ bool wli_cache_rates(int threads, wli_rates *one, wli_rates *all) {
     const wli_rates *single = rates_in_use(0), *several = rates_in_use(1);
     *one = *single;
     *all = several->threads && several->threads <= threads ? *several : *single;
-    leave();
+    wli_unlock();
     return one->threads > 0;
 }
 
@@ -109,7 +101,7 @@ void wli_cache_keep_rates(const wli_rates *rates, int count) {
         wli_cache_table_put_rates(&user, &rates[i]);
         unsaved_rates[rates[i].threads > 1] = true;
     }
-    leave();
+    wli_unlock();
 }
 
 void wli_cache_visit(void (*visit)(const wli_cache_entry *entry, bool system, void *context), void *context) {
@@ -119,7 +111,7 @@ void wli_cache_visit(void (*visit)(const wli_cache_entry *entry, bool system, vo
         const wli_cache_entry *entry = &system_tier.entries[i];
         if (!wli_cache_table_find(&user, &entry->problem, entry->threads)) visit(entry, true, context);
     }
-    leave();
+    wli_unlock();
 }
 
 /* ------------------------------------------------------------------------------------------- the public functions */
@@ -153,7 +145,7 @@ static wlstm_status read_over(const char *path, bool unsaved) {
     if (!lay_over(&user, &table, unsaved)) status = wli_out_of_memory("plan cache", table.count);
     for (int i = 0; i < WLI_CACHE_RATES; i++)
         if (table.rates[i].threads) unsaved_rates[i] = unsaved;
-    leave();
+    wli_unlock();
     wli_cache_table_clear(&table);
     return status;
 }
@@ -178,7 +170,7 @@ static bool collect(bool only_unsaved, bool with_system, wli_cache_table *table)
         if (user.entries[i].unsaved || !only_unsaved) room = wli_cache_table_put(table, &user.entries[i]);
     for (int i = 0; i < WLI_CACHE_RATES; i++)
         if (unsaved_rates[i] || !only_unsaved) wli_cache_table_put_rates(table, &user.rates[i]);
-    leave();
+    wli_unlock();
     return room;
 }
 
@@ -196,7 +188,7 @@ static void mark_saved(const wli_cache_table *saved) {
     }
     for (int i = 0; i < WLI_CACHE_RATES; i++)
         if (saved->rates[i].threads) unsaved_rates[i] = false;
-    leave();
+    wli_unlock();
 }
 
 wlstm_status wlstm_plan_cache_save(const char *directory) {
@@ -237,7 +229,7 @@ wlstm_status wlstm_plan_cache_forget(const char *problem) {
     wli_cache_table_forget(&user, forgotten);
     wli_cache_table_forget(&system_tier, forgotten);
     if (!problem) memset(unsaved_rates, 0, sizeof unsaved_rates);
-    leave();
+    wli_unlock();
     const char *directory = wli_environment_get()->cache_directory;
     if (!directory) return WLSTM_OK;
     /* Without a file there is nothing to forget, and no directory to make for that. */

@@ -1,11 +1,11 @@
 #include "plan/decision.h"
 
 #include "environment.h"
+#include "lock.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
 #include "plan/search.h"
 #include "status.h"
-#include <pthread.h>
 
 wli_machine_model wli_machine_model_get(int threads) {
     wli_machine_model machine;
@@ -40,7 +40,7 @@ static bool usable(const wli_cache_entry *entry, const void *context) {
 }
 
 /* One search at a time: two would measure each other. */
-static pthread_mutex_t searching = PTHREAD_MUTEX_INITIALIZER;
+static wli_turn searching;
 
 /* Whether the search found something to run; what a caller's options did not narrow is kept. */
 static bool tune(wli_model *model, const wli_setting *setting, const wli_problem *problem, wlstm_effort effort,
@@ -93,10 +93,14 @@ wli_decision wli_decide(wli_model *model, const wli_setting *setting, wlstm_effo
     const lookup wanted = { setting, &problem, &machine, wli_predict(setting, &decision.choice, &machine) };
     if (effort >= WLSTM_EFFORT_MEASURE && !wli_runs_alone()) {
         if (caching && named && look_up(&wanted, true, effort, &decision)) return decision;
-        pthread_mutex_lock(&searching);
+        wli_lock();
+        wli_turn_take(&searching);
+        wli_unlock();
         const bool found = (caching && named && look_up(&wanted, true, effort, &decision)) ||
                            tune(model, setting, named ? &problem : NULL, effort, time_limit, &decision);
-        pthread_mutex_unlock(&searching);
+        wli_lock();
+        wli_turn_give(&searching);
+        wli_unlock();
         if (found) return decision;
     }
     if (caching && named) look_up(&wanted, false, effort, &decision);

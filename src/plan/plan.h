@@ -37,8 +37,8 @@ void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
  * step small cells would feel a shared one. */
 enum { WLI_POOL_SLOTS = 64 };
 typedef struct wli_pool_slot {
-    _Alignas(WLI_ALIGNMENT) atomic_bool held;
-    wlstm_plan *plan; /* of who holds the slot; NULL where it is empty */
+    _Alignas(WLI_ALIGNMENT) atomic_uint holder; /* the wli_generation of the thread that holds it; 0: nobody does */
+    wlstm_plan *plan;                           /* of who holds the slot; NULL where it is empty */
 } wli_pool_slot;
 typedef struct wli_plan_pool {
     wli_pool_slot slots[WLI_POOL_SLOTS];

@@ -1,14 +1,21 @@
 #include "plan/plan.h"
 
+#include "lock.h"
 #include "status.h"
 
+/* What a thread held that a fork left behind may be half made or half run: nobody touches it, nor frees it. */
 static bool hold(wli_pool_slot *slot) {
-    return !atomic_load_explicit(&slot->held, memory_order_relaxed) &&
-           !atomic_exchange_explicit(&slot->held, true, memory_order_acquire);
+    unsigned holder = atomic_load_explicit(&slot->holder, memory_order_relaxed);
+    if (holder == wli_generation ||
+        !atomic_compare_exchange_strong_explicit(&slot->holder, &holder, wli_generation, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    if (holder) slot->plan = NULL;
+    return true;
 }
 
 static void release(wli_pool_slot *slot) {
-    if (slot) atomic_store_explicit(&slot->held, false, memory_order_release);
+    if (slot) atomic_store_explicit(&slot->holder, 0, memory_order_release);
 }
 
 /* What a slot is to a call: its plan's wli_fit, or without one: */
@@ -90,7 +97,10 @@ wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_
 
 void wli_plan_pool_clear(wli_plan_pool *pool) {
     for (int i = 0; i < WLI_POOL_SLOTS; i++) {
-        wlstm_plan_free(pool->slots[i].plan);
-        pool->slots[i].plan = NULL;
+        wli_pool_slot *slot = &pool->slots[i];
+        if (!hold(slot)) continue;
+        wlstm_plan_free(slot->plan);
+        slot->plan = NULL;
+        release(slot);
     }
 }

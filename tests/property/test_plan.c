@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "lock.h"
 #include "plan/plan.h"
 #include "problem.h"
 #include "random.h"
@@ -267,15 +268,16 @@ static void a_call_finds_its_way_past_held_slots(void **state) {
     wli_model *model;
     fill_pool(&pool, &model, (const int64_t[THREADS]){ 1, 1, 1, 1 });
     for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
-        atomic_store(&pool.slots[slot].held, true);
+        atomic_store(&pool.slots[slot].holder, wli_generation);
         assert_int_equal(wli_plan_pool_run(&pool, model, &call), WLSTM_OK);
         assert_int_equal(plans_for(&pool, 1), slot + 1 < THREADS || slot + 1 == WLI_POOL_SLOTS ? THREADS : THREADS + 1);
-        for (int i = 0; i < WLI_POOL_SLOTS; ++i) assert_int_equal(atomic_load(&pool.slots[i].held), i <= slot);
+        for (int i = 0; i < WLI_POOL_SLOTS; ++i) assert_int_equal(atomic_load(&pool.slots[i].holder) != 0, i <= slot);
         for (int i = THREADS; i < WLI_POOL_SLOTS; ++i) {
             wlstm_plan_free(pool.slots[i].plan);
             pool.slots[i].plan = NULL;
         }
     }
+    for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) atomic_store(&pool.slots[slot].holder, 0);
     wli_plan_pool_clear(&pool);
     wli_model_release(model);
 }
