@@ -4,12 +4,12 @@
 #include "io/convert.h"
 #include "io/foreign_file.h"
 #include "io/input_file.h"
+#include "io/json.h"
 #include "io/text.h"
 #include "status.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +194,7 @@ static wlstm_status parse_tensors(wli_safetensors *file) {
 static wlstm_status parse_header(wli_safetensors *file, const char *text, size_t length) {
     if (text[0] != '{') return wli_fail(WLSTM_ERROR_FORMAT, "%s: header: '{' expected as its first byte", file->path);
     json_error_t error;
+    wli_json_begin();
     file->header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (file->header != NULL) return parse_tensors(file);
     char reason[160];

@@ -1,10 +1,10 @@
 #include "io/safetensors.h"
 
 #include "allocator.h"
+#include "io/json.h"
 #include "io/output_file.h"
 #include "status.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +66,7 @@ static wlstm_status write_header(wli_output *output, const json_t *header) {
 }
 
 wlstm_status wli_safetensors_write(const char *path, const wli_st_output *tensors, int64_t count) {
+    wli_json_begin();
     json_t *header = json_object();
     if (header == NULL) return wli_out_of_memory("header", 0);
     wli_output *output = NULL;

@@ -1,11 +1,11 @@
 /* The text of a plan cache, docs/tuning.md's format. */
 #include "plan/cache.h"
 
+#include "io/json.h"
 #include "io/text.h"
 #include "plan/fingerprint.h"
 #include "status.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +54,7 @@ static json_t *encode_entry(const wli_cache_entry *entry) {
 }
 
 char *wli_cache_encode(const wli_cache_table *table) {
+    wli_json_begin();
     json_t *rates = json_array(), *plans = json_object();
     int failed = 0;
     for (int i = 0; i < WLI_CACHE_RATES; i++)
@@ -224,6 +225,7 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
 wlstm_status wli_cache_decode(const char *path, const char *text, size_t bytes, wli_cache_table *table) {
     memset(table, 0, sizeof *table);
     json_error_t error;
+    wli_json_begin();
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (!root) return wli_fail(WLSTM_ERROR_FORMAT, "%s: JSON expected at byte %d", path, error.position);
     wlstm_status status = decode_root(path, root, table);
