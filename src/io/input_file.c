@@ -29,6 +29,8 @@ wlstm_status wli_input_open(const char *path, FILE **stream, uint64_t *size) {
         close(descriptor);
         return wli_out_of_memory(path, sizeof(FILE));
     }
+    // what is buffered, a child of a fork that exits would give back to the file, whose place is the parent's too
+    (void)setvbuf(*stream, NULL, _IONBF, 0);
     *size = (uint64_t)about.st_size;
     return WLSTM_OK;
 }

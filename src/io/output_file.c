@@ -129,6 +129,8 @@ wlstm_status wli_output_create(const char *path, wli_output **output) {
         unlink(created->temporary);
         goto failed;
     }
+    // what is buffered, a child of a fork that exits would write as well
+    (void)setvbuf(created->stream, NULL, _IONBF, 0);
     *output = created;
     return WLSTM_OK;
 failed:

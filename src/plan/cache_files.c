@@ -154,6 +154,7 @@ wlstm_status wli_cache_merge(const char *directory, const wli_cache_table *chang
     char *path = wli_cache_path(directory);
     status = path ? merge_locked(path, changes, forgotten, forget_all) : wli_out_of_memory("path", strlen(directory));
     free(path);
+    (void)flock(lock, LOCK_UN); /* a child of a fork meanwhile has the descriptor too, and keeps it */
     close(lock);
     return status;
 }
