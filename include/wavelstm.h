@@ -204,9 +204,9 @@ WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const ch
  *                         enforce_sorted=False: out is zero past a row's end, h_n and c_n are those at its own last
  *                         step, the reverse direction starts there.
  *
- * T is at least 1; B may be 0, which gives empty results; T*B is at most 2^40. No two arrays may overlap, except h_n with h_0,
- * c_n with c_0 and, for one layer and direction, out with h_0, each only when they begin at the same address. NaN and infinity
- * in a row stay in that row.
+ * T is at least 1; B may be 0, which gives empty results; T*B is at most 2^40. out, h_n and c_n overlap no other array, except
+ * h_n with h_0, c_n with c_0 and, for one layer and direction, out with h_0, each only when they begin at the same address: else
+ * the call is refused. NaN and infinity in a row stay in that row.
  *
  * The first call for a (T, B) makes a plan and keeps it with the lstm, later ones that fit it allocate nothing;
  * wlstm_plan_execute avoids even the look-up. A plan fits calls at the thread count that it was made for: WLSTM_NUM_THREADS, else
@@ -252,10 +252,10 @@ WLSTM_API wlstm_status wlstm_cell_get_parameter(const wlstm_cell *cell, const ch
  *     h_out  [B, H]   may be h
  *     c_out  [B, H]   may be c
  *
- * B is 0 to 2^40. No two arrays may overlap, except h_out with h and c_out with c, each only when they begin at the same
- * address. After the first call with the largest batch (on each of the threads that run at once, for each thread count) no call
- * allocates: plans are kept as by wlstm_forward. Thread-safe. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, BACKEND.
- * Cost: 8*B*H*(I+H) operations. */
+ * B is 0 to 2^40. h_out and c_out overlap no other array, except h_out with h and c_out with c, each only when they begin at the
+ * same address: else the call is refused. After the first call with the largest batch (on each of the threads that run at once, for
+ * each thread count) no call allocates: plans are kept as by wlstm_forward. Thread-safe. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY,
+ * BACKEND. Cost: 8*B*H*(I+H) operations. */
 WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const void *x, const void *h, const void *c,
                                           void *h_out, void *c_out);
 

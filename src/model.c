@@ -106,6 +106,10 @@ static wlstm_status fill(wli_model *model, const wli_model_spec *spec) {
         wlstm_status status = add_cell(model, spec, layer, (int)(i % model->num_directions), cell);
         if (status != WLSTM_OK) return status;
     }
+    const size_t element = wli_dtype_size(model->dtype);
+    const int64_t out_width = model->num_directions * model->cells[num_cells - 1].state_size;
+    model->x_bytes = (size_t)spec->input_size * element, model->out_bytes = (size_t)out_width * element;
+    model->h_bytes = (size_t)h_offset * element, model->c_bytes = (size_t)c_offset * element;
     return WLSTM_OK;
 }
 

@@ -51,7 +51,8 @@ typedef struct wli_model {
     int num_directions;
     bool bias, batch_first, is_cell;
     double dropout;
-    wli_cell_weights *cells; /* [num_layers * num_directions], layer by layer, forward first */
+    size_t x_bytes, out_bytes, h_bytes, c_bytes; /* of one row of the batch: a step of x and of out; h_0, c_0 whole */
+    wli_cell_weights *cells;                     /* [num_layers * num_directions], layer by layer, forward first */
     int64_t num_parameters;
     wli_parameter *parameters;
     wli_turn deriving;

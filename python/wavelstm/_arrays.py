@@ -66,18 +66,3 @@ def length_array(lengths, batch):
     if batch > 0 and array.dtype.kind not in "iu":
         raise TypeError(f"lengths: integers expected, got {array.dtype}")
     return np.ascontiguousarray(array, np.int64)
-
-
-def check_overlap(inputs, outputs, may_share):
-    """The library's rule for results written to arrays of the caller's: apart from all others, or begin where may_share says.
-
-    inputs and outputs are of (name, address, array), the address None for an array that is not there; may_share holds
-    (output, input) pairs."""
-    spans = [(name, begin, begin + array.nbytes) for name, begin, array in inputs if begin is not None and array.nbytes]
-    for name, begin, array in outputs:
-        end = begin + array.nbytes
-        for other, other_begin, other_end in spans:
-            if begin < other_end and other_begin < end and not (begin == other_begin and (name, other) in may_share):
-                raise ValueError(f"out: {name} overlaps {other}")
-        if array.nbytes:
-            spans.append((name, begin, end))

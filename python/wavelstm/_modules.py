@@ -6,13 +6,8 @@ import weakref
 
 import numpy as np
 
-from ._arrays import Arrays, arrays_of, check_overlap, length_array, parameter_array, tensors
+from ._arrays import Arrays, arrays_of, length_array, parameter_array, tensors
 from ._library import CellConfig, Dtype, LoadOptions, LSTMConfig, check, lib
-
-# Results that may begin where a state does, by the library's rules: of a stack, of one layer and direction, of a cell.
-_SHARE = {("h_n", "h_0"), ("c_n", "c_0")}
-_SHARE_ONE = _SHARE | {("out", "h_0")}
-_SHARE_CELL = {("h'", "h"), ("c'", "c")}
 
 _DTYPE_CODES = {"float32": Dtype.WLSTM_F32, "float64": Dtype.WLSTM_F64, "bfloat16": Dtype.WLSTM_BF16}
 
@@ -296,9 +291,6 @@ class LSTM(_Module):
         address = kind.address
         read = address(x), address(h_0) if hx is not None else None, address(c_0) if hx is not None else None
         written = address(output), address(h_n), address(c_n)
-        if out is not None:
-            check_overlap(zip(("input", "h_0", "c_0"), read, (x, h_0, c_0)),
-                          zip(("out", "h_n", "c_n"), written, (output, h_n, c_n)), _SHARE_ONE if blocks == 1 else _SHARE)
         check(lib.wlstm_forward(self._handle, seq_len, batch, None if lengths is None else lengths.ctypes.data, *read, *written))
         return output, (h_n, c_n)
 
@@ -365,8 +357,6 @@ class LSTMCell(_Module):
         address = kind.address
         read = address(x), address(h) if hx is not None else None, address(c) if hx is not None else None
         written = address(h_out), address(c_out)
-        if out is not None:
-            check_overlap(zip(("input", "h", "c"), read, (x, h, c)), zip(("h'", "c'"), written, (h_out, c_out)), _SHARE_CELL)
         check(lib.wlstm_cell_forward(self._handle, rows[0] if rows else 1, *read, *written))
         return h_out, c_out
 

@@ -8,8 +8,11 @@
 
 #include <stdatomic.h>
 
-/* Checks T, B, lengths, x and out, and that T, B are within the maxima; names what is wrong. */
-wlstm_status wli_call_check(const wli_call *call, int64_t max_seq_len, int64_t max_batch);
+/* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
+wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch);
+
+/* Of a call whose T and B are in order: that no array it writes overlaps another, but for those that may be one. */
+wlstm_status wli_call_check_overlap(const wli_model *model, const wli_call *call);
 
 /* The threads of a plan that names none: WLSTM_NUM_THREADS, else what OpenMP would give the calling thread at this moment. */
 int wli_default_threads(void);

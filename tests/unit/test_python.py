@@ -154,9 +154,9 @@ class LSTM(Base):
         np.testing.assert_array_equal(c, c_n)
 
         both = np.zeros((3, 2, 2, 3), np.float32)
-        self.assert_raises(ValueError, "out: h_n overlaps c_0", lstm, x, (h, c), out=(out, (c, h)))
-        self.assert_raises(ValueError, "out: c_n overlaps h_n", lstm, x, out=(out, (h, h)))
-        self.assert_raises(ValueError, "out: h_n overlaps h_0", lstm, x, (both[0:2].reshape(4, 2, 3)[:2], c),
+        self.assert_raises(ValueError, "h_n: an array of its own expected, got one that overlaps c_0", lstm, x, (h, c), out=(out, (c, h)))
+        self.assert_raises(ValueError, "h_n: an array of its own expected, got one that overlaps c_n", lstm, x, out=(out, (h, h)))
+        self.assert_raises(ValueError, "h_n: h_0 itself or an array of its own expected, got one that overlaps h_0", lstm, x, (both[0:2].reshape(4, 2, 3)[:2], c),
                            out=(out, (both.reshape(6, 2, 3)[1:3], c)))
         self.assert_raises(ValueError, "out: out: float32", lstm, x, out=(out[:4], (h, c)))
         self.assert_raises(ValueError, "got float64", lstm, x, out=(out, (h, c.astype(np.float64))))
@@ -330,7 +330,7 @@ class LSTMCell(Base):
         h_out, c_out = cell(x, (h, c), out=(h, c))
         self.assertTrue(h_out is h and c_out is c)
         np.testing.assert_equal((h, c), expected)
-        self.assert_raises(ValueError, "out: h' overlaps c", cell, x, (h, c), out=(c, h))
+        self.assert_raises(ValueError, "h_out: an array of its own expected, got one that overlaps c", cell, x, (h, c), out=(c, h))
 
     def test_errors(self):
         cell, x, h, c = wavelstm.LSTMCell(4, 3), draw(2, 4), draw(2, 3), draw(2, 3)
