@@ -15,7 +15,7 @@
 struct wlstm_plan {
     wli_model *model;
     int64_t max_seq_len, max_batch;
-    int threads; /* that it was made for, before the cores and the choice */
+    int threads; /* OpenMP's count that it was made for; 0 where somebody named one */
     wli_choice choice;
     wlstm_backend backend;
     void *reference_workspace; /* REFERENCE only */
@@ -229,7 +229,7 @@ wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, 
     status = setting.backend == WLSTM_BACKEND_REFERENCE ? make_by_reference(model, &setting, plan)
                                                         : make_decided(model, &setting, options, plan);
     if (status != WLSTM_OK) return status;
-    (*plan)->threads = threads;
+    (*plan)->threads = options->num_threads || wli_environment_get()->num_threads ? 0 : threads;
     wli_verbose(1, (*plan)->description);
     return WLSTM_OK;
 }
@@ -244,8 +244,12 @@ void wlstm_plan_free(wlstm_plan *plan) {
     wli_free(plan);
 }
 
-wli_fit wli_plan_fit(const wlstm_plan *plan, int64_t seq_len, int64_t batch, int threads) {
-    if (plan->threads != threads && !wli_runs_alone()) return WLI_OTHER_THREADS;
+int wli_plan_threads(const wlstm_plan *plan) {
+    return plan->threads;
+}
+
+wli_fit wli_plan_fit(const wlstm_plan *plan, int64_t seq_len, int64_t batch) {
+    if (plan->threads && plan->threads != omp_get_max_threads() && !wli_runs_alone()) return WLI_OTHER_THREADS;
     return seq_len <= plan->max_seq_len && batch <= plan->max_batch ? WLI_FITS : WLI_TOO_SMALL;
 }
 

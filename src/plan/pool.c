@@ -21,22 +21,22 @@ static void release(wli_pool_slot *slot) {
 /* What a slot is to a call: its plan's wli_fit, or without one: */
 enum { EMPTY = WLI_OTHER_THREADS + 1, USES };
 
-static int use_of(const wli_pool_slot *slot, const wli_call *call, int threads) {
-    return slot->plan ? (int)wli_plan_fit(slot->plan, call->seq_len, call->batch, threads) : EMPTY;
+static int use_of(const wli_pool_slot *slot, const wli_call *call) {
+    return slot->plan ? (int)wli_plan_fit(slot->plan, call->seq_len, call->batch) : EMPTY;
 }
 
 /* Programs that go back and forth between thread counts find a plan for each; those that go through many do not fill the pool. */
 enum { MOST_OTHERS = 8 };
 
-/* Holds a slot whose plan fits; else one whose plan's successor will; else an empty one beside a few plans of other thread counts;
- * else one of these; else none. Any other that was looked at is released: its plan is another thread's. */
-static wli_pool_slot *take(wli_plan_pool *pool, const wli_call *call, int threads, int *use) {
+/* Holds one whose plan's successor will fit; else an empty one beside a few plans of other thread counts; else one of these; else none. Of
+ * those, a fitting one from another thread's hands comes first. Any other that was looked at is released. */
+static wli_pool_slot *look_through(wli_plan_pool *pool, const wli_call *call, int *use) {
     wli_pool_slot *first[USES] = { NULL };
     int others = 0;
     for (int i = 0; i < WLI_POOL_SLOTS && !first[WLI_FITS]; i++) {
         wli_pool_slot *slot = &pool->slots[i];
         if (!hold(slot)) continue;
-        const int found = use_of(slot, call, threads);
+        const int found = use_of(slot, call);
         others += found == WLI_OTHER_THREADS;
         if (first[found])
             release(slot);
@@ -79,10 +79,21 @@ static wlstm_status run_once(wli_model *model, const wli_call *call) {
     return status;
 }
 
+/* A held slot and its use; NULL where every slot is another's. Most calls find theirs in the first. */
+static wli_pool_slot *take(wli_plan_pool *pool, const wli_call *call, int *use) {
+    wli_pool_slot *slot = &pool->slots[0];
+    if (hold(slot)) {
+        *use = use_of(slot, call);
+        if (*use == WLI_FITS) return slot;
+        release(slot);
+    }
+    return look_through(pool, call, use);
+}
+
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
     int use;
-    wli_pool_slot *slot = take(pool, call, wli_default_threads(), &use);
+    wli_pool_slot *slot = take(pool, call, &use);
     if (!slot) return run_once(model, call);
     wlstm_status status = WLSTM_OK;
     if (use != WLI_FITS) {

@@ -231,7 +231,7 @@ static int plans_for(wli_plan_pool *pool, int64_t batch) {
     int count = 0;
     for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
         const wlstm_plan *plan = pool->slots[slot].plan;
-        count += plan && wli_plan_fit(plan, 1, batch, wli_default_threads()) == WLI_FITS;
+        count += plan && wli_plan_fit(plan, 1, batch) == WLI_FITS;
     }
     return count;
 }

@@ -38,7 +38,7 @@ static int count_plans(const wli_plan_pool *pool) {
 static const wlstm_plan *plan_for(const wli_plan_pool *pool, int threads) {
     for (int i = 0; i < WLI_POOL_SLOTS; i++) {
         const wlstm_plan *plan = pool->slots[i].plan;
-        if (plan && wli_plan_fit(plan, 1, 1, threads) == WLI_FITS) return plan;
+        if (plan && wli_plan_threads(plan) == threads) return plan;
     }
     return NULL;
 }
