@@ -47,6 +47,7 @@ def arrays_of(value, name):
     if isinstance(value, np.ndarray):
         return Arrays
     if tensors() and isinstance(value, tensors().Tensors.type):
+        tensors().refuse_recording()
         return tensors().Tensors
     raise TypeError(f"{name}: a numpy.ndarray or torch.Tensor expected, got {type(value).__name__}")
 

@@ -22,9 +22,13 @@ import warnings
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import rnn
 from torch.testing import assert_close
 from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import wavelstm
 
@@ -468,6 +472,94 @@ def _(dtype):
     negated = torch.complex(x, x).conj().imag
     assert negated.is_neg()
     assert_close(module(negated), module(-x), rtol=0, atol=0)
+
+
+class Calls(torch.nn.Module):
+    """What is no nn.Module, as the part of one."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return 2 * self.module(x)[0]
+
+
+def layer_and_cell(dtype):
+    """Calls of an LSTM and of an LSTMCell, an input, and torch's result."""
+    for theirs, shape in ((lstm(5, 4, dtype=dtype), (6, 3, 5)), (torch.nn.LSTMCell(5, 4, dtype=dtype), (3, 5))):
+        x = torch.randn(shape, dtype=dtype)
+        yield Calls(ours(theirs)), x, Calls(theirs)(x)
+
+
+@check("(own) recorded and transformed calls",
+       "torch.jit, torch.export, make_fx, fake tensors, torch.func, dispatch modes: errors, as none sees what a call computes")
+def _(dtype):
+    class Mode(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+            return function(*arguments, **(keywords or {}))
+
+    def under(mode, module, x):
+        with mode:
+            return module(x)
+
+    for module, x, _ in layer_and_cell(dtype):
+        sees = "sees nothing of what wavelstm computes"
+        raises(RuntimeError, f"torch.jit.trace .*{sees}", torch.jit.trace, module, x)
+        raises(RuntimeError, "", torch.jit.script, module)  # in the words of torch, which finds an attribute that is no module
+        raises(RuntimeError, sees, torch.export.export, module, (x,))
+        raises(RuntimeError, sees, torch.export.export, module, (x,), strict=True)
+        for kind in "real", "fake", "symbolic":
+            raises(RuntimeError, f"dispatch mode .*{sees}", make_fx(module, tracing_mode=kind), x)
+        raises(TypeError, "got Proxy", torch.fx.symbolic_trace, module)
+        with FakeTensorMode() as mode:
+            fake = mode.from_tensor(x)
+            raises(RuntimeError, f"dispatch mode .*{sees}", module, fake)
+        raises(TypeError, "got FakeTensor", module, fake)
+        raises(RuntimeError, f"dispatch mode .*{sees}", under, Mode(), module, x)
+        raises(RuntimeError, f"torch.func .*{sees}", torch.vmap(module), torch.stack((x, x)))
+        raises(RuntimeError, f"torch.func .*{sees}", torch.func.functionalize(module), x)
+        raises(RuntimeError, f"torch.func .*{sees}", torch.func.grad(lambda x: module(x).sum()), x)
+        raises(RuntimeError, f"torch.func .*{sees}", torch.func.jvp, module, (x,), (x,))
+
+
+@check("(own) torch.compile", "outside of the graph and equal to torch's; with fullgraph an error")
+def _(dtype):
+    for module, x, expected in layer_and_cell(dtype):
+        for backend in "eager", "aot_eager":
+            torch.compiler.reset()
+            compiled = torch.compile(module, backend=backend)
+            for _ in range(2):
+                assert_close(compiled(x), expected)
+            torch.compiler.reset()
+            raises(RuntimeError, "sees nothing of what wavelstm computes", torch.compile(module, backend=backend, fullgraph=True), x)
+    torch.compiler.reset()
+
+
+@check("(own) autocast, default devices", "the module's dtype on the CPU, whatever they say")
+def _(dtype):
+    for module, x, expected in layer_and_cell(dtype):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert_close(module(x), expected)
+            raises(Exception, "bfloat16", module, x.bfloat16())
+        with torch.device("meta"):
+            assert_close(module(x), expected)
+
+
+@check("(own) subclasses, tangents", "an input or state that is more than its values: an error")
+def _(dtype):
+    class Named(torch.Tensor):
+        pass
+
+    module, x = ours(lstm(5, 4, dtype=dtype)), torch.randn(6, 3, 5, dtype=dtype)
+    h, c = torch.randn(1, 3, 4, dtype=dtype), torch.randn(1, 3, 4, dtype=dtype)
+    expected = module(x, (h, c))
+    raises(TypeError, "input: .* got Named", module, x.as_subclass(Named), (h, c))
+    raises(TypeError, r"hidden\[1\]: .* got Named", module, x, (h, c.as_subclass(Named)))
+    assert_close(module(torch.nn.Parameter(x), (h, c)), expected)
+    with forward_ad.dual_level():
+        raises(RuntimeError, "input: .* has a tangent", module, forward_ad.make_dual(x, x), (h, c))
+        assert_close(module(forward_ad.make_dual(x, x).detach(), (h, c)), expected)
 
 
 NOT_APPLICABLE = [
