@@ -31,6 +31,15 @@ def microseconds(seconds: float) -> str:
     return f"{value:.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def time_of(result: dict, engine: str) -> str:
+    return next((microseconds(record["min"]) for record in result["engines"] if record["engine"] == engine), "-")
+
+
+def peer_and_ratio(result: dict, versions: dict) -> tuple:
+    return (title(result["best_peer"], versions) if result["best_peer"] else "-",
+            f"{result['ratio']:.2f}" if "ratio" in result else "-")
+
+
 def results_table(results: list, engines: list, versions: dict) -> str:
     header = ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio",
               "ratios of the rounds"]
@@ -42,12 +51,12 @@ def results_table(results: list, engines: list, versions: dict) -> str:
             missing = "error" if engine in result["errors"] else "-"
             row.append(microseconds(times[engine]) if engine in times else
                        "wrong" if "wrong" in result["errors"].get(engine, "") else missing)
-        row.append(title(result["best_peer"], versions) if result["best_peer"] else "-")
+        row += peer_and_ratio(result, versions)
         if "ratio" in result:
             low, high = result["middle_half"]
-            row += [f"{result['ratio']:.2f}", f"{result['round_median']:.2f} ({low:.2f} to {high:.2f})"]
+            row.append(f"{result['round_median']:.2f} ({low:.2f} to {high:.2f})")
         else:
-            row += ["-", "-"]
+            row.append("-")
         rows.append(row)
     return markdown(header, rows)
 
@@ -64,6 +73,33 @@ def summary(results: list) -> str:
             lines.append(f"threads {threads}: geometric mean {geometric_mean([value for value, _ in ratios]):.2f}, "
                          f"worst {worst:.2f} ({problem}), faster on {faster} of {len(ratios)}")
     return "\n".join(lines)
+
+
+def short_table(results: list, problems: list, versions: dict) -> str:
+    """A few problems; of the peers PyTorch and the best one."""
+    header = ["problem", "threads", "wavelstm", "PyTorch", "best peer", "ratio"]
+    return markdown(header, [[result["problem"], result["threads"], time_of(result, OURS), time_of(result, "pytorch"),
+                              *peer_and_ratio(result, versions)]
+                             for result in results if result["problem"] in problems])
+
+
+def narrow_table(results: list, versions: dict) -> str:
+    """A row a problem: ours, the best peer and the ratio at each thread count."""
+    threads = sorted({result["threads"] for result in results})
+    header = ["problem", *(name for count in threads
+                           for name in (f"{count} thread{'s' if count > 1 else ''}", "best peer", "ratio"))]
+    found = {(result["problem"], result["threads"]): result for result in results}
+    rows = []
+    for problem in dict.fromkeys(result["problem"] for result in results):
+        row = [problem]
+        for result in (found.get((problem, count)) for count in threads):
+            if not result:
+                row += ["-", "-", "-"]
+                continue
+            peer, ratio = peer_and_ratio(result, versions)
+            row += [time_of(result, OURS), f"{time_of(result, result['best_peer'])} ({peer})", ratio]
+        rows.append(row)
+    return markdown(header, rows)
 
 
 def streams_table(results: list, engines: list, versions: dict) -> str:
