@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Both weights of the gates, where a step brings its input: they stay in an L1 of 32 KiB beside what else is there. More, as for 32 units
- * of 24 inputs, were 2 % slower than a projection of all steps. */
+/* Both weights of the gates, where a step brings its input: they stay in an L1 of 32 KiB beside what else is there. With more a
+ * projection of all steps is faster. */
 enum { MOST_INPUT_BYTES = 24 << 10 };
 
 wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,

@@ -16,7 +16,7 @@ typedef struct step_part {
     tile_pass input, pass;
 } step_part;
 
-/* All of a step but its rows: the sweep's arithmetic, and the way here, would be up to half of it. */
+/* All of a step but its rows: the sweep's arithmetic, and the way here, would be much of it. */
 typedef struct few_tiles {
     int64_t count, ldg, ldc, rows, hidden_size, tail; /* units in the dense tail */
     step_part parts[MOST_TILES];

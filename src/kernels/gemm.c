@@ -134,7 +134,7 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
         snprintf(key, sizeof key, "%s %" PRId64 "%s, lanes %" PRId64 ", matrix %d", wli_gemm_names[kind],
                  request.max_rows, dense ? " dense" : "", lanes, (int)which);
     *gemm = (wli_gemm){ .kind = kind, .native = native, .depth = request.args.depth, .columns = request.args.columns };
-    /* 8 rows by halves were 6 to 9 % faster on Zen 5; on Zen 4 3 % slower, as the cell then takes the gates from memory. */
+    /* With halves the cell takes the gates from memory: they pay only where reading the weights twice costs more. */
     gemm->halves = wli_wide_core();
     gemm->element = wli_dtype_size(model->dtype);
     gemm->stride = request.stride = dense ? gemm->columns : wli_gate_stride(gemm->columns, gemm->element);

@@ -17,7 +17,7 @@
 enum { WLI_PANEL_VECTORS = 4 };
 
 /* Bytes behind the packed weights that exist and were written, as kernels prefetch past the end: a prefetch of a page that is not
- * there costs a walk through the page tables each time, up to half a kernel's speed. */
+ * there costs a walk through the page tables each time. */
 enum { WLI_PANELS_PADDING = 38 * 64 };
 
 typedef struct wli_gate_layout {

@@ -8,8 +8,8 @@
 #include "kernels/native.h"
 #include <stdbool.h>
 
-/* Rows that take a full panel two vectors at a time: with few registers those that are no multiple of MAX_ROWS, as a lone one or
- * two rows would run at three quarters of the speed; with many, where `halves` says so, those that would be two low tiles, each of
+/* Rows that take a full panel two vectors at a time: with few registers those that are no multiple of MAX_ROWS, as one or two rows
+ * alone have too few sums to hide latencies; with many, where `halves` says so, those that would be two low tiles, each of
  * which reads all of the panel, where the halves read it once together. */
 WLI_INLINE bool takes_halves(int64_t rows, bool halves) {
     const int64_t most = MAX_ROWS == 6 ? TAIL_ROWS : 23;
@@ -37,7 +37,7 @@ enum { CACHED_BYTES = 8 << 20 };
  * one go, ahead of which its own prefetchers run, than in blocks that the pass before fetched. From an L3 it does not. */
 enum { MEMORY_BYTES = 48 << 20 };
 
-/* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row runs at half speed. */
+/* Rows of the next tile when `rows` are left: tiles of nearly equal height, as a lone last row has too few sums. */
 WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
     if (rows <= most) return rows;
     if (rows >= 2 * most) return most;

@@ -29,8 +29,8 @@ static int64_t widest_hidden(const wli_model *model) {
 }
 
 /* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
- * shared by many. From memory a byte takes a wide core (Zen 5) as long as some 6 operations: 384 rows keep that to a
- * few percent. Another (Zen 4) it takes half as many, and what prefetches bring meanwhile hides it from 128 rows on. */
+ * shared by many. A core that does two multiply-adds of 64 bytes a cycle does more of them while a byte comes from memory, and needs
+ * more rows; on others prefetches hide the memory with fewer. */
 int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const bool from_memory = layers_compete(model);
     const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48;
@@ -100,9 +100,8 @@ static uint8_t choose_lanes(const wli_setting *setting) {
     return H <= half && (2 * H > half || setting->batch == 1);
 }
 
-/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner product, about as fast
- * as matmul with AVX-512 and up to twice as fast with AVX2 (docs/architecture.md). Several threads must gain clearly; tasks, which
- * go to whoever is free, over gangs too. */
+/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner product, as fast
+ * as matmul or faster (docs/kernels.md). Several threads must gain clearly; tasks, which go to whoever is free, over gangs too. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
     wli_candidate serial = { .index = { [WLI_AXIS_LANES] = choose_lanes(setting) } }, tasks = serial;
     if (setting->backend == WLSTM_BACKEND_ONEDNN)
