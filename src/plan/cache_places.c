@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #include "plan/cache.h"
 
+#include "lock.h"
+
 #include <limits.h>
 #include <link.h>
 #include <pthread.h>
@@ -16,7 +18,7 @@ typedef struct loaded {
     uintptr_t address;
     int looked_into;
     bool found, program;
-    char file[PATH_MAX];
+    char name[PATH_MAX]; /* as it was loaded */
 } loaded;
 
 /* The program comes first; what it was started as may be no path. */
@@ -30,8 +32,16 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *context) {
                       self->address - start < info->dlpi_phdr[i].p_memsz;
     }
     if (!self->found) return 0;
-    self->found = realpath(self->program ? "/proc/self/exe" : info->dlpi_name, self->file) != NULL;
+    snprintf(self->name, sizeof self->name, "%s", self->program ? "/proc/self/exe" : info->dlpi_name);
     return 1;
+}
+
+/* Where it lies. The loader's own lock stays locked in the child of a fork meanwhile, so a fork waits. */
+static bool find_loaded(loaded *self, char file[PATH_MAX]) {
+    wli_lock();
+    (void)dl_iterate_phdr(look_into, self);
+    wli_unlock();
+    return self->found && realpath(self->name, file) != NULL;
 }
 
 static void strip_last(char *path) {
@@ -43,11 +53,11 @@ static void strip_last(char *path) {
 static bool find_beside(void) {
     static const char up[] = "../";
     loaded self = { .address = (uintptr_t)&look_into };
-    (void)dl_iterate_phdr(look_into, &self);
-    if (!self.found) return false;
+    char file[PATH_MAX];
+    if (!find_loaded(&self, file)) return false;
     const char *way = self.program ? WLI_SYSTEM_CACHE_FROM_PROGRAM : WLI_SYSTEM_CACHE_FROM_LIBRARY;
-    for (strip_last(self.file); strncmp(way, up, strlen(up)) == 0; way += strlen(up)) strip_last(self.file);
-    const int length = snprintf(beside, sizeof beside, "%s/%s", self.file, way);
+    for (strip_last(file); strncmp(way, up, strlen(up)) == 0; way += strlen(up)) strip_last(file);
+    const int length = snprintf(beside, sizeof beside, "%s/%s", file, way);
     return length > 0 && (size_t)length < sizeof beside;
 }
 
