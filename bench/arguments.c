@@ -1,9 +1,9 @@
 #include "arguments.h"
 
-#include "allocator.h"
-#include "environment.h"
+#include "base/allocator.h"
+#include "base/environment.h"
+#include "base/number.h"
 #include "grid.h"
-#include "io/number.h"
 #include <getopt.h>
 #include <omp.h>
 #include <stdio.h>

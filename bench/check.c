@@ -12,8 +12,8 @@
  * Where the reference can do all steps of all patterns in time, the window is the whole. */
 #include "check.h"
 
-#include "allocator.h"
-#include "status.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

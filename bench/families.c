@@ -1,10 +1,10 @@
 #include "families.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include "limit.h"
 #include "scratch_file.h"
 #include "shim.h"
-#include "status.h"
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * threads are free. A gang's items are its own; a wavefront's task takes the thread that is free first. */
 #include "replay.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
 #include <math.h>
 
 typedef struct replay_state {

@@ -1,6 +1,6 @@
 #include "scratch_file.h"
 
-#include "status.h"
+#include "base/status.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

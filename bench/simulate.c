@@ -10,12 +10,12 @@
  * What limits a prediction is what it gains most from the absence of. */
 #include "simulate.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include "machine.h"
 #include "plan/choice.h"
 #include "plan/problem.h"
 #include "replay.h"
-#include "status.h"
 #include <math.h>
 #include <omp.h>
 #include <string.h>

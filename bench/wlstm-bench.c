@@ -1,8 +1,8 @@
 /* wlstm-bench: how fast wavelstm is on this machine, beside the machine's limit.
  *
  * read the arguments -> register FAMILY/PROBLEM/threads:N -> Google Benchmark runs them: prepare, check, time, count */
-#include "allocator.h"
 #include "arguments.h"
+#include "base/allocator.h"
 #include "shim.h"
 #include "simulate.h"
 

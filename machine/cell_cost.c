@@ -1,7 +1,7 @@
 #include "cell_cost.h"
 
 #include "kernels/native.h"
-#include "model.h"
+#include "model/model.h"
 #include <math.h>
 #include <omp.h>
 

@@ -1,6 +1,6 @@
 #include "machine.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
 #include "cell_cost.h"
 #include "kernels/native.h"
 #include "probe.h"

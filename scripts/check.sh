@@ -1,5 +1,5 @@
 #!/bin/sh
-# What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: warnings as errors with gcc and clang,
+# What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: the includes of src/, warnings as errors with gcc and clang,
 # the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN 3.2, without oneDNN, with
 # Debian's own cmake, on every instruction set this machine has and compiled for it alone, on NEON by emulation, wlstm-run and the
 # Python package against PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as root). One name as an
@@ -27,6 +27,7 @@ check_format() {
     files=$(git ls-files '*.c' '*.h' '*.cc' '*.hpp')
     [ -n "$files" ] && echo "$files" | xargs clang-format --dry-run -Werror
 }
+check_arrows() { sh scripts/arrows.sh; }
 check_gcc() { build gcc -DCMAKE_C_COMPILER=gcc; }
 check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang; }
 check_sanitizers() {
@@ -108,7 +109,7 @@ check_package() {
 }
 
 mkdir -p build-check
-for name in ${1:-format gcc clang sanitizers tsan onednn3 isas neon debian_cmake manual abi recipes package pytorch}; do
+for name in ${1:-format arrows gcc clang sanitizers tsan onednn3 isas neon debian_cmake manual abi recipes package pytorch}; do
     echo "check.sh: $name"
     "check_$name"
 done

@@ -1,6 +1,6 @@
 #include "run_arguments.h"
 
-#include "io/number.h"
+#include "base/number.h"
 #include "io/same_file.h"
 
 #include <getopt.h>

@@ -1,9 +1,9 @@
 #include "run_arrays.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/text.h"
 #include "io/convert.h"
-#include "io/text.h"
-#include "status.h"
 
 #include <stdio.h>
 

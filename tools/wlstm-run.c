@@ -2,13 +2,13 @@
  *
  * read the arguments -> try the results' names -> load the model -> read the arrays -> plan, execute -> write the results, all
  * or none */
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/text.h"
 #include "io/npy.h"
 #include "io/safetensors.h"
-#include "io/text.h"
 #include "run_arguments.h"
 #include "run_arrays.h"
-#include "status.h"
 #include "wavelstm.h"
 
 #include <errno.h>

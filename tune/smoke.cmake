@@ -110,7 +110,7 @@ run(1 --export ${WORK}/no/such/directory/file.json)
 
 # Ctrl-C in the second of two: the first one, which has few choices, is kept and printed, the second given up.
 run(0 --forget)
-run_command(130 timeout --preserve-status -s INT 5 ${TUNE} t1b1i1h1l1 t50b64i700h700l3 --threads 1 --time-limit 20 --effort patient)
+run_command(130 timeout --preserve-status -s INT 9 ${TUNE} t1b1i1h1l1 t50b64i700h700l3 --threads 1 --time-limit 60 --effort patient)
 expect("${output}" "\nt1b1i1h1l1 .*\ngeometric")
 expect_cached(1)
 # Where one run of all rows takes seconds, and killed if it goes on for long.

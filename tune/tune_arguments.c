@@ -1,7 +1,7 @@
 #include "tune_arguments.h"
 
-#include "call.h"
-#include "io/number.h"
+#include "base/number.h"
+#include "model/call.h"
 #include "plan/plan.h"
 #include <getopt.h>
 #include <inttypes.h>

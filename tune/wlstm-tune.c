@@ -1,20 +1,20 @@
 /* wlstm-tune: tunes this machine, once.
  *
  * read the arguments -> probe the machine -> for each problem and thread count: search, keep, save -> the table */
-#include "allocator.h"
+#include "api/module.h"
+#include "base/allocator.h"
+#include "base/environment.h"
+#include "base/status.h"
 #include "busy.h"
-#include "environment.h"
 #include "grid.h"
 #include "interrupt.h"
 #include "limit.h"
 #include "machine.h"
-#include "module.h"
 #include "plan/cache.h"
 #include "plan/fingerprint.h"
 #include "plan/plan.h"
 #include "plan/search.h"
 #include "progress.h"
-#include "status.h"
 #include "table.h"
 #include "tune_arguments.h"
 

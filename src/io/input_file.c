@@ -1,7 +1,7 @@
 #include "io/input_file.h"
 
-#include "io/text.h"
-#include "status.h"
+#include "base/status.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #ifndef WLI_JSON_H
 #define WLI_JSON_H
 
-#include "lock.h"
+#include "base/lock.h"
 
 #include <jansson.h>
 

@@ -1,10 +1,10 @@
 #include "io/npy.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/number.h"
+#include "base/status.h"
+#include "base/text.h"
 #include "io/input_file.h"
-#include "io/number.h"
-#include "io/text.h"
-#include "status.h"
 
 #include <inttypes.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #include "io/npy.h"
 
-#include "allocator.h"
-#include "status.h"
+#include "base/allocator.h"
+#include "base/status.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
 
 #include "io/output_file.h"
 
-#include "allocator.h"
-#include "io/text.h"
-#include "status.h"
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 #include "io/safetensors.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/text.h"
 #include "io/convert.h"
 #include "io/foreign_file.h"
 #include "io/input_file.h"
 #include "io/json.h"
-#include "io/text.h"
-#include "status.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 #include "io/safetensors.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include "io/json.h"
 #include "io/output_file.h"
-#include "status.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Which instruction set's table serves this machine. */
-#include "environment.h"
+#include "base/environment.h"
+#include "base/processor_caches.h"
 #include "kernels/native.h"
-#include "processor_caches.h"
 #include <pthread.h>
 
 extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64;

@@ -1,8 +1,8 @@
 #include "kernels/gemm.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include "kernels/pack.h"
-#include "status.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

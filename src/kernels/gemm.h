@@ -4,7 +4,7 @@
 
 #include "kernels/native.h"
 #include "kernels/onednn.h"
-#include "model.h"
+#include "model/model.h"
 
 typedef enum wli_matrix { WLI_WEIGHT_IH, WLI_WEIGHT_HH, WLI_WEIGHT_HR } wli_matrix;
 typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_MATMUL, WLI_GEMM_INNER_PRODUCT, WLI_GEMM_KINDS } wli_gemm_kind;

@@ -2,7 +2,7 @@
 #ifndef WLI_LANES_H
 #define WLI_LANES_H
 
-#include "kernels/real.h"
+#include "base/real.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

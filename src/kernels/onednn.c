@@ -1,9 +1,9 @@
 #include "kernels/onednn.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/lock.h"
+#include "base/status.h"
 #include "kernels/onednn_api.h"
-#include "lock.h"
-#include "status.h"
 #include <omp.h>
 #include <pthread.h>
 #include <stdio.h>

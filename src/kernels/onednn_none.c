@@ -1,7 +1,7 @@
 /* What stands in for onednn.c in a build with WLSTM_ONEDNN=OFF. */
 #include "kernels/onednn.h"
 
-#include "status.h"
+#include "base/status.h"
 
 wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **gemm) {
     (void)spec;

@@ -1,6 +1,6 @@
 #include "kernels/pack.h"
 
-#include "kernels/real.h"
+#include "base/real.h"
 #include <math.h>
 
 static int64_t row_of_column(const wli_pack_args *args, int64_t column) {

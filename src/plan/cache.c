@@ -1,8 +1,8 @@
 #include "plan/cache.h"
 
-#include "environment.h"
-#include "lock.h"
-#include "status.h"
+#include "base/environment.h"
+#include "base/lock.h"
+#include "base/status.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 #define _DEFAULT_SOURCE /* flock */
 #include "plan/cache.h"
 
+#include "base/status.h"
 #include "io/input_file.h"
 #include "io/output_file.h"
 #include "plan/fingerprint.h"
-#include "status.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* The text of a plan cache, docs/tuning.md's format. */
 #include "plan/cache.h"
 
+#include "base/status.h"
+#include "base/text.h"
 #include "io/json.h"
-#include "io/text.h"
 #include "plan/fingerprint.h"
-#include "status.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

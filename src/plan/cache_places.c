@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #include "plan/cache.h"
 
-#include "lock.h"
+#include "base/lock.h"
 
 #include <limits.h>
 #include <link.h>

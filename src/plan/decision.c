@@ -1,11 +1,11 @@
 #include "plan/decision.h"
 
-#include "environment.h"
-#include "lock.h"
+#include "base/environment.h"
+#include "base/lock.h"
+#include "base/status.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
 #include "plan/search.h"
-#include "status.h"
 
 wli_machine_model wli_machine_model_get(int threads) {
     wli_machine_model machine;

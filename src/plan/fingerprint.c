@@ -1,8 +1,8 @@
 #include "plan/fingerprint.h"
 
+#include "base/processor_caches.h"
 #include "kernels/native.h"
 #include "plan/axes.h"
-#include "processor_caches.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>

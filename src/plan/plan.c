@@ -1,12 +1,12 @@
 #include "plan/plan.h"
 
-#include "allocator.h"
-#include "environment.h"
-#include "kernels/reference.h"
+#include "base/allocator.h"
+#include "base/environment.h"
+#include "base/status.h"
 #include "plan/decision.h"
 #include "plan/problem.h"
+#include "reference/forward.h"
 #include "schedule/sequence.h"
-#include "status.h"
 #include <inttypes.h>
 #include <omp.h>
 #include <stdio.h>

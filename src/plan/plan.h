@@ -2,17 +2,8 @@
 #ifndef WLI_PLAN_H
 #define WLI_PLAN_H
 
-#include "allocator.h"
-#include "call.h"
+#include "model/call.h"
 #include "plan/axes.h"
-
-#include <stdatomic.h>
-
-/* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
-wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch);
-
-/* Of a call whose T and B are in order: that no array it writes overlaps another, but for those that may be one. */
-wlstm_status wli_call_check_overlap(const wli_model *model, const wli_call *call);
 
 /* The threads of a plan that names none: WLSTM_NUM_THREADS, else what OpenMP would give the calling thread at this moment. */
 int wli_default_threads(void);
@@ -37,24 +28,5 @@ wli_fit wli_plan_fit(const wlstm_plan *plan, int64_t seq_len, int64_t batch);
 /* Raises the maxima of options to the plan's, so that a successor serves what the plan served, unless its T*B would pass twice
  * the larger of the two: (T = 300000, B = 1) and (1, 300000) are no reason to find room for (300000, 300000). */
 void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options);
-
-/* Plans that wlstm_forward and wlstm_cell_forward made and keep, about one for each thread that was inside at once; without waiting,
- * as a thread holds a slot while it runs or looks at its plan, and others pass it over. Each has a cache line of its own: threads that
- * step small cells would feel a shared one. */
-enum { WLI_POOL_SLOTS = 64 };
-typedef struct wli_pool_slot {
-    _Alignas(WLI_ALIGNMENT) atomic_uint holder; /* the wli_generation of the thread that holds it; 0: nobody does */
-    wlstm_plan *plan;                           /* of who holds the slot; NULL where it is empty */
-} wli_pool_slot;
-typedef struct wli_plan_pool {
-    wli_pool_slot slots[WLI_POOL_SLOTS];
-} wli_plan_pool;
-
-/* Runs a checked call by a plan of the pool, made for (seq_len, batch) and the thread count in force if none fits: in place of one
- * that is too small, else beside those of a few other counts, else in place of one of these. */
-wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call);
-
-/* Frees the plans; nobody may be inside. */
-void wli_plan_pool_clear(wli_plan_pool *pool);
 
 #endif

@@ -1,9 +1,9 @@
 #include "plan/problem.h"
 
-#include "allocator.h"
-#include "call.h"
-#include "io/number.h"
-#include "status.h"
+#include "base/allocator.h"
+#include "base/number.h"
+#include "base/status.h"
+#include "model/call.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef WLI_PROBLEM_H
 #define WLI_PROBLEM_H
 
-#include "model.h"
+#include "model/model.h"
 
 typedef struct wli_problem {
     int64_t seq_len, batch, input_size, hidden_size, num_layers, proj_size;

@@ -3,13 +3,13 @@
  * only by a clear gain. */
 #include "plan/search.h"
 
-#include "allocator.h"
-#include "environment.h"
+#include "base/allocator.h"
+#include "base/environment.h"
+#include "base/status.h"
 #include "plan/choice.h"
 #include "plan/decision.h"
 #include "plan/plan.h"
 #include "plan/trial.h"
-#include "status.h"
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>

@@ -4,10 +4,10 @@
  * plan. */
 #include "plan/trial.h"
 
-#include "allocator.h"
-#include "kernels/reference.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include "plan/plan.h"
-#include "status.h"
+#include "reference/forward.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

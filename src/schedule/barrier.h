@@ -3,7 +3,7 @@
 #ifndef WLI_BARRIER_H
 #define WLI_BARRIER_H
 
-#include "allocator.h"
+#include "base/allocator.h"
 
 #include <stdatomic.h>
 

@@ -3,7 +3,7 @@
 #ifndef WLI_ROWS_H
 #define WLI_ROWS_H
 
-#include "call.h"
+#include "model/call.h"
 
 typedef struct wli_rows {
     int64_t *order;   /* [B] the caller's row that is worked on as row r */

@@ -1,8 +1,8 @@
 #include "schedule/sequence.h"
 
-#include "allocator.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include "schedule/state.h"
-#include "status.h"
 #include <omp.h>
 #include <pthread.h>
 #include <string.h>

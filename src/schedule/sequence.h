@@ -3,8 +3,8 @@
 #ifndef WLI_SEQUENCE_H
 #define WLI_SEQUENCE_H
 
-#include "call.h"
-#include "kernels/cell.h"
+#include "kernels/step.h"
+#include "model/call.h"
 
 /* How threads share the work:
  *   SERIAL     one thread, chunk by chunk through all layers

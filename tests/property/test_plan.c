@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "compare.h"
-#include "lock.h"
-#include "plan/plan.h"
+#include "api/pool.h"
 #include "problem.h"
 #include "random.h"
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/reference.h"
 #include "random.h"
+#include "reference/forward.h"
 #include "schedule/state.h"
 
 enum { PROBLEMS = 60, LARGEST_T = 23, LARGEST_B = 11, MOST_LAYERS = 4, LARGEST_H = 37, LARGEST_I = 25 };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "module.h"
+#include "api/module.h"
 
 enum { SEQ_LEN = 20, BATCH = 4, INPUT = 16, HIDDEN = 256, MOST_COUNTS = 40 };
 

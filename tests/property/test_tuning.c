@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "module.h"
+#include "api/module.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
 #include "plan/decision.h"

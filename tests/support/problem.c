@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/module.h"
 #include "compare.h"
-#include "module.h"
 #include "plan/plan.h"
 #include "random.h"
 

@@ -1,6 +1,6 @@
 #include "random.h"
 
-#include "io/number.h"
+#include "base/number.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <wavelstm.h>
 
-#include "allocator.h"
+#include "base/allocator.h"
 
 enum { HUGE_PAGE = 2 << 20 };
 

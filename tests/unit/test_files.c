@@ -12,7 +12,7 @@
 
 #include "compare.h"
 #include "io/safetensors.h"
-#include "model.h"
+#include "model/model.h"
 #include "problem.h"
 
 #define assert_fails(call, status, word)                                                                               \

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cell.h"
+#include "kernels/step.h"
 #include "random.h"
 
 enum { PROBLEMS = 200 };

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "io/number.h"
+#include "base/number.h"
 #include "random.h"
 
 static uint64_t stream;

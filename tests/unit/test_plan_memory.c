@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <wavelstm.h>
 
-#include "module.h"
+#include "api/module.h"
 #include "plan/axes.h"
 
 enum { MB = 1 << 20, MAX_THREADS = 2 };

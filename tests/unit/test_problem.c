@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
+#include "model/call.h"
 #include "plan/problem.h"
 #include "random.h"
 

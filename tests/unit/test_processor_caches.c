@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "processor_caches.h"
+#include "base/processor_caches.h"
 #include "scratch_dir.h"
 
 enum { OTHERWISE = 12345 };

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "allocator.h"
+#include "base/allocator.h"
 #include "io/safetensors.h"
 #include "scratch_dir.h"
 

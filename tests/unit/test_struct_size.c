@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "struct_size.h"
+#include "base/struct_size.h"
 
 typedef struct first_struct {
     size_t struct_size;

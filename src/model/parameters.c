@@ -1,7 +1,7 @@
 /* Getting, setting and drawing parameters by PyTorch's names. */
-#include "model.h"
+#include "model/model.h"
 
-#include "status.h"
+#include "base/status.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

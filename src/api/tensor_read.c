@@ -1,8 +1,8 @@
 /* Any tensor of a model file: what is beside the lstm, as the weight of an nn.Linear after it. */
+#include "base/status.h"
+#include "base/text.h"
 #include "io/safetensors.h"
-#include "io/text.h"
-#include "missing_tensor.h"
-#include "status.h"
+#include "model/missing_tensor.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef WLI_REFERENCE_H
 #define WLI_REFERENCE_H
 
-#include "call.h"
+#include "model/call.h"
 
 /* Bytes of workspace that a forward pass of up to (seq_len, batch) needs; false when they pass SIZE_MAX. */
 bool wli_reference_workspace_f32(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes);

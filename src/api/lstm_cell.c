@@ -1,8 +1,8 @@
 /* wlstm_cell: nn.LSTMCell's public functions. A cell is a model of one layer whose names lack "_l0"; a step is a sequence of
  * length 1 whose out is h_out. */
-#include "module.h"
-#include "status.h"
-#include "struct_size.h"
+#include "api/module.h"
+#include "base/status.h"
+#include "base/struct_size.h"
 #include <inttypes.h>
 
 wlstm_status wlstm_cell_create(const wlstm_cell_config *config, wlstm_cell **cell) {

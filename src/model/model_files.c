@@ -1,12 +1,12 @@
 /* A model out of a safetensors file, and into one: nn.LSTM and nn.LSTMCell as their state_dict names them. */
-#include "allocator.h"
-#include "io/number.h"
+#include "base/allocator.h"
+#include "base/number.h"
+#include "base/status.h"
+#include "base/struct_size.h"
+#include "base/text.h"
 #include "io/safetensors.h"
-#include "io/text.h"
-#include "missing_tensor.h"
-#include "model.h"
-#include "status.h"
-#include "struct_size.h"
+#include "model/missing_tensor.h"
+#include "model/model.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-#include "module.h"
+#include "api/module.h"
 
-#include "allocator.h"
-#include "status.h"
+#include "base/allocator.h"
+#include "base/status.h"
 
 wlstm_status wli_null_argument(const char *name) {
     return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", name);

@@ -1,7 +1,7 @@
-#include "environment.h"
+#include "base/environment.h"
 
-#include "io/number.h"
-#include "io/text.h"
+#include "base/number.h"
+#include "base/text.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* wlstm_lstm: nn.LSTM's public functions over a model and a pool of plans. */
-#include "allocator.h"
-#include "module.h"
-#include "status.h"
-#include "struct_size.h"
+#include "api/module.h"
+#include "base/allocator.h"
+#include "base/status.h"
+#include "base/struct_size.h"
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-#include "struct_size.h"
+#include "base/struct_size.h"
 
-#include "status.h"
+#include "base/status.h"
 #include <string.h>
 
 const wli_struct_kind wli_lstm_config_kind = { "config", "WLSTM_LSTM_CONFIG_INIT",

@@ -1,7 +1,7 @@
-#include "plan/plan.h"
+#include "api/pool.h"
 
-#include "lock.h"
-#include "status.h"
+#include "base/lock.h"
+#include "base/status.h"
 
 /* What a thread held that a fork left behind may be half made or half run: nobody touches it, nor frees it. */
 static bool hold(wli_pool_slot *slot) {

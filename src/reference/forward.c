@@ -1,9 +1,9 @@
 /* The equations of torch.nn.LSTM (PyTorch 2.13 documentation), one line of code a line of maths, in PyTorch's notation.
  * Compiled for float and for double. Sums are kept in double, so that the oracle's own rounding does not count. */
-#include "kernels/reference.h"
+#include "reference/forward.h"
 
-#include "allocator.h"
-#include "kernels/real.h"
+#include "base/allocator.h"
+#include "base/real.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* The arguments of a forward call, checked once at the door. */
-#include "plan/plan.h"
+#include "model/call.h"
 
-#include "status.h"
+#include "base/status.h"
 #include <inttypes.h>
 
 static wlstm_status check_lengths(const wli_call *call) {

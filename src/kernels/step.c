@@ -1,4 +1,4 @@
-#include "kernels/cell.h"
+#include "kernels/step.h"
 
 #include <string.h>
 

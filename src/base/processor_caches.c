@@ -1,4 +1,4 @@
-#include "processor_caches.h"
+#include "base/processor_caches.h"
 
 #include <inttypes.h>
 #include <stdio.h>

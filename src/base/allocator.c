@@ -1,7 +1,7 @@
 #define _DEFAULT_SOURCE /* madvise */
-#include "allocator.h"
+#include "base/allocator.h"
 
-#include "status.h"
+#include "base/status.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

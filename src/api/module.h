@@ -5,7 +5,7 @@
 #ifndef WLI_MODULE_H
 #define WLI_MODULE_H
 
-#include "plan/plan.h"
+#include "api/pool.h"
 
 typedef struct wli_module {
     wli_model *model;

@@ -2,7 +2,7 @@
 #ifndef WLI_CALL_H
 #define WLI_CALL_H
 
-#include "model.h"
+#include "model/model.h"
 
 /* The largest T*B: what it multiplies stays far from overflow. */
 #define WLI_LARGEST_ROWS (INT64_C(1) << 40)
@@ -13,6 +13,12 @@ typedef struct wli_call {
     const void *x, *h_0, *c_0;
     void *out, *h_n, *c_n;
 } wli_call;
+
+/* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
+wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch);
+
+/* Of a call whose T and B are in order: that no array it writes overlaps another, but for those that may be one. */
+wlstm_status wli_call_check_overlap(const wli_model *model, const wli_call *call);
 
 /* How rows of x and out are laid out: element (t, b) begins at t*time + b*row, in elements. */
 typedef struct wli_strides {

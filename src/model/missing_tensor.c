@@ -1,7 +1,7 @@
-#include "missing_tensor.h"
+#include "model/missing_tensor.h"
 
-#include "io/text.h"
-#include "status.h"
+#include "base/status.h"
+#include "base/text.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

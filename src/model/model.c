@@ -1,7 +1,7 @@
-#include "model.h"
+#include "model/model.h"
 
-#include "allocator.h"
-#include "status.h"
+#include "base/allocator.h"
+#include "base/status.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

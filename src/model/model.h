@@ -6,7 +6,7 @@
 #ifndef WLI_MODEL_H
 #define WLI_MODEL_H
 
-#include "lock.h"
+#include "base/lock.h"
 #include "wavelstm.h"
 
 #include <stdatomic.h>

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Holds the includes of src/ to the order of folders in docs/architecture.md: a file may include what is in its own folder or in one
+# above it in that table. Prints each include that goes the other way.
+set -eu
+cd "$(dirname "$0")/.."
+folders=$(sed -n 's/^| `src\/\([a-z]*\)\/` .*/\1/p' docs/architecture.md)
+[ -n "$folders" ] || { echo "arrows.sh: no folders of src/ in docs/architecture.md" >&2; exit 1; }
+wrong=$(grep -Hn '^#include "[a-z]*/' -r src | awk -F'[/:"]' -v folders="$(echo $folders)" '
+    BEGIN { count = split(folders, list, " "); for (i = 1; i <= count; i++) rank[list[i]] = i }
+    !($2 in rank) || !($6 in rank) || rank[$6] > rank[$2] { print }')
+for folder in src/*/; do
+    echo "$folders" | grep -qx "$(basename "$folder")" || wrong="$wrong $folder is not in docs/architecture.md"
+done
+[ -z "$wrong" ] || { echo "arrows.sh: against the order of docs/architecture.md:"; echo "$wrong"; exit 1; }
