@@ -27,9 +27,10 @@ module wavelstm_cell
         procedure :: parameter_info => cell_parameter_info       ! (index from 1, name, shape)
         generic :: set_parameter => cell_set_parameter_f32, cell_set_parameter_f64 ! (name, values)
         generic :: get_parameter => cell_get_parameter_f32, cell_get_parameter_f64 ! (name, values)
-        generic :: forward => cell_forward_f32, cell_forward_f64 ! (x, h, c): x(I,B); h(H,B) and c(H,B) are replaced
+        ! (x, h, c): x(I,B); h(H,B) and c(H,B) are replaced. Without a batch: x(I), h(H), c(H).
+        generic :: forward => cell_forward_f32, cell_forward_f64, cell_forward_row_f32, cell_forward_row_f64
         procedure, private :: cell_set_parameter_f32, cell_set_parameter_f64, cell_get_parameter_f32, cell_get_parameter_f64
-        procedure, private :: cell_forward_f32, cell_forward_f64, cell_copy
+        procedure, private :: cell_forward_f32, cell_forward_f64, cell_forward_row_f32, cell_forward_row_f64, cell_copy
         generic :: assignment(=) => cell_copy
         final :: cell_finalize
     end type
@@ -225,12 +226,28 @@ contains
         call cell_step(self, view_f32(x), shape(x, int64), view_f32(h), view_f32(c), stat)
     end subroutine
 
+    subroutine cell_forward_row_f32(self, x, h, c, stat)
+        class(wlstm_cell), intent(inout) :: self
+        real(real32), intent(in), contiguous, target :: x(:)
+        real(real32), intent(inout), contiguous, target :: h(:), c(:)
+        integer, intent(out), optional :: stat
+        call cell_step(self, view_f32(x), [size(x, kind=int64), 1_int64], view_f32(h), view_f32(c), stat)
+    end subroutine
+
     subroutine cell_forward_f64(self, x, h, c, stat)
         class(wlstm_cell), intent(inout) :: self
         real(real64), intent(in), contiguous, target :: x(:,:)
         real(real64), intent(inout), contiguous, target :: h(:,:), c(:,:)
         integer, intent(out), optional :: stat
         call cell_step(self, view_f64(x), shape(x, int64), view_f64(h), view_f64(c), stat)
+    end subroutine
+
+    subroutine cell_forward_row_f64(self, x, h, c, stat)
+        class(wlstm_cell), intent(inout) :: self
+        real(real64), intent(in), contiguous, target :: x(:)
+        real(real64), intent(inout), contiguous, target :: h(:), c(:)
+        integer, intent(out), optional :: stat
+        call cell_step(self, view_f64(x), [size(x, kind=int64), 1_int64], view_f64(h), view_f64(c), stat)
     end subroutine
 
     subroutine cell_step(self, x, x_shape, h, c, stat)

@@ -36,9 +36,10 @@ module wavelstm_lstm
         generic :: get_parameter => lstm_get_parameter_f32, lstm_get_parameter_f64 ! (name, values)
         ! (x, out, h, c, lengths): x(I,B,T), out(D*R,B,T), h(R,B,D*L), c(H,B,D*L), lengths(B); batch_first: x(I,T,B),
         ! out(D*R,T,B). h and c may have any rank: those of a stack of unlike cells are the layers' blocks in a row.
-        generic :: forward => lstm_forward_f32, lstm_forward_f64
+        ! Without a batch: (x, out, h, c) with x(I,T), out(D*R,T).
+        generic :: forward => lstm_forward_f32, lstm_forward_f64, lstm_forward_row_f32, lstm_forward_row_f64
         procedure, private :: lstm_set_parameter_f32, lstm_set_parameter_f64, lstm_get_parameter_f32, lstm_get_parameter_f64
-        procedure, private :: lstm_forward_f32, lstm_forward_f64, lstm_copy
+        procedure, private :: lstm_forward_f32, lstm_forward_f64, lstm_forward_row_f32, lstm_forward_row_f64, lstm_copy
         generic :: assignment(=) => lstm_copy
         final :: lstm_finalize
     end type
@@ -53,8 +54,9 @@ module wavelstm_lstm
         procedure :: describe => plan_describe ! one line for people
         procedure :: memory => plan_memory     ! (weight_bytes, scratch_bytes)
         procedure :: free => plan_free
-        generic :: execute => plan_execute_f32, plan_execute_f64 ! as an lstm's forward
-        procedure, private :: plan_execute_f32, plan_execute_f64, plan_copy
+        ! As an lstm's forward.
+        generic :: execute => plan_execute_f32, plan_execute_f64, plan_execute_row_f32, plan_execute_row_f64
+        procedure, private :: plan_execute_f32, plan_execute_f64, plan_execute_row_f32, plan_execute_row_f64, plan_copy
         generic :: assignment(=) => plan_copy
         final :: plan_finalize
     end type
@@ -301,6 +303,16 @@ contains
                  view_f32(h), view_f32(c), rows, stat)
     end subroutine
 
+    subroutine lstm_forward_row_f32(self, x, out, h, c, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        real(real32), intent(in), contiguous, target :: x(:,:)
+        real(real32), intent(inout), contiguous, target :: out(:,:)
+        real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer, intent(out), optional :: stat
+        call run(wlstm_forward, self%handle, of_a_row(self%widths), view_f32(x), [shape(x, int64), 1_int64], view_f32(out), &
+                 [shape(out, int64), 1_int64], view_f32(h), view_f32(c), array(), stat)
+    end subroutine
+
     subroutine lstm_forward_f64(self, x, out, h, c, lengths, stat)
         class(wlstm_lstm), intent(inout) :: self
         real(real64), intent(in), contiguous, target :: x(:,:,:)
@@ -313,6 +325,24 @@ contains
         call run(wlstm_forward, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
                  view_f64(h), view_f64(c), rows, stat)
     end subroutine
+
+    subroutine lstm_forward_row_f64(self, x, out, h, c, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        real(real64), intent(in), contiguous, target :: x(:,:)
+        real(real64), intent(inout), contiguous, target :: out(:,:)
+        real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer, intent(out), optional :: stat
+        call run(wlstm_forward, self%handle, of_a_row(self%widths), view_f64(x), [shape(x, int64), 1_int64], view_f64(out), &
+                 [shape(out, int64), 1_int64], view_f64(h), view_f64(c), array(), stat)
+    end subroutine
+
+    ! x(I,T) without a batch is batch_first's x(I,T,1).
+    pure function of_a_row(w) result(row)
+        type(widths), intent(in) :: w
+        type(widths) :: row
+        row = w
+        row%batch_first = .true.
+    end function
 
     ! wlstm_forward or wlstm_plan_execute, on arrays that fit.
     subroutine run(forward, handle, w, x, x_shape, out, out_shape, h, c, lengths, stat)
@@ -414,6 +444,16 @@ contains
                  view_f32(h), view_f32(c), rows, stat)
     end subroutine
 
+    subroutine plan_execute_row_f32(self, x, out, h, c, stat)
+        class(wlstm_plan), intent(inout) :: self
+        real(real32), intent(in), contiguous, target :: x(:,:)
+        real(real32), intent(inout), contiguous, target :: out(:,:)
+        real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer, intent(out), optional :: stat
+        call run(wlstm_plan_execute, self%handle, of_a_row(self%widths), view_f32(x), [shape(x, int64), 1_int64], view_f32(out), &
+                 [shape(out, int64), 1_int64], view_f32(h), view_f32(c), array(), stat)
+    end subroutine
+
     subroutine plan_execute_f64(self, x, out, h, c, lengths, stat)
         class(wlstm_plan), intent(inout) :: self
         real(real64), intent(in), contiguous, target :: x(:,:,:)
@@ -425,5 +465,15 @@ contains
         if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
         call run(wlstm_plan_execute, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
                  view_f64(h), view_f64(c), rows, stat)
+    end subroutine
+
+    subroutine plan_execute_row_f64(self, x, out, h, c, stat)
+        class(wlstm_plan), intent(inout) :: self
+        real(real64), intent(in), contiguous, target :: x(:,:)
+        real(real64), intent(inout), contiguous, target :: out(:,:)
+        real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer, intent(out), optional :: stat
+        call run(wlstm_plan_execute, self%handle, of_a_row(self%widths), view_f64(x), [shape(x, int64), 1_int64], view_f64(out), &
+                 [shape(out, int64), 1_int64], view_f64(h), view_f64(c), array(), stat)
     end subroutine
 end module wavelstm_lstm

@@ -15,6 +15,7 @@ program test_fortran
     call test_lstm_f64()
     call test_sections()
     call test_cells()
+    call test_without_batch()
     call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
@@ -172,6 +173,44 @@ contains
         call require(maxval(abs(h - [h1, h2])) < 1e-6 .and. maxval(abs(c - [c1, c2])) < 1e-6, "a stack's states")
     end subroutine
 
+    ! x(I,T) and a cell's x(I) are a batch of one, batch_first or not.
+    subroutine test_without_batch()
+        type(wlstm_lstm) :: lstm, batch_first
+        type(wlstm_plan) :: plan
+        type(wlstm_cell) :: cell
+        real(real64) :: x(ni, 1, nt), out(nh, 1, nt), row(nh, nt), h(nh, 1), c(nh, 1), h_row(nh), c_row(nh)
+        integer :: k
+        x = reshape([(sin(real(k, real64)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh, dtype=WLSTM_F64)
+        call batch_first%create(ni, nh, batch_first=.true., dtype=WLSTM_F64)
+        h = 0
+        c = 0
+        call lstm%forward(x, out, h, c)
+        h_row = 0
+        c_row = 0
+        call lstm%forward(x(:, 1, :), row, h_row, c_row)
+        call require(all(abs(row - out(:, 1, :)) <= 0), "x(I,T)")
+        call require(all(abs(h_row - h(:, 1)) <= 0) .and. all(abs(c_row - c(:, 1)) <= 0), "h(H) and c(H)")
+        row = 9
+        call batch_first%forward(x(:, 1, :), row)
+        call require(all(abs(row - out(:, 1, :)) <= 0), "x(I,T) of batch_first")
+        call plan%create(lstm, max_seq_len=nt, max_batch=1, num_threads=1)
+        row = 9
+        call plan%execute(x(:, 1, :), row)
+        call require(all(abs(row - out(:, 1, :)) < 1e-14_real64), "x(I,T) of a plan")
+
+        call cell%create(ni, nh, dtype=WLSTM_F64)
+        h = 0.5_real64
+        c = 0.25_real64
+        h_row = 0.5_real64
+        c_row = 0.25_real64
+        do k = 1, nt
+            call cell%forward(x(:, :, k), h, c)
+            call cell%forward(x(:, 1, k), h_row, c_row)
+        end do
+        call require(all(abs(h_row - h(:, 1)) <= 0) .and. all(abs(c_row - c(:, 1)) <= 0), "a cell's x(I), h(H), c(H)")
+    end subroutine
+
     ! Any tensor by its name, in either kind, its shape in Fortran's order.
     subroutine test_tensors()
         type(wlstm_lstm) :: lstm
@@ -216,6 +255,8 @@ contains
         call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "x: dimension 1: 5 expected, got 4")
         call lstm%forward(x, out(:, :, 2:), stat=stat)
         call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 3: 4 expected, got 3")
+        call lstm%forward(x(:, 1, :), out(:, 1, 2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 2: 4 expected, got 3")
         call lstm%forward(x, out, h(:, :, 1), stat=stat)
         call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "h: size: 42 expected, got 21")
         call lstm%forward(x, out, lengths=[1_int64, 2_int64], stat=stat)
@@ -233,5 +274,7 @@ contains
         call cell%create(ni, nh)
         call cell%forward(x(:, :, 1), h(:, :2, 1), h(:, :, 2), stat)
         call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "h: size: 21 expected, got 14")
+        call cell%forward(x(2:, 1, 1), h(:, 1, 1), h(:, 1, 2), stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "x: dimension 1: 5 expected, got 4")
     end subroutine
 end program
