@@ -36,7 +36,7 @@ for library in shared static; do
     cmake -D SOURCE="$here/consumer/$library" -D WORK="$work/$library" -D PREFIX=/usr -D PROGRAM=consumer -D 'EXPECT=^h_n' \
         -P "$here/consumer.cmake"
     echo "pkg-config, $library:"
-    sh "$here/pkg_config.sh" "$library" /usr "$work/pkg-$library" "$here/consumer/main.c" cc
+    sh "$here/pkg_config.sh" wavelstm "$library" /usr "$work/pkg-$library" "$here/consumer/main.c" cc
 done
 dpkg -P wavelstm
 files > "$work/after"
