@@ -18,7 +18,7 @@ files() { # what is on the system, without what others change at any time: cache
 
 dpkg-deb -I "$deb" | sed -n '/Package:\|Version:\|Depends:\|Installed-Size:/p'
 dpkg-deb -c "$deb" > "$work/contents"
-for name in usr/bin/wlstm-run usr/bin/wlstm-tune usr/include/wavelstm.h libwavelstm.so.0 libwavelstm.a man1/wlstm-run.1 man3/wavelstm.3 LICENSE; do
+for name in usr/bin/wlstm-run usr/bin/wlstm-tune usr/include/wavelstm.h libwavelstm.so.0 libwavelstm.a man1/wlstm-run.1 man3/wavelstm.3 man3/wlstm_forward.3 LICENSE; do
     grep -q "/$name\( \|$\)" "$work/contents" || { echo "deb.sh: $name expected in the package" >&2; exit 1; }
 done
 for name in libc6 libgomp1 libjansson4; do
