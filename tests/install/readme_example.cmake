@@ -1,28 +1,43 @@
-# Takes the C program and its CMakeLists.txt out of README.md, and builds and runs them against the installed library.
-#     cmake -D README=FILE -D PREFIX=FOLDER -D WORK=FOLDER -D COMPILER=FILE -D FLAGS=TEXT -P readme_example.cmake
+# Takes the C programs and the CMakeLists.txt out of README.md, and builds and runs them against the installed library.
+#     cmake -D README=FILE -D MODEL=FILE -D PREFIX=FOLDER -D WORK=FOLDER -D COMPILER=FILE -D FLAGS=TEXT -P readme_example.cmake
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(READ ${README} readme)
-# The first block of README.md in that language.
+# The next block of README.md in that language, after those that were taken.
 function(extract language file)
   string(FIND "${readme}" "```${language}\n" begin)
   if(begin EQUAL -1)
-    message(FATAL_ERROR "README.md: a block that starts with ```${language} expected, got none")
+    message(FATAL_ERROR "README.md: another block that starts with ```${language} expected, got none")
   endif()
   string(SUBSTRING "${readme}" ${begin} -1 text)
   string(FIND "${text}" "\n" begin)
   math(EXPR begin "${begin} + 1")
   string(SUBSTRING "${text}" ${begin} -1 text)
   string(FIND "${text}" "```" end)
+  string(SUBSTRING "${text}" ${end} -1 rest)
   string(SUBSTRING "${text}" 0 ${end} text)
   file(WRITE ${WORK}/${file} "${text}")
+  set(readme "${rest}" PARENT_SCOPE)
 endfunction()
+# build_and_run(NAME ARGUMENT...): the program by README's CMakeLists.txt, in which its name takes the first one's place.
+macro(build_and_run name)
+  string(REPLACE my_program ${name} text "${cmakelists}")
+  file(WRITE ${WORK}/CMakeLists.txt "${text}")
+  run(${CMAKE_COMMAND} -S ${WORK} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_C_COMPILER=${COMPILER}
+      -DCMAKE_C_FLAGS=${FLAGS})
+  run(${CMAKE_COMMAND} --build ${WORK}/build)
+  run(${WORK}/build/${name} ${ARGN})
+endmacro()
 file(REMOVE_RECURSE ${WORK})
 extract(c my_program.c)
 extract(cmake CMakeLists.txt)
-run(${CMAKE_COMMAND} -S ${WORK} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_C_COMPILER=${COMPILER}
-    -DCMAKE_C_FLAGS=${FLAGS})
-run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(${WORK}/build/my_program)
+extract(c forecast.c)
+file(READ ${WORK}/CMakeLists.txt cmakelists)
+build_and_run(my_program)
 if(NOT output MATCHES "^out\\[9\\]\\[0\\]\\[0\\] = -?[0-9.e-]+\n$")
   message(FATAL_ERROR "README's program printed: ${output}")
+endif()
+# PyTorch's own results of README's class Forecast, but for the last digit.
+build_and_run(forecast ${MODEL})
+if(NOT output MATCHES "^row 0: 0\\.021[012] 0\\.01(19|20|18) 0\\.001[456]\nrow 1: 1\\.256[678] 0\\.700[123] 0\\.371[789]\n$")
+  message(FATAL_ERROR "README's program forecast printed: ${output}")
 endif()
