@@ -30,7 +30,7 @@ static const char help[] =
     "  --cell           --family cell\n"
     "  --effort EFFORT  how long to look for a fast plan: estimate, measure or patient\n"
     "  --machine        print this machine's FMA peak and read bandwidth by size, by default at 1 and at all threads,\n"
-    "                   what the cell's arithmetic costs and what threads pay to meet; and the instruction sets used\n"
+    "                   what the cell's arithmetic and synchronizing threads cost, and the instruction sets used\n"
     "  --simulate-threads LIST\n"
     "                   predict the speed-up on so many threads, as in 2,4,8,16,32,64,128: the plans' items are timed\n"
     "                   here and replayed on virtual threads; for 2 the measured speed-up stands beside\n"

@@ -265,12 +265,12 @@ WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const
  * faster for a part of the work; a plan's description says which it was. */
 typedef enum wlstm_backend {
     WLSTM_BACKEND_AUTO = 0,
-    WLSTM_BACKEND_REFERENCE = 1, /* the equations in scalar C: the oracle and the fallback */
+    WLSTM_BACKEND_REFERENCE = 1, /* the equations in scalar C: all else is tested against them; the fallback */
     WLSTM_BACKEND_ONEDNN = 2,    /* gate GEMMs by oneDNN primitives; f32, not deterministic, where built in */
     WLSTM_BACKEND_NATIVE = 3     /* this library's fused kernels */
 } wlstm_backend;
 
-/* How much time choosing may take, FFTW's ladder. The plan cache keeps nothing where it is off, a backend is named, deterministic is
+/* How much time choosing may take. The plan cache keeps nothing where it is off, a backend is named, deterministic is
  * set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
 typedef enum wlstm_effort {
     WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
@@ -291,7 +291,7 @@ typedef struct wlstm_plan_options {
     wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
     wlstm_effort effort;   /* how much time choosing may take */
     double time_limit;     /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
-    int deterministic;     /* 1: the same bits for every thread count, effort and batch neighbour on one ISA */
+    int deterministic;     /* 1: the same bits for every thread count, effort and rest of the batch on one ISA */
 } wlstm_plan_options;
 #define WLSTM_PLAN_OPTIONS_INIT                                                                                        \
     { sizeof(wlstm_plan_options), 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0.0, 0 }

@@ -1,4 +1,4 @@
-/* This machine's limits, FMA peak and read bandwidth by working-set size, and what meetings of threads and the cell's arithmetic
+/* This machine's limits, FMA peak and read bandwidth by working-set size, and what synchronizing threads and the cell's arithmetic
  * cost; measured in the process that uses them. */
 #ifndef MACHINE_H
 #define MACHINE_H
@@ -18,7 +18,7 @@ void machine_free(machine *probed);
 /* The rates at one of the thread counts probed. */
 const wli_rates *machine_at(const machine *probed, int threads);
 
-/* What two threads pay to meet: in the rates of more than one thread, but for a gang's wait. */
+/* What synchronizing two threads costs: in the rates of more than one thread, but for a gang's wait. */
 const meeting_costs *machine_meetings(const machine *probed);
 
 /* How many times the least time equal runs of multiply-adds on so many threads take on average: what disturbs them. */

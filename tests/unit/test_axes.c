@@ -238,7 +238,7 @@ static void small_cells_take_half_vectors(void **state) {
     }
 }
 
-/* Threads share whole panels, so that two are no help to three, even where meeting costs nothing: then the batch. Thirty-two they share. */
+/* Threads share whole panels, so that two are no help to three, even where synchronizing costs nothing: then the batch. Thirty-two they share. */
 static void panels_are_shared_whole(void **state) {
     (void)state;
     const int lanes = wli_native_get(WLSTM_F32)->lanes;
