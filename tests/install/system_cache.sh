@@ -11,7 +11,7 @@ libdir=$(dirname "$(find "$prefix" -name libwavelstm.a)")
 
 # Programs of the moved library: the shared one is beside nothing, the static one is in the prefix.
 for library in shared static; do
-    sh "$scripts/pkg_config.sh" $library "$1" "$work/$library" "$scripts/consumer/main.c" "$compiler" "$flags" > /dev/null
+    sh "$scripts/pkg_config.sh" wavelstm $library "$1" "$work/$library" "$scripts/consumer/main.c" "$compiler" "$flags" > /dev/null
 done
 mv "$work/static" "$prefix/bin/consumer"
 run() { # PROGRAM [ARGUMENT]...: with an empty cache of the user's
