@@ -1,8 +1,8 @@
 /* Version and build information. */
+#include "base/lock.h"
 #include "kernels/native.h"
 #include "kernels/onednn.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 const char *wlstm_version(void) {
@@ -10,7 +10,7 @@ const char *wlstm_version(void) {
 }
 
 static char build_info[160];
-static pthread_once_t build_info_once = PTHREAD_ONCE_INIT;
+static wli_once build_info_once;
 
 static void make_build_info(void) {
     char onednn[WLI_ONEDNN_VERSION_BYTES];
@@ -20,6 +20,6 @@ static void make_build_info(void) {
 }
 
 const char *wlstm_build_info(void) {
-    pthread_once(&build_info_once, make_build_info);
+    wli_once_run(&build_info_once, make_build_info);
     return build_info;
 }

@@ -1,14 +1,14 @@
 #include "base/environment.h"
 
+#include "base/lock.h"
 #include "base/number.h"
 #include "base/text.h"
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static wli_environment environment;
-static pthread_once_t read_once = PTHREAD_ONCE_INIT;
+static wli_once read_once;
 
 /* One value that a variable may have. */
 typedef struct choice {
@@ -89,7 +89,7 @@ static void read_environment(void) {
 }
 
 const wli_environment *wli_environment_get(void) {
-    pthread_once(&read_once, read_environment);
+    wli_once_run(&read_once, read_environment);
     return &environment;
 }
 

@@ -25,6 +25,20 @@ void wli_turn_give(wli_turn *turn) {
     pthread_cond_broadcast(&given);
 }
 
+void wli_once_run(wli_once *once, void (*make)(void)) {
+    if (atomic_load_explicit(&once->done, memory_order_acquire)) return;
+    wli_lock();
+    wli_turn_take(&once->turn);
+    if (!atomic_load_explicit(&once->done, memory_order_relaxed)) {
+        wli_unlock();
+        make();
+        wli_lock();
+        atomic_store_explicit(&once->done, true, memory_order_release);
+    }
+    wli_turn_give(&once->turn);
+    wli_unlock();
+}
+
 /* Who waits for a turn is gone too, of which the condition still knows. */
 static void in_child(void) {
     wli_generation++;

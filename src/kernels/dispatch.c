@@ -1,8 +1,8 @@
 /* Which instruction set's table serves this machine. */
 #include "base/environment.h"
+#include "base/lock.h"
 #include "base/processor_caches.h"
 #include "kernels/native.h"
-#include <pthread.h>
 
 extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64;
 #if defined(__x86_64__)
@@ -55,7 +55,7 @@ static void look_at_caches(void) {
 }
 
 bool wli_wide_core(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, look_at_caches);
+    static wli_once once;
+    wli_once_run(&once, look_at_caches);
     return wide_core;
 }

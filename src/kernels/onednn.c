@@ -5,7 +5,6 @@
 #include "base/status.h"
 #include "kernels/onednn_api.h"
 #include <omp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@ enum { LARGEST_SIZE = 1 << 20, MAX_SIZES = 21 };
  * One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
 static dnnl_engine_t engine;
 static dnnl_status_t engine_status;
-static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
+static wli_once engine_once;
 static void make_engine(void) {
     wli_lock();
     engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
@@ -177,7 +176,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
 wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **out) {
     *out = NULL;
     if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
-    pthread_once(&engine_once, make_engine);
+    wli_once_run(&engine_once, make_engine);
     if (engine_status != dnnl_success) return failed("engine", engine_status);
     wli_onednn_gemm *gemm = wli_calloc(sizeof *gemm);
     if (!gemm) return wli_out_of_memory("gemm", sizeof *gemm);

@@ -55,21 +55,32 @@ static void enter(void) {
     wli_turn_give(&reading);
 }
 
+/* The entries of the problem's model and thread count, the user's first; without memory some of them. */
+static void collect_like(const wli_problem *problem, int threads, wli_cache_table *like) {
+    const wli_cache_table *tiers[] = { &user, &system_tier };
+    bool room = true;
+    enter();
+    for (int tier = 0; tier < 2; tier++)
+        for (size_t i = 0; i < tiers[tier]->count && room; i++)
+            if (wli_cache_distance(&tiers[tier]->entries[i], problem, threads) >= 0)
+                room = wli_cache_table_append(like, &tiers[tier]->entries[i]);
+    wli_unlock();
+}
+
+/* usable() takes its time and may lock. */
 wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
                                bool (*usable)(const wli_cache_entry *entry, const void *context), const void *context,
                                wli_cache_entry *found) {
-    const wli_cache_table *tiers[] = { &user, &system_tier };
+    wli_cache_table like = { 0 };
     double least = -1;
-    enter();
-    for (int tier = 0; tier < 2 && least != 0; tier++)
-        for (size_t i = 0; i < tiers[tier]->count && least != 0; i++) {
-            const wli_cache_entry *entry = &tiers[tier]->entries[i];
-            const double distance = wli_cache_distance(entry, problem, threads);
-            if (distance < 0 || (least >= 0 && distance >= least) || !usable(entry, context)) continue;
-            least = distance;
-            *found = *entry;
-        }
-    wli_unlock();
+    collect_like(problem, threads, &like);
+    for (size_t i = 0; i < like.count && least != 0; i++) {
+        const double distance = wli_cache_distance(&like.entries[i], problem, threads);
+        if ((least >= 0 && distance >= least) || !usable(&like.entries[i], context)) continue;
+        least = distance;
+        *found = like.entries[i];
+    }
+    wli_cache_table_clear(&like);
     return least < 0 ? WLI_CACHE_NONE : least == 0 ? WLI_CACHE_EXACT : WLI_CACHE_NEAR;
 }
 

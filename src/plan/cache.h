@@ -90,7 +90,7 @@ bool wli_cache_rates(int threads, wli_rates *one, wli_rates *all);
 /* At most one of one thread and one of more, each in its place. */
 void wli_cache_keep_rates(const wli_rates *rates, int count);
 
-/* Calls `visit` for every entry, the user's over the system's. */
+/* Calls `visit` for every entry, the user's over the system's, with the lock held. */
 void wli_cache_visit(void (*visit)(const wli_cache_entry *entry, bool system, void *context), void *context);
 
 #endif

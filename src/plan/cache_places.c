@@ -5,7 +5,6 @@
 
 #include <limits.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +69,7 @@ static void find_directories(void) {
 }
 
 const char *const *wli_cache_system_directories(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, find_directories);
+    static wli_once once;
+    wli_once_run(&once, find_directories);
     return directories;
 }

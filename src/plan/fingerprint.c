@@ -1,10 +1,10 @@
 #include "plan/fingerprint.h"
 
+#include "base/lock.h"
 #include "base/processor_caches.h"
 #include "kernels/native.h"
 #include "plan/axes.h"
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,7 +42,7 @@ static void name_cpu(char name[64]) {
 }
 
 static wli_fingerprint fingerprint;
-static pthread_once_t fingerprint_once = PTHREAD_ONCE_INIT;
+static wli_once fingerprint_once;
 
 static void make_fingerprint(void) {
     name_cpu(fingerprint.cpu);
@@ -61,6 +61,6 @@ static void make_fingerprint(void) {
 }
 
 const wli_fingerprint *wli_fingerprint_get(void) {
-    pthread_once(&fingerprint_once, make_fingerprint);
+    wli_once_run(&fingerprint_once, make_fingerprint);
     return &fingerprint;
 }
