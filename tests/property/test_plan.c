@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/pool.h"
 #include "base/lock.h"
 #include "compare.h"
-#include "api/pool.h"
 #include "problem.h"
 #include "random.h"
 
