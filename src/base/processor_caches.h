@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* Bytes of L1d, L2 and L3 that one core reaches; a usual size where the system does not say. */
-void wli_cache_sizes(int64_t sizes[3]);
+/* Bytes [3] of L1d, L2 and L3 that one core reaches; a usual size where the system does not say. Thread-safe; the same for the life of
+ * the process. */
+const int64_t *wli_cache_sizes(void);
 
 /* "32768K" or "32M", as Linux writes a cache's size in `path`, in bytes; `otherwise` where there is no such file, or it says
  * anything else. */

@@ -1,6 +1,5 @@
 /* Which instruction set's table serves this machine. */
 #include "base/environment.h"
-#include "base/lock.h"
 #include "base/processor_caches.h"
 #include "kernels/native.h"
 
@@ -46,16 +45,6 @@ const wli_native *wli_native_get(wlstm_dtype dtype) {
     return wli_native_at(dtype, 0);
 }
 
-static bool wide_core;
-
-static void look_at_caches(void) {
-    int64_t sizes[3];
-    wli_cache_sizes(sizes);
-    wide_core = sizes[0] >= 48 << 10;
-}
-
 bool wli_wide_core(void) {
-    static wli_once once;
-    wli_once_run(&once, look_at_caches);
-    return wide_core;
+    return wli_cache_sizes()[0] >= 48 << 10;
 }

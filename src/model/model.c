@@ -239,3 +239,10 @@ wlstm_status wli_model_derive(wli_model *model, int64_t cell, const char *key,
     *object = derived ? derived->object : NULL;
     return status;
 }
+
+int64_t wli_model_widest_hidden(const wli_model *model) {
+    int64_t widest = 1;
+    for (int64_t l = 0; l < model->num_layers; l++)
+        if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
+    return widest;
+}

@@ -97,6 +97,9 @@ void wli_model_get(const wli_model *model, int64_t index, void *values);
 /* U(-bound, bound) from a counter-based generator (SplitMix64): equal on every machine. */
 wlstm_status wli_model_reset(wli_model **model, uint64_t seed);
 
+/* The largest hidden_size of the layers. */
+int64_t wli_model_widest_hidden(const wli_model *model);
+
 /* Names and shapes out of a safetensors file; out of and into one. */
 wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model);
 wlstm_status wli_model_save(const wli_model *model, const char *path, const char *prefix);

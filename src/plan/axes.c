@@ -1,7 +1,7 @@
 #include "plan/axes.h"
 
-#include "plan/choice.h"
-#include "plan/fingerprint.h"
+#include "base/hash.h"
+#include "plan/gate_rows.h"
 #include "plan/scratch.h"
 #include <inttypes.h>
 #include <stdio.h>

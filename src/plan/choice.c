@@ -1,45 +1,9 @@
 #include "plan/choice.h"
 
-#include "plan/fingerprint.h"
 #include <math.h>
 
 /* A way that gains less than this is not worth other people's cores. */
 static const double smallest_gain = 1.1;
-
-/* Whether layers that each could stay in the last cache push each other out of it, so that every chunk fetches them from memory. */
-static bool layers_compete(const wli_model *model) {
-    const double cache = 0.5 * (double)wli_fingerprint_get()->caches[2]; /* programs beside this one have their part */
-    double all = 0, largest = 0;
-    for (int64_t i = 0; i < model->num_layers * model->num_directions; i++) {
-        const wli_cell_weights *cell = &model->cells[i];
-        const double bytes = 4 * (double)cell->hidden_size * (double)(cell->input_size + cell->state_size) *
-                             (double)wli_dtype_size(model->dtype);
-        all += bytes;
-        if (bytes > largest) largest = bytes;
-    }
-    return largest < cache && all >= cache;
-}
-
-/* The largest hidden_size of the layers. */
-static int64_t widest_hidden(const wli_model *model) {
-    int64_t widest = 1;
-    for (int64_t l = 0; l < model->num_layers; l++)
-        if (wli_model_cell(model, l, 0)->hidden_size > widest) widest = wli_model_cell(model, l, 0)->hidden_size;
-    return widest;
-}
-
-/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
- * shared by many. A core that does two multiply-adds of 64 bytes a cycle does more of them while a byte comes from memory, and needs
- * more rows; on others prefetches hide the memory with fewer. */
-int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
-    const bool from_memory = layers_compete(model);
-    const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48;
-    const int64_t enough_rows = wli_wide_core() ? 384 : 128;
-    int64_t rows = gate_bytes / (4 * widest_hidden(model) * (int64_t)wli_dtype_size(model->dtype));
-    if (rows < fewest_rows) rows = fewest_rows;
-    if (from_memory && rows > enough_rows) rows = enough_rows;
-    return rows < part_rows ? part_rows : rows;
-}
 
 /* What is weighed. */
 typedef struct contest {
@@ -96,7 +60,7 @@ static void consider_fewer(contest *c) {
  * gates each, to be taken apart (finish.h). Not for several rows of so few units that two rows' would fit: of them a whole one holds four. */
 static uint8_t choose_lanes(const wli_setting *setting) {
     if (!wli_native_rounds_alike(1)) return 0;
-    const int64_t H = widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;
+    const int64_t H = wli_model_widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;
     return H <= half && (2 * H > half || setting->batch == 1);
 }
 

@@ -7,7 +7,4 @@
 /* The untuned choice: tens of microseconds for two threads, under a millisecond for a hundred of them and usual stacks. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine);
 
-/* The untuned number of rows of G for parts of so many rows, whole steps not yet. */
-int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows);
-
 #endif

@@ -1,5 +1,6 @@
 #include "plan/fingerprint.h"
 
+#include "base/hash.h"
 #include "base/lock.h"
 #include "base/processor_caches.h"
 #include "kernels/native.h"
@@ -11,11 +12,6 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
-
-uint64_t wli_hash_text(uint64_t hash, const char *text) {
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 /* The name that the processor gives itself, or its identification register where it has none: printable ASCII. */
 static void name_cpu(char name[64]) {
@@ -47,7 +43,7 @@ static wli_once fingerprint_once;
 static void make_fingerprint(void) {
     name_cpu(fingerprint.cpu);
     fingerprint.isa = wli_native_get(WLSTM_F32)->isa;
-    wli_cache_sizes(fingerprint.caches);
+    memcpy(fingerprint.caches, wli_cache_sizes(), sizeof fingerprint.caches);
     const long cores = sysconf(_SC_NPROCESSORS_CONF);
     fingerprint.cores = cores > 0 ? cores : 1;
     fingerprint.library = WLSTM_VERSION_STRING;

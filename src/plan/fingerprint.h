@@ -18,8 +18,4 @@ typedef struct wli_fingerprint {
 /* Thread-safe; the same for the life of the process. */
 const wli_fingerprint *wli_fingerprint_get(void);
 
-/* FNV-1a, 64 bits, of the text onto a hash; WLI_HASH_START begins one. */
-#define WLI_HASH_START UINT64_C(0xcbf29ce484222325)
-uint64_t wli_hash_text(uint64_t hash, const char *text);
-
 #endif

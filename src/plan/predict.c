@@ -1,6 +1,6 @@
 #include "plan/predict.h"
 
-#include "plan/fingerprint.h"
+#include "base/processor_caches.h"
 #include <math.h>
 
 /* What rates do not say: a round figure of 2020s x86-64 servers. */
@@ -22,7 +22,7 @@ typedef struct work {
  * all who share it. */
 static double bandwidth(const work *w, double bytes) {
     if (w->threads <= 1) return wli_rates_bandwidth(&w->machine->one, bytes);
-    const bool fits = bytes < 0.8 * (double)wli_fingerprint_get()->caches[1];
+    const bool fits = bytes < 0.8 * (double)wli_cache_sizes()[1];
     const double all = wli_rates_bandwidth(&w->machine->all, bytes * w->threads / (fits ? 1 : w->sharers));
     return all / (w->machine->all.threads > w->threads ? w->machine->all.threads : w->threads);
 }
@@ -60,8 +60,7 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
                      lone_step_seconds / (steps_in_kernel(w, cell, &layout) ? w->steps : 1);
     /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
-    if (chunk_bytes > 0.8 * (double)wli_fingerprint_get()->caches[1])
-        seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
+    if (chunk_bytes > 0.8 * (double)wli_cache_sizes()[1]) seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
     if (w->choice->step != WLI_GEMM_NATIVE) seconds += onednn_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
     if (w->choice->project != WLI_GEMM_NATIVE) seconds += onednn_call_seconds / w->steps;
     return seconds;

@@ -1,7 +1,7 @@
 #include "plan/rates.h"
 
+#include "base/processor_caches.h"
 #include "kernels/native.h"
-#include "plan/fingerprint.h"
 #include <math.h>
 
 double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype) {
@@ -24,7 +24,7 @@ double wli_rates_bandwidth(const wli_rates *rates, double bytes) {
 wli_rates wli_rates_guess(int threads) {
     const double l2_bandwidth = 100e9, l3_bandwidth = 60e9, memory_bandwidth = 25e9;
     const double n = threads, memory_threads = threads < 4 ? n : 4; /* more wait for the same memory */
-    const wli_fingerprint *machine = wli_fingerprint_get();
+    const int64_t *caches = wli_cache_sizes();
     const int vector_bytes = 4 * wli_native_get(WLSTM_F32)->lanes;
     wli_rates rates = { .threads = threads,
                         .flops_f32 = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
@@ -36,9 +36,9 @@ wli_rates wli_rates_guess(int threads) {
     rates.flops_f64 = rates.flops_f32 / 2;
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const double bytes = (double)((int64_t)WLI_RATE_SMALLEST << s);
-        rates.bandwidths[s] = bytes < 0.8 * n * (double)machine->caches[1] ? n * l2_bandwidth
-                              : bytes < 0.8 * (double)machine->caches[2]   ? n * l3_bandwidth
-                                                                           : memory_threads * memory_bandwidth;
+        rates.bandwidths[s] = bytes < 0.8 * n * (double)caches[1] ? n * l2_bandwidth
+                              : bytes < 0.8 * (double)caches[2]   ? n * l3_bandwidth
+                                                                  : memory_threads * memory_bandwidth;
     }
     return rates;
 }

@@ -14,6 +14,7 @@
 #include "plan/choice.h"
 #include "plan/decision.h"
 #include "plan/fingerprint.h"
+#include "plan/gate_rows.h"
 #include "random.h"
 
 static uint64_t stream;

@@ -1,0 +1,10 @@
+/* How many rows of G a chunk has where nobody measured. */
+#ifndef WLI_GATE_ROWS_H
+#define WLI_GATE_ROWS_H
+
+#include "model/model.h"
+
+/* For parts of so many rows, whole steps not yet. */
+int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows);
+
+#endif
