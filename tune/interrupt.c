@@ -15,11 +15,15 @@ static struct {
     void *context;
 } end;
 
+/* Those that nobody had ignored, as a shell does for what runs in the background. */
 static sigset_t watched(void) {
+    static const int both[] = { SIGINT, SIGTERM };
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
+    for (int i = 0; i < 2; i++) {
+        struct sigaction old;
+        if (sigaction(both[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaddset(&signals, both[i]);
+    }
     return signals;
 }
 
@@ -30,6 +34,8 @@ static void *watch(void *unused) {
     while (sigwait(&signals, &signal) != 0) {
     }
     atomic_store(&interrupted, signal);
+    (void)pthread_sigmask(SIG_UNBLOCK, &signals,
+                          NULL); /* a second one ends at once, as where nobody reads what is printed */
     nanosleep(&patience, NULL);
     interrupt_hold();
     end.last_words(end.context);

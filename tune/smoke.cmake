@@ -116,6 +116,11 @@ expect_cached(1)
 # Where one run of all rows takes seconds, and killed if it goes on for long.
 run_command(130 timeout --preserve-status -s INT -k 5 3 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
 expect("${errors}" "wlstm-tune: interrupted\n$")
+run_command(143 timeout --preserve-status -s TERM -k 5 2 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
+# A search without time for one candidate has found nothing that is worth keeping.
+run(0 --forget)
+run(0 t20b2i40h40l1 --threads 1 --time-limit 0.000001)
+expect_cached(0)
 set(ENV{WLSTM_CACHE} off)
 run(1 --list)
 run(0 t2b1i2h2l1 --time-limit 0.1 --threads 1)

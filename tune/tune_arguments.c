@@ -42,7 +42,7 @@ static const char help[] =
     "The table at the end, microseconds a forward call: untuned (the cost model's choice), tuned, untuned / tuned, "
     "the\n"
     "part of the machine's limit that is reached (as wlstm-bench has it), and what was chosen.\n"
-    "Exit status: 0 success, 1 failure, 2 wrong usage, 130 after Ctrl-C.\n";
+    "Exit status: 0 success, 1 failure, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.\n";
 
 static int wrong_usage(const char *option, const char *expected, const char *got) {
     fprintf(stderr, "wlstm-tune: %s: %s expected, got %s\nTry 'wlstm-tune --help'.\n", option, expected,

@@ -137,7 +137,7 @@ static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *proble
                                     .untuned_seconds = result.untuned_seconds,
                                     .tuned_seconds = result.tuned_seconds };
     interrupt_hold();
-    wli_cache_keep(&entry);
+    if (result.looked) wli_cache_keep(&entry);
     s->tuned[s->num_tuned++] = entry;
     if (s->keeping) (void)wlstm_plan_cache_save(NULL); /* also at the end, where it has to succeed */
     interrupt_release();
@@ -186,7 +186,11 @@ static void print_table(void *context) {
 static int tune_all(session *s) {
     wlstm_status status = collect_problems(s);
     if (status == WLSTM_OK) status = probe(s);
-    if (status == WLSTM_OK && s->keeping) status = save(5); /* what cannot be written shows before hours of work */
+    if (status == WLSTM_OK && s->keeping) { /* what cannot be written shows before hours of work */
+        interrupt_hold();
+        status = save(5);
+        interrupt_release();
+    }
     if (status != WLSTM_OK) return fail();
     const double limit = s->given->time_limit > 0                   ? s->given->time_limit
                          : s->given->effort == WLSTM_EFFORT_PATIENT ? 10

@@ -90,8 +90,8 @@ static int open_beside(const char *path, mode_t mode, char *temporary, size_t ca
 static void keep_owner_and_mode(int descriptor, const struct stat *old) {
     int kept = fchown(descriptor, old->st_uid, old->st_gid);
     if (kept != 0) kept = fchown(descriptor, (uid_t)-1, old->st_gid);
-    (void)kept;
-    (void)fchmod(descriptor, old->st_mode & 0777);
+    // what the old group might do is not for another one
+    (void)fchmod(descriptor, old->st_mode & (kept == 0 ? 0777 : 0707));
 }
 
 static void free_output(wli_output *output) {

@@ -51,10 +51,10 @@ static bool tune(wli_model *model, const wli_setting *setting, const wli_problem
     wli_error_save(error);
     const bool found = wli_search(&request, &result) == WLSTM_OK;
     if (found) {
-        *decision =
-            (wli_decision){ .choice = wli_candidate_resolve(setting, &result.tuned), .origin = WLI_FROM_TUNING };
+        *decision = (wli_decision){ .choice = wli_candidate_resolve(setting, &result.tuned),
+                                    .origin = result.looked ? WLI_FROM_TUNING : WLI_FROM_MODEL };
         const bool narrowed = setting->backend != WLSTM_BACKEND_AUTO || setting->deterministic;
-        if (problem && !narrowed && wli_environment_get()->caching) {
+        if (problem && result.looked && !narrowed && wli_environment_get()->caching) {
             wli_cache_keep(&(wli_cache_entry){ .problem = *problem,
                                                .threads = setting->threads,
                                                .candidate = result.tuned,

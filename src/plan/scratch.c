@@ -1,7 +1,14 @@
 #include "plan/scratch.h"
 
+#include "kernels/layout.h"
+
 static double larger(double a, double b) {
     return a > b ? a : b;
+}
+
+/* Of a row that lies in whole cache lines. */
+static double row_bytes(double width, double element) {
+    return (double)wli_gate_stride((int64_t)width, (size_t)element) * element;
 }
 
 double wli_scratch_bytes(const wli_setting *setting, const wli_choice *choice) {
@@ -11,21 +18,22 @@ double wli_scratch_bytes(const wli_setting *setting, const wli_choice *choice) {
     const double element = (double)wli_dtype_size(model->dtype), pointer = sizeof(void *);
     const double rows = (double)((setting->batch + choice->parts - 1) / choice->parts);
     const double gate_rows = (double)choice->gate_rows;
-    double widest_gates = 0, depth = 0, projected = 0, shared = 0;
+    double gates = 0, depth = 0, projected = 0, shared = 0; /* bytes of rows */
     for (int64_t l = 0; l < model->num_layers; l++) {
         const wli_cell_weights *cell = wli_model_cell(model, l, 0);
         const double H = (double)cell->hidden_size, R = (double)cell->state_size, P = (double)cell->proj_size;
-        widest_gates = larger(widest_gates, 4 * H);
-        depth = larger(depth, larger((double)cell->input_size, H));
-        projected = larger(projected, P > 0 ? P + H : 0);
-        shared += D * B * H * element; /* c */
+        const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, choice->native->lanes);
+        gates = larger(gates, row_bytes((double)layout.columns, element));
+        depth = larger(depth, row_bytes(larger((double)cell->input_size, H), element));
+        projected = larger(projected, P > 0 ? row_bytes(P, element) + H * element : 0);
+        shared += D * B * (double)layout.padded_hidden * element; /* c */
         /* Outputs on their way up: of two chunks a layer, or of two layers' whole sequences. */
-        if (l + 1 < model->num_layers && D < 2) shared += 2 * gate_rows * parts * R * element;
-        if (l + 1 < model->num_layers && D > 1 && l < 2) shared += T * B * 2 * R * element;
+        if (l + 1 < model->num_layers && D < 2) shared += 2 * gate_rows * parts * row_bytes(R, element);
+        if (l + 1 < model->num_layers && D > 1 && l < 2) shared += T * B * row_bytes(2 * R, element);
     }
     if (choice->schedule == WLI_WAVEFRONT && D > 1 && L > 1) shared += 2 * D * parts * T; /* tokens */
-    const double worker = gate_rows * (widest_gates * element + pointer) + rows * (projected * element + 3 * pointer) +
-                          larger(gate_rows, rows) * (depth * element + pointer);
+    const double worker =
+        gate_rows * (gates + pointer) + rows * (projected + 3 * pointer) + larger(gate_rows, rows) * (depth + pointer);
     return shared + (double)choice->threads * worker;
 }
 

@@ -46,7 +46,7 @@ typedef struct search {
 static bool over(void *context) {
     search *s = context;
     if (s->request->stop && atomic_load(s->request->stop)) s->stopped = true;
-    return s->stopped || s->num_seen == MOST_TRIED || omp_get_wtime() >= s->deadline;
+    return s->stopped || omp_get_wtime() >= s->deadline;
 }
 
 /* Seconds of the whole problem a second of the timed part of it: what the model says of either. */
@@ -105,7 +105,7 @@ static bool challenge(search *s, const wli_candidate *candidate, int turns, doub
 /* Measures a candidate that was not seen yet and is not hopeless; whether it became the best. */
 static bool try(search *s, const wli_candidate *candidate) {
     const double far_slower = s->patient ? 4 : 1.6;
-    if (over(s) || !wli_candidate_legal(&s->setting, candidate) ||
+    if (s->num_seen == MOST_TRIED || over(s) || !wli_candidate_legal(&s->setting, candidate) ||
         !wli_candidate_legal(wli_trials_setting(s->trials), candidate))
         return false;
     const wli_choice choice = wli_candidate_resolve(&s->setting, candidate);
@@ -208,14 +208,14 @@ static void descend(search *s) {
     }
 }
 
-/* Any candidate at all, while there is time. */
+/* Any candidate at all, while there is time; each axis at its default half of the time, as few of all others are legal. */
 static void wander(search *s) {
     uint64_t state = 1;
     for (int draws = 0; draws < 100000 && !over(s); draws++) {
         wli_candidate candidate;
         for (int axis = 0; axis < WLI_AXES; axis++) {
             state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-            candidate.index[axis] = (uint8_t)((state >> 33) % (uint64_t)wli_axes[axis].count);
+            candidate.index[axis] = (uint8_t)(state >> 63 ? (state >> 33) % (uint64_t)wli_axes[axis].count : 0);
         }
         try(s, &candidate);
     }
@@ -225,6 +225,7 @@ static void wander(search *s) {
 static wlstm_status conclude(search *s, wli_search_result *result) {
     double least[2];
     const double untuned_scale = scale(s, &s->untuned), best_scale = scale(s, &s->best);
+    result->looked = s->measured > 0 || !over(s);
     s->deadline = fmin(omp_get_wtime() + (s->patient ? 1.0 : 0.3), s->end);
     result->tried = s->measured;
     result->untuned = result->tuned = s->untuned;

@@ -19,6 +19,7 @@ typedef struct wli_search_result {
     double untuned_seconds,
         tuned_seconds; /* of one forward pass; of a part of it scaled up, where a whole one takes long */
     int tried;         /* candidates that were measured */
+    bool looked;       /* whether there was time to measure one, if there are any */
 } wli_search_result;
 
 /* Coordinate descent over the axes from the choice of a program on a machine that nobody probed or tuned, which wins ties.

@@ -138,9 +138,8 @@ static void write_as(const char *name, const char *descr, const char *shape, con
         /* of binary16: sign, the exponent's bias of 15, 10 bits after the leading one */
         int magnitude = values[k] < 0 ? -values[k] : values[k], exponent = 0;
         while (magnitude >> (exponent + 1)) exponent++;
-        const uint16_t half = magnitude == 0 ? 0
-                                             : (uint16_t)((values[k] < 0 ? 0x8000 : 0) | (exponent + 15) << 10 |
-                                                          ((magnitude << (10 - exponent)) & 1023));
+        const int bits = (values[k] < 0 ? 0x8000 : 0) | (exponent + 15) << 10 | ((magnitude << (10 - exponent)) & 1023);
+        const uint16_t half = (uint16_t)(magnitude == 0 ? 0 : bits);
         const float single = (float)values[k];
         const double wide = values[k];
         const int32_t integer = values[k];
