@@ -108,11 +108,17 @@ file(RENAME ${WORK}/own.json ${own})
 expect_cached(6)
 run(1 --export ${WORK}/no/such/directory/file.json)
 
-# Ctrl-C in the second of two: the first one, which has few choices, is kept and printed, the second given up.
+# Ctrl-C in one of those that take their whole time: what is done, as the first one is then, is kept and printed.
 run(0 --forget)
-run_command(130 timeout --preserve-status -s INT 9 ${TUNE} t1b1i1h1l1 t50b64i700h700l3 --threads 1 --time-limit 60 --effort patient)
+set(longer t50b64i700h700l3 t50b65i700h700l3 t50b66i700h700l3 t50b67i700h700l3 t50b68i700h700l3 t50b69i700h700l3)
+run_command(130 timeout --preserve-status -s INT 10 ${TUNE} t1b1i1h1l1 ${longer} --threads 1 --time-limit 3 --effort patient)
 expect("${output}" "\nt1b1i1h1l1 .*\ngeometric")
-expect_cached(1)
+expect("${errors}" "wlstm-tune: interrupted; what was done is kept\n$")
+run(0 --list)
+expect("${output}" "\nt1b1i1h1l1 ")
+if(output MATCHES "\nt50b69")
+  message(FATAL_ERROR "the last of them given up expected, got\n${output}")
+endif()
 # Where one run of all rows takes seconds, and killed if it goes on for long.
 run_command(130 timeout --preserve-status -s INT -k 5 3 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
 expect("${errors}" "wlstm-tune: interrupted\n$")
