@@ -8,6 +8,8 @@ mkdir -p "$work"
 cp -r "$1" "$work/moved here"
 prefix="$work/moved here"
 libdir=$(dirname "$(find "$prefix" -name libwavelstm.a)")
+# Where what the library itself needs is, if not in the system's folders.
+folders=$(PKG_CONFIG_PATH=$libdir/pkgconfig pkg-config --static --libs-only-L wavelstm | sed 's/-L//g; s/ *$//; s/  */:/g')
 
 # Programs of the moved library: the shared one is beside nothing, the static one is in the prefix.
 for library in shared static; do
@@ -15,7 +17,7 @@ for library in shared static; do
 done
 mv "$work/static" "$prefix/bin/consumer"
 run() { # PROGRAM [ARGUMENT]...: with an empty cache of the user's
-    WLSTM_CACHE=$work/user WLSTM_VERBOSE=2 WLSTM_NUM_THREADS=1 LD_LIBRARY_PATH=$libdir:${LD_LIBRARY_PATH:-} "$@" 2>&1
+    WLSTM_CACHE=$work/user WLSTM_VERBOSE=2 WLSTM_NUM_THREADS=1 LD_LIBRARY_PATH=$libdir:$folders:${LD_LIBRARY_PATH:-} "$@" 2>&1
 }
 expect() { # TEXT PATTERN
     echo "$1" | grep -q "$2" || { printf 'system_cache.sh: "%s" expected, got:\n%s\n' "$2" "$1" >&2; exit 1; }
