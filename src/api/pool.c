@@ -28,8 +28,8 @@ static int use_of(const wli_pool_slot *slot, const wli_call *call) {
 /* Programs that go back and forth between thread counts find a plan for each; those that go through many do not fill the pool. */
 enum { MOST_OTHERS = 8 };
 
-/* Holds one whose plan's successor will fit; else an empty one beside a few plans of other thread counts; else one of these; else none. Of
- * those, a fitting one from another thread's hands comes first. Any other that was looked at is released. */
+/* Holds the first of these that there is: a slot whose plan fits, one whose plan is too small, an empty one while few plans are of other
+ * thread counts, one of those plans. NULL where every slot is another thread's. Any other that was looked at is released. */
 static wli_pool_slot *look_through(wli_plan_pool *pool, const wli_call *call, int *use) {
     wli_pool_slot *first[USES] = { NULL };
     int others = 0;

@@ -34,8 +34,9 @@ static bool overlap(span a, span b) {
     return b.begin - a.begin < a.bytes || a.begin - b.begin < b.bytes;
 }
 
-/* Names the first two arrays that overlap and may not; inlined it would slow the calls that do not come so far. */
-__attribute__((noinline)) static wlstm_status refuse_overlap(const wli_model *model, const wli_call *call) {
+/* Pair by pair, where are_apart was not sure: names the first two that overlap and may not. Not inlined, for the sake of short calls,
+ * which are_apart answers. */
+__attribute__((noinline)) static wlstm_status check_pairs(const wli_model *model, const wli_call *call) {
     const char *const *names = model->is_cell ? cell_names : lstm_names;
     const int64_t B = call->batch, rows = call->seq_len * B;
     const bool one_cell = model->num_layers * model->num_directions == 1;
@@ -63,7 +64,8 @@ static bool apart(const void *a, size_t a_last, const void *b, size_t b_last) {
     return (uintptr_t)b - (uintptr_t)a + b_last > a_last + b_last;
 }
 
-/* A small cell's step is short: that its arrays are apart, or one where they may be, is seen in a few instructions. */
+/* Whether all arrays are surely apart, or one where they may be: in a few instructions, as a small cell's step is short. False says
+ * nothing. */
 static bool are_apart(const wli_model *model, const wli_call *call) {
     const void *out = call->out, *h_n = call->h_n, *c_n = call->c_n, *x = call->x, *h_0 = call->h_0, *c_0 = call->c_0;
     const size_t B = (size_t)call->batch, rows = (size_t)call->seq_len * B;
@@ -81,7 +83,7 @@ static bool are_apart(const wli_model *model, const wli_call *call) {
 }
 
 wlstm_status wli_call_check_overlap(const wli_model *model, const wli_call *call) {
-    return are_apart(model, call) ? WLSTM_OK : refuse_overlap(model, call);
+    return are_apart(model, call) ? WLSTM_OK : check_pairs(model, call);
 }
 
 wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch) {
