@@ -1,6 +1,6 @@
 #include "cell_cost.h"
 
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 #include "model/model.h"
 #include <math.h>
 #include <omp.h>

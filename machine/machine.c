@@ -2,7 +2,7 @@
 
 #include "base/allocator.h"
 #include "cell_cost.h"
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 #include "probe.h"
 #include <math.h>
 #include <omp.h>

@@ -1,6 +1,6 @@
 /* Version and build information. */
 #include "base/lock.h"
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 #include "kernels/onednn.h"
 
 #include <stdio.h>

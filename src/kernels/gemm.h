@@ -2,7 +2,7 @@
 #ifndef WLI_GEMM_H
 #define WLI_GEMM_H
 
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 #include "kernels/onednn.h"
 #include "model/model.h"
 

@@ -4,8 +4,6 @@
 #define WLI_NATIVE_H
 
 #include "kernels/layout.h"
-#include "wavelstm.h"
-
 #include <stdbool.h>
 
 /* C [rows, columns] = bias + A [rows, depth] W^T, or C += A W^T where bias is NULL. W is packed (layout.h). */
@@ -64,18 +62,5 @@ typedef struct wli_native {
     void (*step_prepared)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
                           void *gates, void *c, void *const *h);
 } wli_native;
-
-/* The table for this machine, under the cap of WLSTM_ISA. */
-const wli_native *wli_native_get(wlstm_dtype dtype);
-
-/* Whether a core seems to do two multiply-adds of 64 bytes a cycle, for which caches and memory are then slow: those that do have
- * an L1 of 48 KiB. Thread-safe. */
-bool wli_wide_core(void);
-
-/* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
-const wli_native *wli_native_at(wlstm_dtype dtype, int index);
-
-/* Whether that table's results are those of table 0, bit for bit. */
-bool wli_native_rounds_alike(int index);
 
 #endif

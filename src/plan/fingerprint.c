@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/processor_caches.h"
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 #include "plan/axes.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "plan/gate_rows.h"
 
 #include "base/processor_caches.h"
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 
 /* Whether layers that each could stay in the last cache push each other out of it, so that every chunk fetches them from memory. */
 static bool layers_compete(const wli_model *model) {

@@ -1,7 +1,7 @@
 #include "plan/rates.h"
 
 #include "base/processor_caches.h"
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 #include <math.h>
 
 double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype) {

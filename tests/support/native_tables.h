@@ -2,7 +2,7 @@
 #ifndef TEST_SUPPORT_NATIVE_TABLES_H
 #define TEST_SUPPORT_NATIVE_TABLES_H
 
-#include "kernels/native.h"
+#include "kernels/dispatch.h"
 
 enum { MAX_TABLES = 6, ROWS = 64 };
 extern const wli_native *tables[2][MAX_TABLES]; /* of each dtype */

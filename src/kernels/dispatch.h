@@ -1,0 +1,22 @@
+/* Which of the native kernels' tables this machine runs. Apart from native.h, which the kernels themselves include: the public header
+ * may change without a compilation of them all. */
+#ifndef WLI_DISPATCH_H
+#define WLI_DISPATCH_H
+
+#include "kernels/native.h"
+#include "wavelstm.h"
+
+/* The table for this machine, under the cap of WLSTM_ISA. */
+const wli_native *wli_native_get(wlstm_dtype dtype);
+
+/* Whether a core seems to do two multiply-adds of 64 bytes a cycle, for which caches and memory are then slow: those that do have
+ * an L1 of 48 KiB. Thread-safe. */
+bool wli_wide_core(void);
+
+/* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
+const wli_native *wli_native_at(wlstm_dtype dtype, int index);
+
+/* Whether that table's results are those of table 0, bit for bit. */
+bool wli_native_rounds_alike(int index);
+
+#endif
