@@ -48,10 +48,16 @@ def _c_string(name, encoded):
     return encoded
 
 
+def _text(name, value):
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: a str expected, got {type(value).__name__}")
+    return _c_string(name, value.encode())
+
+
 def read_tensor(path, name, dtype=None):
     """Any tensor of a safetensors file by its name, as the weight of an nn.Linear after the LSTM: a NumPy array of float32, which
     None is, or float64."""
-    path, name, code = _c_string("path", os.fsencode(path)), _c_string("name", name.encode()), _dtype_code(dtype)
+    path, name, code = _c_string("path", os.fsencode(path)), _text("name", name), _dtype_code(dtype)
     ndim, shape = ctypes.c_int(), (ctypes.c_int64 * 8)()
     check(lib.wlstm_tensor_read(path, name, code, None, 0, ndim, shape))
     array = np.empty(tuple(shape[:ndim.value]), Arrays.dtypes[code])
@@ -103,7 +109,7 @@ class _Module:
 
     @classmethod
     def _load(cls, path, prefix, dtype, batch_first):
-        options = LoadOptions(prefix=_c_string("prefix", prefix.encode()), batch_first=batch_first, convert=dtype is not None,
+        options = LoadOptions(prefix=_text("prefix", prefix), batch_first=batch_first, convert=dtype is not None,
                               dtype=_dtype_code(dtype))
         handle = ctypes.c_void_p()
         check(getattr(lib, f"wlstm_{cls._kind}_load")(_c_string("path", os.fsencode(path)), options, handle))
@@ -127,7 +133,7 @@ class _Module:
 
     def save(self, path, prefix=""):
         """Writes the parameters to a safetensors file as a state_dict names them, `prefix` before each name."""
-        check(self._call("save", _c_string("path", os.fsencode(path)), _c_string("prefix", prefix.encode())))
+        check(self._call("save", _c_string("path", os.fsencode(path)), _text("prefix", prefix)))
 
     def state_dict(self):
         """The parameters by name, in PyTorch's order: copies, as NumPy arrays."""
