@@ -1,6 +1,5 @@
-! wavelstm.h for iso_c_binding, name for name (c_ where Fortran has a procedure of C's name): what module
-! wavelstm is built on. Programs use that one.
-! A test compares this file with the header: functions, enum values, the fields of structs.
+! wavelstm.h for iso_c_binding: wlstm_NAME is c_NAME here. What module wavelstm is built on; programs use that one.
+! Written by scripts/bindings.py from the header, the types' defaults from the _INIT macros, but for struct_size.
 module wavelstm_c
     use, intrinsic :: iso_c_binding, only: c_char, c_double, c_funptr, c_int, c_int64_t, c_null_ptr, c_ptr, c_size_t
     implicit none
@@ -34,19 +33,19 @@ module wavelstm_c
         enumerator :: WLSTM_EFFORT_PATIENT = 3
     end enum
 
-    ! With the values of the *_INIT macros; struct_size is set where one is used.
     type, bind(c) :: wlstm_lstm_config
         integer(c_size_t) :: struct_size = 0
         integer(c_int64_t) :: input_size = 0
         integer(c_int64_t) :: hidden_size = 0
         integer(c_int64_t) :: num_layers = 1
         integer(c_int64_t) :: proj_size = 0
-        real(c_double) :: dropout = 0
+        real(c_double) :: dropout = 0.0_c_double
         integer(c_int) :: bias = 1
         integer(c_int) :: batch_first = 0
         integer(c_int) :: bidirectional = 0
         integer(c_int) :: dtype = WLSTM_F32
     end type
+
     type, bind(c) :: wlstm_load_options
         integer(c_size_t) :: struct_size = 0
         type(c_ptr) :: prefix = c_null_ptr
@@ -54,6 +53,7 @@ module wavelstm_c
         integer(c_int) :: convert = 0
         integer(c_int) :: dtype = WLSTM_F32
     end type
+
     type, bind(c) :: wlstm_cell_config
         integer(c_size_t) :: struct_size = 0
         integer(c_int64_t) :: input_size = 0
@@ -61,6 +61,7 @@ module wavelstm_c
         integer(c_int) :: bias = 1
         integer(c_int) :: dtype = WLSTM_F32
     end type
+
     type, bind(c) :: wlstm_plan_options
         integer(c_size_t) :: struct_size = 0
         integer(c_int64_t) :: max_seq_len = 0
@@ -68,264 +69,272 @@ module wavelstm_c
         integer(c_int) :: num_threads = 0
         integer(c_int) :: backend = WLSTM_BACKEND_AUTO
         integer(c_int) :: effort = WLSTM_EFFORT_DEFAULT
-        real(c_double) :: time_limit = 0
+        real(c_double) :: time_limit = 0.0_c_double
         integer(c_int) :: deterministic = 0
     end type
 
     interface
-        ! 1. errors
-        function c_status_string(status) bind(c, name="wlstm_status_string") result(text)
-            import :: c_int, c_ptr
+        function c_status_string(status) bind(c, name="wlstm_status_string")
+            import
             integer(c_int), value :: status
-            type(c_ptr) :: text
+            type(c_ptr) :: c_status_string
         end function
-        function c_last_error() bind(c, name="wlstm_last_error") result(text)
-            import :: c_ptr
-            type(c_ptr) :: text
+        function c_last_error() bind(c, name="wlstm_last_error")
+            import
+            type(c_ptr) :: c_last_error
         end function
-
-        ! 2. nn.LSTM
-        function wlstm_lstm_create(config, lstm) bind(c, name="wlstm_lstm_create") result(status)
-            import :: c_int, c_ptr, wlstm_lstm_config
+        function c_lstm_create(config, lstm) bind(c, name="wlstm_lstm_create")
+            import
             type(wlstm_lstm_config), intent(in) :: config
             type(c_ptr), intent(out) :: lstm
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_create
         end function
-        function wlstm_lstm_load(path, options, lstm) bind(c, name="wlstm_lstm_load") result(status)
-            import :: c_char, c_int, c_ptr, wlstm_load_options
+        function c_lstm_load(path, options, lstm) bind(c, name="wlstm_lstm_load")
+            import
             character(kind=c_char), intent(in) :: path(*)
             type(wlstm_load_options), intent(in) :: options
             type(c_ptr), intent(out) :: lstm
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_load
         end function
-        function c_tensor_read(path, name, dtype, values, count, ndim, shape) &
-                bind(c, name="wlstm_tensor_read") result(status)
-            import :: c_char, c_int, c_int64_t, c_ptr
-            character(kind=c_char), intent(in) :: path(*), name(*)
+        function c_tensor_read(path, name, dtype, values, count, ndim, shape) bind(c, name="wlstm_tensor_read")
+            import
+            character(kind=c_char), intent(in) :: path(*)
+            character(kind=c_char), intent(in) :: name(*)
             integer(c_int), value :: dtype
             type(c_ptr), value :: values
             integer(c_int64_t), value :: count
             integer(c_int), intent(out) :: ndim
             integer(c_int64_t), intent(out) :: shape(8)
-            integer(c_int) :: status
+            integer(c_int) :: c_tensor_read
         end function
-        function wlstm_lstm_create_from_cells(cells, count, lstm) bind(c, name="wlstm_lstm_create_from_cells") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_lstm_create_from_cells(cells, count, lstm) bind(c, name="wlstm_lstm_create_from_cells")
+            import
             type(c_ptr), intent(in) :: cells(*)
             integer(c_int64_t), value :: count
             type(c_ptr), intent(out) :: lstm
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_create_from_cells
         end function
-        function wlstm_lstm_save(lstm, path, prefix) bind(c, name="wlstm_lstm_save") result(status)
-            import :: c_char, c_int, c_ptr
+        function c_lstm_save(lstm, path, prefix) bind(c, name="wlstm_lstm_save")
+            import
             type(c_ptr), value :: lstm
-            character(kind=c_char), intent(in) :: path(*), prefix(*)
-            integer(c_int) :: status
+            character(kind=c_char), intent(in) :: path(*)
+            character(kind=c_char), intent(in) :: prefix(*)
+            integer(c_int) :: c_lstm_save
         end function
-        subroutine wlstm_lstm_free(lstm) bind(c, name="wlstm_lstm_free")
-            import :: c_ptr
+        subroutine c_lstm_free(lstm) bind(c, name="wlstm_lstm_free")
+            import
             type(c_ptr), value :: lstm
         end subroutine
-        function wlstm_lstm_get_config(lstm, config) bind(c, name="wlstm_lstm_get_config") result(status)
-            import :: c_int, c_ptr, wlstm_lstm_config
+        function c_lstm_get_config(lstm, config) bind(c, name="wlstm_lstm_get_config")
+            import
             type(c_ptr), value :: lstm
             type(wlstm_lstm_config), intent(inout) :: config
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_get_config
         end function
-        function wlstm_lstm_reset_parameters(lstm, seed) bind(c, name="wlstm_lstm_reset_parameters") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_lstm_reset_parameters(lstm, seed) bind(c, name="wlstm_lstm_reset_parameters")
+            import
             type(c_ptr), value :: lstm
             integer(c_int64_t), value :: seed
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_reset_parameters
         end function
-        function wlstm_lstm_num_parameters(lstm) bind(c, name="wlstm_lstm_num_parameters") result(count)
-            import :: c_int64_t, c_ptr
+        function c_lstm_num_parameters(lstm) bind(c, name="wlstm_lstm_num_parameters")
+            import
             type(c_ptr), value :: lstm
-            integer(c_int64_t) :: count
+            integer(c_int64_t) :: c_lstm_num_parameters
         end function
-        function wlstm_lstm_parameter_info(lstm, index, name, ndim, shape) &
-                bind(c, name="wlstm_lstm_parameter_info") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_lstm_parameter_info(lstm, index, name, ndim, shape) bind(c, name="wlstm_lstm_parameter_info")
+            import
             type(c_ptr), value :: lstm
             integer(c_int64_t), value :: index
             type(c_ptr), intent(out) :: name
             integer(c_int), intent(out) :: ndim
             integer(c_int64_t), intent(out) :: shape(2)
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_parameter_info
         end function
-        function wlstm_lstm_set_parameter(lstm, name, values, count) bind(c, name="wlstm_lstm_set_parameter") result(status)
-            import :: c_char, c_int, c_int64_t, c_ptr
+        function c_lstm_set_parameter(lstm, name, values, count) bind(c, name="wlstm_lstm_set_parameter")
+            import
             type(c_ptr), value :: lstm
             character(kind=c_char), intent(in) :: name(*)
             type(c_ptr), value :: values
             integer(c_int64_t), value :: count
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_set_parameter
         end function
-        function wlstm_lstm_get_parameter(lstm, name, values, count) bind(c, name="wlstm_lstm_get_parameter") result(status)
-            import :: c_char, c_int, c_int64_t, c_ptr
+        function c_lstm_get_parameter(lstm, name, values, count) bind(c, name="wlstm_lstm_get_parameter")
+            import
             type(c_ptr), value :: lstm
             character(kind=c_char), intent(in) :: name(*)
             type(c_ptr), value :: values
             integer(c_int64_t), value :: count
-            integer(c_int) :: status
+            integer(c_int) :: c_lstm_get_parameter
         end function
-        function wlstm_forward(lstm, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) &
-                bind(c, name="wlstm_forward") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_forward(lstm, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) bind(c, name="wlstm_forward")
+            import
             type(c_ptr), value :: lstm
-            integer(c_int64_t), value :: seq_len, batch
-            type(c_ptr), value :: lengths, x, h_0, c_0, out, h_n, c_n
-            integer(c_int) :: status
+            integer(c_int64_t), value :: seq_len
+            integer(c_int64_t), value :: batch
+            type(c_ptr), value :: lengths
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h_0
+            type(c_ptr), value :: c_0
+            type(c_ptr), value :: out
+            type(c_ptr), value :: h_n
+            type(c_ptr), value :: c_n
+            integer(c_int) :: c_forward
         end function
-
-        ! 3. nn.LSTMCell
-        function wlstm_cell_create(config, cell) bind(c, name="wlstm_cell_create") result(status)
-            import :: c_int, c_ptr, wlstm_cell_config
+        function c_cell_create(config, cell) bind(c, name="wlstm_cell_create")
+            import
             type(wlstm_cell_config), intent(in) :: config
             type(c_ptr), intent(out) :: cell
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_create
         end function
-        function wlstm_cell_load(path, options, cell) bind(c, name="wlstm_cell_load") result(status)
-            import :: c_char, c_int, c_ptr, wlstm_load_options
+        function c_cell_load(path, options, cell) bind(c, name="wlstm_cell_load")
+            import
             character(kind=c_char), intent(in) :: path(*)
             type(wlstm_load_options), intent(in) :: options
             type(c_ptr), intent(out) :: cell
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_load
         end function
-        function wlstm_cell_save(cell, path, prefix) bind(c, name="wlstm_cell_save") result(status)
-            import :: c_char, c_int, c_ptr
+        function c_cell_save(cell, path, prefix) bind(c, name="wlstm_cell_save")
+            import
             type(c_ptr), value :: cell
-            character(kind=c_char), intent(in) :: path(*), prefix(*)
-            integer(c_int) :: status
+            character(kind=c_char), intent(in) :: path(*)
+            character(kind=c_char), intent(in) :: prefix(*)
+            integer(c_int) :: c_cell_save
         end function
-        subroutine wlstm_cell_free(cell) bind(c, name="wlstm_cell_free")
-            import :: c_ptr
+        subroutine c_cell_free(cell) bind(c, name="wlstm_cell_free")
+            import
             type(c_ptr), value :: cell
         end subroutine
-        function wlstm_cell_get_config(cell, config) bind(c, name="wlstm_cell_get_config") result(status)
-            import :: c_int, c_ptr, wlstm_cell_config
+        function c_cell_get_config(cell, config) bind(c, name="wlstm_cell_get_config")
+            import
             type(c_ptr), value :: cell
             type(wlstm_cell_config), intent(inout) :: config
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_get_config
         end function
-        function wlstm_cell_reset_parameters(cell, seed) bind(c, name="wlstm_cell_reset_parameters") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_cell_reset_parameters(cell, seed) bind(c, name="wlstm_cell_reset_parameters")
+            import
             type(c_ptr), value :: cell
             integer(c_int64_t), value :: seed
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_reset_parameters
         end function
-        function wlstm_cell_num_parameters(cell) bind(c, name="wlstm_cell_num_parameters") result(count)
-            import :: c_int64_t, c_ptr
+        function c_cell_num_parameters(cell) bind(c, name="wlstm_cell_num_parameters")
+            import
             type(c_ptr), value :: cell
-            integer(c_int64_t) :: count
+            integer(c_int64_t) :: c_cell_num_parameters
         end function
-        function wlstm_cell_parameter_info(cell, index, name, ndim, shape) &
-                bind(c, name="wlstm_cell_parameter_info") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_cell_parameter_info(cell, index, name, ndim, shape) bind(c, name="wlstm_cell_parameter_info")
+            import
             type(c_ptr), value :: cell
             integer(c_int64_t), value :: index
             type(c_ptr), intent(out) :: name
             integer(c_int), intent(out) :: ndim
             integer(c_int64_t), intent(out) :: shape(2)
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_parameter_info
         end function
-        function wlstm_cell_set_parameter(cell, name, values, count) bind(c, name="wlstm_cell_set_parameter") result(status)
-            import :: c_char, c_int, c_int64_t, c_ptr
+        function c_cell_set_parameter(cell, name, values, count) bind(c, name="wlstm_cell_set_parameter")
+            import
             type(c_ptr), value :: cell
             character(kind=c_char), intent(in) :: name(*)
             type(c_ptr), value :: values
             integer(c_int64_t), value :: count
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_set_parameter
         end function
-        function wlstm_cell_get_parameter(cell, name, values, count) bind(c, name="wlstm_cell_get_parameter") result(status)
-            import :: c_char, c_int, c_int64_t, c_ptr
+        function c_cell_get_parameter(cell, name, values, count) bind(c, name="wlstm_cell_get_parameter")
+            import
             type(c_ptr), value :: cell
             character(kind=c_char), intent(in) :: name(*)
             type(c_ptr), value :: values
             integer(c_int64_t), value :: count
-            integer(c_int) :: status
+            integer(c_int) :: c_cell_get_parameter
         end function
-        function wlstm_cell_forward(cell, batch, x, h, c, h_out, c_out) bind(c, name="wlstm_cell_forward") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_cell_forward(cell, batch, x, h, c, h_out, c_out) bind(c, name="wlstm_cell_forward")
+            import
             type(c_ptr), value :: cell
             integer(c_int64_t), value :: batch
-            type(c_ptr), value :: x, h, c, h_out, c_out
-            integer(c_int) :: status
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h
+            type(c_ptr), value :: c
+            type(c_ptr), value :: h_out
+            type(c_ptr), value :: c_out
+            integer(c_int) :: c_cell_forward
         end function
-
-        ! 4. plans
-        function wlstm_plan_create(lstm, options, plan) bind(c, name="wlstm_plan_create") result(status)
-            import :: c_int, c_ptr, wlstm_plan_options
+        function c_plan_create(lstm, options, plan) bind(c, name="wlstm_plan_create")
+            import
             type(c_ptr), value :: lstm
             type(wlstm_plan_options), intent(in) :: options
             type(c_ptr), intent(out) :: plan
-            integer(c_int) :: status
+            integer(c_int) :: c_plan_create
         end function
-        function wlstm_plan_execute(plan, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) &
-                bind(c, name="wlstm_plan_execute") result(status)
-            import :: c_int, c_int64_t, c_ptr
+        function c_plan_execute(plan, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) &
+                bind(c, name="wlstm_plan_execute")
+            import
             type(c_ptr), value :: plan
-            integer(c_int64_t), value :: seq_len, batch
-            type(c_ptr), value :: lengths, x, h_0, c_0, out, h_n, c_n
-            integer(c_int) :: status
+            integer(c_int64_t), value :: seq_len
+            integer(c_int64_t), value :: batch
+            type(c_ptr), value :: lengths
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h_0
+            type(c_ptr), value :: c_0
+            type(c_ptr), value :: out
+            type(c_ptr), value :: h_n
+            type(c_ptr), value :: c_n
+            integer(c_int) :: c_plan_execute
         end function
-        function wlstm_plan_describe(plan) bind(c, name="wlstm_plan_describe") result(text)
-            import :: c_ptr
+        function c_plan_describe(plan) bind(c, name="wlstm_plan_describe")
+            import
             type(c_ptr), value :: plan
-            type(c_ptr) :: text
+            type(c_ptr) :: c_plan_describe
         end function
-        function wlstm_plan_memory(plan, weight_bytes, scratch_bytes) bind(c, name="wlstm_plan_memory") result(status)
-            import :: c_int, c_ptr, c_size_t
+        function c_plan_memory(plan, weight_bytes, scratch_bytes) bind(c, name="wlstm_plan_memory")
+            import
             type(c_ptr), value :: plan
-            integer(c_size_t), intent(out) :: weight_bytes, scratch_bytes
-            integer(c_int) :: status
+            integer(c_size_t), intent(out) :: weight_bytes
+            integer(c_size_t), intent(out) :: scratch_bytes
+            integer(c_int) :: c_plan_memory
         end function
-        subroutine wlstm_plan_free(plan) bind(c, name="wlstm_plan_free")
-            import :: c_ptr
+        subroutine c_plan_free(plan) bind(c, name="wlstm_plan_free")
+            import
             type(c_ptr), value :: plan
         end subroutine
-
-        ! 5. the plan cache
-        function c_plan_cache_load(directory) bind(c, name="wlstm_plan_cache_load") result(status)
-            import :: c_int, c_ptr
+        function c_plan_cache_load(directory) bind(c, name="wlstm_plan_cache_load")
+            import
             type(c_ptr), value :: directory
-            integer(c_int) :: status
+            integer(c_int) :: c_plan_cache_load
         end function
-        function c_plan_cache_save(directory) bind(c, name="wlstm_plan_cache_save") result(status)
-            import :: c_int, c_ptr
+        function c_plan_cache_save(directory) bind(c, name="wlstm_plan_cache_save")
+            import
             type(c_ptr), value :: directory
-            integer(c_int) :: status
+            integer(c_int) :: c_plan_cache_save
         end function
-        function c_plan_cache_export(path) bind(c, name="wlstm_plan_cache_export") result(status)
-            import :: c_int, c_ptr
-            type(c_ptr), value :: path
-            integer(c_int) :: status
+        function c_plan_cache_export(path) bind(c, name="wlstm_plan_cache_export")
+            import
+            character(kind=c_char), intent(in) :: path(*)
+            integer(c_int) :: c_plan_cache_export
         end function
-        function c_plan_cache_import(path) bind(c, name="wlstm_plan_cache_import") result(status)
-            import :: c_int, c_ptr
-            type(c_ptr), value :: path
-            integer(c_int) :: status
+        function c_plan_cache_import(path) bind(c, name="wlstm_plan_cache_import")
+            import
+            character(kind=c_char), intent(in) :: path(*)
+            integer(c_int) :: c_plan_cache_import
         end function
-        function c_plan_cache_forget(problem) bind(c, name="wlstm_plan_cache_forget") result(status)
-            import :: c_int, c_ptr
+        function c_plan_cache_forget(problem) bind(c, name="wlstm_plan_cache_forget")
+            import
             type(c_ptr), value :: problem
-            integer(c_int) :: status
+            integer(c_int) :: c_plan_cache_forget
         end function
-
-        ! 6. the library
-        function c_version() bind(c, name="wlstm_version") result(text)
-            import :: c_ptr
-            type(c_ptr) :: text
+        function c_version() bind(c, name="wlstm_version")
+            import
+            type(c_ptr) :: c_version
         end function
-        function c_build_info() bind(c, name="wlstm_build_info") result(text)
-            import :: c_ptr
-            type(c_ptr) :: text
+        function c_build_info() bind(c, name="wlstm_build_info")
+            import
+            type(c_ptr) :: c_build_info
         end function
-        function c_set_allocator(allocate, deallocate, context) bind(c, name="wlstm_set_allocator") result(status)
-            import :: c_funptr, c_int, c_ptr
-            type(c_funptr), value :: allocate, deallocate
+        function c_set_allocator(allocate, deallocate, context) bind(c, name="wlstm_set_allocator")
+            import
+            type(c_funptr), value :: allocate
+            type(c_funptr), value :: deallocate
             type(c_ptr), value :: context
-            integer(c_int) :: status
+            integer(c_int) :: c_set_allocator
         end function
     end interface
 end module wavelstm_c

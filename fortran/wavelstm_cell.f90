@@ -51,7 +51,7 @@ contains
         if (present(bias)) config%bias = merge(1, 0, bias)
         if (present(dtype)) config%dtype = int(dtype, c_int)
         call self%free()
-        status = wlstm_cell_create(config, self%handle)
+        status = c_cell_create(config, self%handle)
         call cell_ready(self, status, stat)
     end subroutine
 
@@ -66,7 +66,7 @@ contains
         integer(c_int) :: status
         c_prefix = to_c(prefix)
         call self%free()
-        status = wlstm_cell_load(to_c(path), load_options(c_loc(c_prefix), dtype), self%handle)
+        status = c_cell_load(to_c(path), load_options(c_loc(c_prefix), dtype), self%handle)
         call cell_ready(self, status, stat)
     end subroutine
 
@@ -79,7 +79,7 @@ contains
         integer :: found
         if (status == WLSTM_OK) then
             config%struct_size = c_sizeof(config)
-            found = int(wlstm_cell_get_config(self%handle, config))
+            found = int(c_cell_get_config(self%handle, config))
             self%input_size = config%input_size
             self%hidden_size = config%hidden_size
             self%dtype = int(config%dtype)
@@ -99,12 +99,12 @@ contains
         character(len=*), intent(in) :: path
         character(len=*), intent(in), optional :: prefix
         integer, intent(out), optional :: stat
-        call finish(wlstm_cell_save(self%handle, to_c(path), to_c(prefix)), stat)
+        call finish(c_cell_save(self%handle, to_c(path), to_c(prefix)), stat)
     end subroutine
 
     subroutine cell_free(self)
         class(wlstm_cell), intent(inout) :: self
-        call wlstm_cell_free(self%handle)
+        call c_cell_free(self%handle)
         self%handle = c_null_ptr
     end subroutine
 
@@ -127,7 +127,7 @@ contains
         type(wlstm_cell_config) :: config
         integer(c_int) :: status
         config%struct_size = c_sizeof(config)
-        status = wlstm_cell_get_config(self%handle, config)
+        status = c_cell_get_config(self%handle, config)
         if (present(input_size)) input_size = int(config%input_size)
         if (present(hidden_size)) hidden_size = int(config%hidden_size)
         if (present(bias)) bias = config%bias /= 0
@@ -139,12 +139,12 @@ contains
         class(wlstm_cell), intent(inout) :: self
         integer(int64), intent(in) :: seed
         integer, intent(out), optional :: stat
-        call finish(wlstm_cell_reset_parameters(self%handle, seed), stat)
+        call finish(c_cell_reset_parameters(self%handle, seed), stat)
     end subroutine
 
     integer function cell_num_parameters(self) result(count)
         class(wlstm_cell), intent(in) :: self
-        count = int(wlstm_cell_num_parameters(self%handle))
+        count = int(c_cell_num_parameters(self%handle))
     end function
 
     subroutine cell_parameter_info(self, index, name, shape, stat)
@@ -153,23 +153,7 @@ contains
         character(len=:), allocatable, intent(out) :: name
         integer, allocatable, intent(out) :: shape(:)
         integer, intent(out), optional :: stat
-        call get_info(wlstm_cell_parameter_info, self%handle, index, name, shape, stat)
-    end subroutine
-
-    subroutine cell_set_parameter_f32(self, name, values, stat)
-        class(wlstm_cell), intent(inout) :: self
-        character(len=*), intent(in) :: name
-        real(real32), intent(in), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call cell_set(self, name, view_f32(values), stat)
-    end subroutine
-
-    subroutine cell_set_parameter_f64(self, name, values, stat)
-        class(wlstm_cell), intent(inout) :: self
-        character(len=*), intent(in) :: name
-        real(real64), intent(in), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call cell_set(self, name, view_f64(values), stat)
+        call get_info(c_cell_parameter_info, self%handle, index, name, shape, stat)
     end subroutine
 
     subroutine cell_set(self, name, values, stat)
@@ -183,24 +167,8 @@ contains
         if (message /= "") then
             call refuse(message, stat)
         else
-            call finish(wlstm_cell_set_parameter(self%handle, to_c(name), values%at, values%size), stat)
+            call finish(c_cell_set_parameter(self%handle, to_c(name), values%at, values%size), stat)
         end if
-    end subroutine
-
-    subroutine cell_get_parameter_f32(self, name, values, stat)
-        class(wlstm_cell), intent(in) :: self
-        character(len=*), intent(in) :: name
-        real(real32), intent(inout), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call cell_get(self, name, view_f32(values), stat)
-    end subroutine
-
-    subroutine cell_get_parameter_f64(self, name, values, stat)
-        class(wlstm_cell), intent(in) :: self
-        character(len=*), intent(in) :: name
-        real(real64), intent(inout), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call cell_get(self, name, view_f64(values), stat)
     end subroutine
 
     subroutine cell_get(self, name, values, stat)
@@ -214,8 +182,42 @@ contains
         if (message /= "") then
             call refuse(message, stat)
         else
-            call finish(wlstm_cell_get_parameter(self%handle, to_c(name), values%at, values%size), stat)
+            call finish(c_cell_get_parameter(self%handle, to_c(name), values%at, values%size), stat)
         end if
+    end subroutine
+
+    subroutine cell_step(self, x, x_shape, h, c, stat)
+        class(wlstm_cell), intent(inout) :: self
+        type(array), intent(in) :: x, h, c
+        integer(int64), intent(in) :: x_shape(2)
+        integer, intent(out), optional :: stat
+        character(len=:), allocatable :: message
+        message = ""
+        call expect_dtype(message, "x", self%dtype, x%dtype)
+        call expect(message, "x: dimension 1", self%input_size, x_shape(1))
+        call expect(message, "h: size", self%hidden_size * x_shape(2), h%size)
+        call expect(message, "c: size", self%hidden_size * x_shape(2), c%size)
+        if (message /= "" .and. c_associated(self%handle)) then ! C has the word on a handle that is not there
+            call refuse(message, stat)
+        else
+            call finish(c_cell_forward(self%handle, x_shape(2), x%at, h%at, c%at, h%at, c%at), stat)
+        end if
+    end subroutine
+
+    subroutine cell_set_parameter_f32(self, name, values, stat)
+        class(wlstm_cell), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        real(real32), intent(in), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call cell_set(self, name, view_f32(values), stat)
+    end subroutine
+
+    subroutine cell_get_parameter_f32(self, name, values, stat)
+        class(wlstm_cell), intent(in) :: self
+        character(len=*), intent(in) :: name
+        real(real32), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call cell_get(self, name, view_f32(values), stat)
     end subroutine
 
     subroutine cell_forward_f32(self, x, h, c, stat)
@@ -234,6 +236,22 @@ contains
         call cell_step(self, view_f32(x), [size(x, kind=int64), 1_int64], view_f32(h), view_f32(c), stat)
     end subroutine
 
+    subroutine cell_set_parameter_f64(self, name, values, stat)
+        class(wlstm_cell), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        real(real64), intent(in), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call cell_set(self, name, view_f64(values), stat)
+    end subroutine
+
+    subroutine cell_get_parameter_f64(self, name, values, stat)
+        class(wlstm_cell), intent(in) :: self
+        character(len=*), intent(in) :: name
+        real(real64), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call cell_get(self, name, view_f64(values), stat)
+    end subroutine
+
     subroutine cell_forward_f64(self, x, h, c, stat)
         class(wlstm_cell), intent(inout) :: self
         real(real64), intent(in), contiguous, target :: x(:,:)
@@ -248,23 +266,5 @@ contains
         real(real64), intent(inout), contiguous, target :: h(:), c(:)
         integer, intent(out), optional :: stat
         call cell_step(self, view_f64(x), [size(x, kind=int64), 1_int64], view_f64(h), view_f64(c), stat)
-    end subroutine
-
-    subroutine cell_step(self, x, x_shape, h, c, stat)
-        class(wlstm_cell), intent(inout) :: self
-        type(array), intent(in) :: x, h, c
-        integer(int64), intent(in) :: x_shape(2)
-        integer, intent(out), optional :: stat
-        character(len=:), allocatable :: message
-        message = ""
-        call expect_dtype(message, "x", self%dtype, x%dtype)
-        call expect(message, "x: dimension 1", self%input_size, x_shape(1))
-        call expect(message, "h: size", self%hidden_size * x_shape(2), h%size)
-        call expect(message, "c: size", self%hidden_size * x_shape(2), c%size)
-        if (message /= "" .and. c_associated(self%handle)) then ! C has the word on a handle that is not there
-            call refuse(message, stat)
-        else
-            call finish(wlstm_cell_forward(self%handle, x_shape(2), x%at, h%at, c%at, h%at, c%at), stat)
-        end if
     end subroutine
 end module wavelstm_cell

@@ -23,18 +23,6 @@ module wavelstm_common
         module procedure tensor_read_f32, tensor_read_f64
     end interface
 
-    abstract interface
-        function info_function(handle, index, name, ndim, shape) bind(c) result(status)
-            import :: c_int, c_int64_t, c_ptr
-            type(c_ptr), value :: handle
-            integer(c_int64_t), value :: index
-            type(c_ptr), intent(out) :: name
-            integer(c_int), intent(out) :: ndim
-            integer(c_int64_t), intent(out) :: shape(2)
-            integer(c_int) :: status
-        end function
-    end interface
-
     interface
         pure function strlen(text) bind(c, name="strlen") result(length)
             import :: c_ptr, c_size_t
@@ -90,11 +78,7 @@ contains
         integer, intent(out), optional :: stat
         character(len=:, kind=c_char), allocatable, target :: text
         text = to_c(directory)
-        if (present(directory)) then
-            call finish(c_plan_cache_load(c_loc(text)), stat)
-        else
-            call finish(c_plan_cache_load(c_null_ptr), stat)
-        end if
+        call finish(c_plan_cache_load(merge(c_loc(text), c_null_ptr, present(directory))), stat)
     end subroutine
 
     subroutine wlstm_plan_cache_save(directory, stat)
@@ -102,27 +86,19 @@ contains
         integer, intent(out), optional :: stat
         character(len=:, kind=c_char), allocatable, target :: text
         text = to_c(directory)
-        if (present(directory)) then
-            call finish(c_plan_cache_save(c_loc(text)), stat)
-        else
-            call finish(c_plan_cache_save(c_null_ptr), stat)
-        end if
+        call finish(c_plan_cache_save(merge(c_loc(text), c_null_ptr, present(directory))), stat)
     end subroutine
 
     subroutine wlstm_plan_cache_export(path, stat)
         character(len=*), intent(in) :: path
         integer, intent(out), optional :: stat
-        character(len=:, kind=c_char), allocatable, target :: text
-        text = to_c(path)
-        call finish(c_plan_cache_export(c_loc(text)), stat)
+        call finish(c_plan_cache_export(to_c(path)), stat)
     end subroutine
 
     subroutine wlstm_plan_cache_import(path, stat)
         character(len=*), intent(in) :: path
         integer, intent(out), optional :: stat
-        character(len=:, kind=c_char), allocatable, target :: text
-        text = to_c(path)
-        call finish(c_plan_cache_import(c_loc(text)), stat)
+        call finish(c_plan_cache_import(to_c(path)), stat)
     end subroutine
 
     subroutine wlstm_plan_cache_forget(problem, stat)
@@ -130,11 +106,7 @@ contains
         integer, intent(out), optional :: stat
         character(len=:, kind=c_char), allocatable, target :: text
         text = to_c(problem)
-        if (present(problem)) then
-            call finish(c_plan_cache_forget(c_loc(text)), stat)
-        else
-            call finish(c_plan_cache_forget(c_null_ptr), stat)
-        end if
+        call finish(c_plan_cache_forget(merge(c_loc(text), c_null_ptr, present(problem))), stat)
     end subroutine
 
     ! How every procedure that can fail ends.
@@ -204,18 +176,6 @@ contains
 
     ! ---------------------------------------------------------------------------------------------------- arrays
 
-    function view_f32(a) result(v)
-        real(real32), intent(in), contiguous, target, optional :: a(..)
-        type(array) :: v
-        if (present(a)) v = array(c_loc(a), size(a, kind=int64), WLSTM_F32)
-    end function
-
-    function view_f64(a) result(v)
-        real(real64), intent(in), contiguous, target, optional :: a(..)
-        type(array) :: v
-        if (present(a)) v = array(c_loc(a), size(a, kind=int64), WLSTM_F64)
-    end function
-
     function view_lengths(a) result(v)
         integer(int64), intent(in), contiguous, target :: a(:)
         type(array) :: v
@@ -224,7 +184,7 @@ contains
 
     ! Name and shape of a parameter of an lstm or a cell, the shape in Fortran's order.
     subroutine get_info(info, handle, index, name, shape, stat)
-        procedure(info_function) :: info
+        procedure(c_lstm_parameter_info) :: info ! or the cell's
         type(c_ptr), intent(in) :: handle
         integer, intent(in) :: index
         character(len=:), allocatable, intent(out) :: name
@@ -255,20 +215,6 @@ contains
         call finish(status, stat)
     end subroutine
 
-    subroutine tensor_read_f32(path, name, values, stat)
-        character(len=*), intent(in) :: path, name
-        real(real32), intent(inout), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call tensor_read(path, name, view_f32(values), stat)
-    end subroutine
-
-    subroutine tensor_read_f64(path, name, values, stat)
-        character(len=*), intent(in) :: path, name
-        real(real64), intent(inout), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call tensor_read(path, name, view_f64(values), stat)
-    end subroutine
-
     subroutine tensor_read(path, name, values, stat)
         character(len=*), intent(in) :: path, name
         type(array), intent(in) :: values
@@ -289,4 +235,30 @@ contains
         options%convert = 1
         options%dtype = int(dtype, c_int)
     end function
+
+    function view_f32(a) result(v)
+        real(real32), intent(in), contiguous, target, optional :: a(..)
+        type(array) :: v
+        if (present(a)) v = array(c_loc(a), size(a, kind=int64), WLSTM_F32)
+    end function
+
+    subroutine tensor_read_f32(path, name, values, stat)
+        character(len=*), intent(in) :: path, name
+        real(real32), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call tensor_read(path, name, view_f32(values), stat)
+    end subroutine
+
+    function view_f64(a) result(v)
+        real(real64), intent(in), contiguous, target, optional :: a(..)
+        type(array) :: v
+        if (present(a)) v = array(c_loc(a), size(a, kind=int64), WLSTM_F64)
+    end function
+
+    subroutine tensor_read_f64(path, name, values, stat)
+        character(len=*), intent(in) :: path, name
+        real(real64), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call tensor_read(path, name, view_f64(values), stat)
+    end subroutine
 end module wavelstm_common

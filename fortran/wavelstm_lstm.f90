@@ -61,16 +61,6 @@ module wavelstm_lstm
         final :: plan_finalize
     end type
 
-    abstract interface
-        function forward_function(handle, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n) bind(c) result(status)
-            import :: c_int, c_int64_t, c_ptr
-            type(c_ptr), value :: handle
-            integer(c_int64_t), value :: seq_len, batch
-            type(c_ptr), value :: lengths, x, h_0, c_0, out, h_n, c_n
-            integer(c_int) :: status
-        end function
-    end interface
-
 contains
 
     subroutine lstm_create(self, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, &
@@ -94,7 +84,7 @@ contains
         if (present(bidirectional)) config%bidirectional = merge(1, 0, bidirectional)
         if (present(dtype)) config%dtype = int(dtype, c_int)
         call self%free()
-        status = wlstm_lstm_create(config, self%handle)
+        status = c_lstm_create(config, self%handle)
         call lstm_ready(self, status, stat)
     end subroutine
 
@@ -109,7 +99,7 @@ contains
             handles(i) = cells(i)%c_handle()
         end do
         call self%free()
-        status = wlstm_lstm_create_from_cells(handles, size(cells, kind=c_int64_t), self%handle)
+        status = c_lstm_create_from_cells(handles, size(cells, kind=c_int64_t), self%handle)
         call lstm_ready(self, status, stat)
     end subroutine
 
@@ -128,7 +118,7 @@ contains
         options = load_options(c_loc(c_prefix), dtype)
         if (present(batch_first)) options%batch_first = merge(1, 0, batch_first)
         call self%free()
-        status = wlstm_lstm_load(to_c(path), options, self%handle)
+        status = c_lstm_load(to_c(path), options, self%handle)
         call lstm_ready(self, status, stat)
     end subroutine
 
@@ -144,7 +134,7 @@ contains
         integer :: i, found
         if (status == WLSTM_OK) then
             config%struct_size = c_sizeof(config)
-            found = int(wlstm_lstm_get_config(self%handle, config))
+            found = int(c_lstm_get_config(self%handle, config))
             self%widths = widths(config%input_size, merge(config%proj_size, config%hidden_size, config%proj_size > 0), &
                                  0, 0, config%batch_first /= 0, int(config%dtype))
             if (config%bidirectional /= 0) self%widths%out = 2 * self%widths%out
@@ -163,12 +153,12 @@ contains
         character(len=*), intent(in) :: path
         character(len=*), intent(in), optional :: prefix
         integer, intent(out), optional :: stat
-        call finish(wlstm_lstm_save(self%handle, to_c(path), to_c(prefix)), stat)
+        call finish(c_lstm_save(self%handle, to_c(path), to_c(prefix)), stat)
     end subroutine
 
     subroutine lstm_free(self)
         class(wlstm_lstm), intent(inout) :: self
-        call wlstm_lstm_free(self%handle)
+        call c_lstm_free(self%handle)
         self%handle = c_null_ptr
         self%widths = widths()
     end subroutine
@@ -194,7 +184,7 @@ contains
         type(wlstm_lstm_config) :: config
         integer(c_int) :: status
         config%struct_size = c_sizeof(config)
-        status = wlstm_lstm_get_config(self%handle, config)
+        status = c_lstm_get_config(self%handle, config)
         if (present(input_size)) input_size = int(config%input_size)
         if (present(hidden_size)) hidden_size = int(config%hidden_size)
         if (present(num_layers)) num_layers = int(config%num_layers)
@@ -211,12 +201,12 @@ contains
         class(wlstm_lstm), intent(inout) :: self
         integer(int64), intent(in) :: seed
         integer, intent(out), optional :: stat
-        call finish(wlstm_lstm_reset_parameters(self%handle, seed), stat)
+        call finish(c_lstm_reset_parameters(self%handle, seed), stat)
     end subroutine
 
     integer function lstm_num_parameters(self) result(count)
         class(wlstm_lstm), intent(in) :: self
-        count = int(wlstm_lstm_num_parameters(self%handle))
+        count = int(c_lstm_num_parameters(self%handle))
     end function
 
     subroutine lstm_parameter_info(self, index, name, shape, stat)
@@ -225,23 +215,7 @@ contains
         character(len=:), allocatable, intent(out) :: name
         integer, allocatable, intent(out) :: shape(:)
         integer, intent(out), optional :: stat
-        call get_info(wlstm_lstm_parameter_info, self%handle, index, name, shape, stat)
-    end subroutine
-
-    subroutine lstm_set_parameter_f32(self, name, values, stat)
-        class(wlstm_lstm), intent(inout) :: self
-        character(len=*), intent(in) :: name
-        real(real32), intent(in), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call lstm_set(self, name, view_f32(values), stat)
-    end subroutine
-
-    subroutine lstm_set_parameter_f64(self, name, values, stat)
-        class(wlstm_lstm), intent(inout) :: self
-        character(len=*), intent(in) :: name
-        real(real64), intent(in), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call lstm_set(self, name, view_f64(values), stat)
+        call get_info(c_lstm_parameter_info, self%handle, index, name, shape, stat)
     end subroutine
 
     subroutine lstm_set(self, name, values, stat)
@@ -255,24 +229,8 @@ contains
         if (message /= "") then
             call refuse(message, stat)
         else
-            call finish(wlstm_lstm_set_parameter(self%handle, to_c(name), values%at, values%size), stat)
+            call finish(c_lstm_set_parameter(self%handle, to_c(name), values%at, values%size), stat)
         end if
-    end subroutine
-
-    subroutine lstm_get_parameter_f32(self, name, values, stat)
-        class(wlstm_lstm), intent(in) :: self
-        character(len=*), intent(in) :: name
-        real(real32), intent(inout), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call lstm_get(self, name, view_f32(values), stat)
-    end subroutine
-
-    subroutine lstm_get_parameter_f64(self, name, values, stat)
-        class(wlstm_lstm), intent(in) :: self
-        character(len=*), intent(in) :: name
-        real(real64), intent(inout), contiguous, target :: values(..)
-        integer, intent(out), optional :: stat
-        call lstm_get(self, name, view_f64(values), stat)
     end subroutine
 
     subroutine lstm_get(self, name, values, stat)
@@ -286,54 +244,8 @@ contains
         if (message /= "") then
             call refuse(message, stat)
         else
-            call finish(wlstm_lstm_get_parameter(self%handle, to_c(name), values%at, values%size), stat)
+            call finish(c_lstm_get_parameter(self%handle, to_c(name), values%at, values%size), stat)
         end if
-    end subroutine
-
-    subroutine lstm_forward_f32(self, x, out, h, c, lengths, stat)
-        class(wlstm_lstm), intent(inout) :: self
-        real(real32), intent(in), contiguous, target :: x(:,:,:)
-        real(real32), intent(inout), contiguous, target :: out(:,:,:)
-        real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
-        integer(int64), intent(in), contiguous, target, optional :: lengths(:)
-        integer, intent(out), optional :: stat
-        type(array) :: rows
-        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
-        call run(wlstm_forward, self%handle, self%widths, view_f32(x), shape(x, int64), view_f32(out), shape(out, int64), &
-                 view_f32(h), view_f32(c), rows, stat)
-    end subroutine
-
-    subroutine lstm_forward_row_f32(self, x, out, h, c, stat)
-        class(wlstm_lstm), intent(inout) :: self
-        real(real32), intent(in), contiguous, target :: x(:,:)
-        real(real32), intent(inout), contiguous, target :: out(:,:)
-        real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
-        integer, intent(out), optional :: stat
-        call run(wlstm_forward, self%handle, of_a_row(self%widths), view_f32(x), [shape(x, int64), 1_int64], view_f32(out), &
-                 [shape(out, int64), 1_int64], view_f32(h), view_f32(c), array(), stat)
-    end subroutine
-
-    subroutine lstm_forward_f64(self, x, out, h, c, lengths, stat)
-        class(wlstm_lstm), intent(inout) :: self
-        real(real64), intent(in), contiguous, target :: x(:,:,:)
-        real(real64), intent(inout), contiguous, target :: out(:,:,:)
-        real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
-        integer(int64), intent(in), contiguous, target, optional :: lengths(:)
-        integer, intent(out), optional :: stat
-        type(array) :: rows
-        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
-        call run(wlstm_forward, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
-                 view_f64(h), view_f64(c), rows, stat)
-    end subroutine
-
-    subroutine lstm_forward_row_f64(self, x, out, h, c, stat)
-        class(wlstm_lstm), intent(inout) :: self
-        real(real64), intent(in), contiguous, target :: x(:,:)
-        real(real64), intent(inout), contiguous, target :: out(:,:)
-        real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
-        integer, intent(out), optional :: stat
-        call run(wlstm_forward, self%handle, of_a_row(self%widths), view_f64(x), [shape(x, int64), 1_int64], view_f64(out), &
-                 [shape(out, int64), 1_int64], view_f64(h), view_f64(c), array(), stat)
     end subroutine
 
     ! x(I,T) without a batch is batch_first's x(I,T,1).
@@ -344,9 +256,9 @@ contains
         row%batch_first = .true.
     end function
 
-    ! wlstm_forward or wlstm_plan_execute, on arrays that fit.
+    ! c_forward or c_plan_execute, on arrays that fit.
     subroutine run(forward, handle, w, x, x_shape, out, out_shape, h, c, lengths, stat)
-        procedure(forward_function) :: forward
+        procedure(c_forward) :: forward
         type(c_ptr), intent(in) :: handle
         type(widths), intent(in) :: w
         type(array), intent(in) :: x, out, h, c, lengths
@@ -391,13 +303,13 @@ contains
         if (present(deterministic)) options%deterministic = merge(1, 0, deterministic)
         call self%free()
         self%widths = lstm%widths
-        call finish(wlstm_plan_create(lstm%handle, options, self%handle), stat)
+        call finish(c_plan_create(lstm%handle, options, self%handle), stat)
     end subroutine
 
     function plan_describe(self) result(text)
         class(wlstm_plan), intent(in) :: self
         character(len=:), allocatable :: text
-        text = from_c(wlstm_plan_describe(self%handle))
+        text = from_c(c_plan_describe(self%handle))
     end function
 
     subroutine plan_memory(self, weight_bytes, scratch_bytes, stat)
@@ -408,7 +320,7 @@ contains
         integer(c_int) :: status
         weights = 0
         scratch = 0
-        status = wlstm_plan_memory(self%handle, weights, scratch)
+        status = c_plan_memory(self%handle, weights, scratch)
         weight_bytes = int(weights, int64)
         scratch_bytes = int(scratch, int64)
         call finish(status, stat)
@@ -416,7 +328,7 @@ contains
 
     subroutine plan_free(self)
         class(wlstm_plan), intent(inout) :: self
-        call wlstm_plan_free(self%handle)
+        call c_plan_free(self%handle)
         self%handle = c_null_ptr
     end subroutine
 
@@ -431,6 +343,45 @@ contains
         if (.not. c_associated(to%handle, from%handle)) error stop "wavelstm: a plan cannot be copied"
     end subroutine
 
+    subroutine lstm_set_parameter_f32(self, name, values, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        real(real32), intent(in), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call lstm_set(self, name, view_f32(values), stat)
+    end subroutine
+
+    subroutine lstm_get_parameter_f32(self, name, values, stat)
+        class(wlstm_lstm), intent(in) :: self
+        character(len=*), intent(in) :: name
+        real(real32), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call lstm_get(self, name, view_f32(values), stat)
+    end subroutine
+
+    subroutine lstm_forward_f32(self, x, out, h, c, lengths, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        real(real32), intent(in), contiguous, target :: x(:,:,:)
+        real(real32), intent(inout), contiguous, target :: out(:,:,:)
+        real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer(int64), intent(in), contiguous, target, optional :: lengths(:)
+        integer, intent(out), optional :: stat
+        type(array) :: rows
+        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
+        call run(c_forward, self%handle, self%widths, view_f32(x), shape(x, int64), view_f32(out), shape(out, int64), &
+                 view_f32(h), view_f32(c), rows, stat)
+    end subroutine
+
+    subroutine lstm_forward_row_f32(self, x, out, h, c, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        real(real32), intent(in), contiguous, target :: x(:,:)
+        real(real32), intent(inout), contiguous, target :: out(:,:)
+        real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer, intent(out), optional :: stat
+        call run(c_forward, self%handle, of_a_row(self%widths), view_f32(x), [shape(x, int64), 1_int64], view_f32(out), &
+                 [shape(out, int64), 1_int64], view_f32(h), view_f32(c), array(), stat)
+    end subroutine
+
     subroutine plan_execute_f32(self, x, out, h, c, lengths, stat)
         class(wlstm_plan), intent(inout) :: self
         real(real32), intent(in), contiguous, target :: x(:,:,:)
@@ -440,7 +391,7 @@ contains
         integer, intent(out), optional :: stat
         type(array) :: rows
         if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
-        call run(wlstm_plan_execute, self%handle, self%widths, view_f32(x), shape(x, int64), view_f32(out), shape(out, int64), &
+        call run(c_plan_execute, self%handle, self%widths, view_f32(x), shape(x, int64), view_f32(out), shape(out, int64), &
                  view_f32(h), view_f32(c), rows, stat)
     end subroutine
 
@@ -450,8 +401,47 @@ contains
         real(real32), intent(inout), contiguous, target :: out(:,:)
         real(real32), intent(inout), contiguous, target, optional :: h(..), c(..)
         integer, intent(out), optional :: stat
-        call run(wlstm_plan_execute, self%handle, of_a_row(self%widths), view_f32(x), [shape(x, int64), 1_int64], view_f32(out), &
+        call run(c_plan_execute, self%handle, of_a_row(self%widths), view_f32(x), [shape(x, int64), 1_int64], view_f32(out), &
                  [shape(out, int64), 1_int64], view_f32(h), view_f32(c), array(), stat)
+    end subroutine
+
+    subroutine lstm_set_parameter_f64(self, name, values, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        real(real64), intent(in), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call lstm_set(self, name, view_f64(values), stat)
+    end subroutine
+
+    subroutine lstm_get_parameter_f64(self, name, values, stat)
+        class(wlstm_lstm), intent(in) :: self
+        character(len=*), intent(in) :: name
+        real(real64), intent(inout), contiguous, target :: values(..)
+        integer, intent(out), optional :: stat
+        call lstm_get(self, name, view_f64(values), stat)
+    end subroutine
+
+    subroutine lstm_forward_f64(self, x, out, h, c, lengths, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        real(real64), intent(in), contiguous, target :: x(:,:,:)
+        real(real64), intent(inout), contiguous, target :: out(:,:,:)
+        real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer(int64), intent(in), contiguous, target, optional :: lengths(:)
+        integer, intent(out), optional :: stat
+        type(array) :: rows
+        if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
+        call run(c_forward, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
+                 view_f64(h), view_f64(c), rows, stat)
+    end subroutine
+
+    subroutine lstm_forward_row_f64(self, x, out, h, c, stat)
+        class(wlstm_lstm), intent(inout) :: self
+        real(real64), intent(in), contiguous, target :: x(:,:)
+        real(real64), intent(inout), contiguous, target :: out(:,:)
+        real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
+        integer, intent(out), optional :: stat
+        call run(c_forward, self%handle, of_a_row(self%widths), view_f64(x), [shape(x, int64), 1_int64], view_f64(out), &
+                 [shape(out, int64), 1_int64], view_f64(h), view_f64(c), array(), stat)
     end subroutine
 
     subroutine plan_execute_f64(self, x, out, h, c, lengths, stat)
@@ -463,7 +453,7 @@ contains
         integer, intent(out), optional :: stat
         type(array) :: rows
         if (present(lengths)) rows = view_lengths(lengths) ! gfortran 12 reads an absent one's bounds to hand it on
-        call run(wlstm_plan_execute, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
+        call run(c_plan_execute, self%handle, self%widths, view_f64(x), shape(x, int64), view_f64(out), shape(out, int64), &
                  view_f64(h), view_f64(c), rows, stat)
     end subroutine
 
@@ -473,7 +463,7 @@ contains
         real(real64), intent(inout), contiguous, target :: out(:,:)
         real(real64), intent(inout), contiguous, target, optional :: h(..), c(..)
         integer, intent(out), optional :: stat
-        call run(wlstm_plan_execute, self%handle, of_a_row(self%widths), view_f64(x), [shape(x, int64), 1_int64], view_f64(out), &
+        call run(c_plan_execute, self%handle, of_a_row(self%widths), view_f64(x), [shape(x, int64), 1_int64], view_f64(out), &
                  [shape(out, int64), 1_int64], view_f64(h), view_f64(c), array(), stat)
     end subroutine
 end module wavelstm_lstm

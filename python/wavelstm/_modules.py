@@ -7,7 +7,8 @@ import weakref
 import numpy as np
 
 from ._arrays import Arrays, arrays_of, length_array, parameter_array, tensors
-from ._library import CellConfig, Dtype, LoadOptions, LSTMConfig, check, lib
+from ._declarations import CellConfig, Dtype, LoadOptions, LSTMConfig
+from ._library import check, lib
 
 _DTYPE_CODES = {"float32": Dtype.WLSTM_F32, "float64": Dtype.WLSTM_F64, "bfloat16": Dtype.WLSTM_BF16}
 

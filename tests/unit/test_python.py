@@ -17,6 +17,7 @@ import unittest
 import numpy as np
 
 import wavelstm
+from wavelstm import _library
 
 SEED = int(os.environ.get("WLSTM_TEST_SEED", "11"))
 TOLERANCE = {np.dtype(np.float32): (1.3e-6, 1e-5), np.dtype(np.float64): (1e-7, 1e-7)}  # rtol, atol
@@ -395,6 +396,10 @@ class Process(Base):
         finally:
             sys.setswitchinterval(interval)
         self.assertEqual(seen, [1000])
+
+    def test_version(self):
+        self.assertEqual(wavelstm.__version__, _library.lib.wlstm_version().decode())
+        self.assertEqual(_library._SONAME, "libwavelstm.so." + wavelstm.__version__.split(".")[0])
 
     def test_library_not_found(self):
         environment = {**os.environ, "WAVELSTM_LIBRARY": "/nowhere/libwavelstm.so"}
