@@ -39,7 +39,7 @@ class Places:
 
     def __init__(self):
         self.written = {path: read(path) for path in bindings.WRITTEN}
-        self.fortran = re.sub(r"!.*", "", read("fortran/wavelstm_[!c]*.f90", "fortran/wavelstm_c[!.]*.f90"))
+        self.fortran = re.sub(r"!.*", "", read("fortran/*.f90.in"))
         self.fortran_public = re.sub(r"!.*", "", read("fortran/wavelstm.f90"))
         self.cpp = re.sub(r"//.*", "", read("include/wavelstm.hpp"))
         self.mapped = re.findall(r"^ *(wlstm_\w+);$", read("src/wavelstm.map"), re.MULTILINE)
