@@ -14,6 +14,7 @@
 
 #include "base/allocator.h"
 #include "base/status.h"
+#include "reference/compare.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -117,21 +118,16 @@ void bench_arrays_free(bench_arrays *arrays) {
 
 /* ------------------------------------------------------------------------------------------------------ compare */
 
-static double value_at(wlstm_dtype dtype, const void *values, int64_t index) {
-    return dtype == WLSTM_F64 ? ((const double *)values)[index] : (double)((const float *)values)[index];
-}
-
-/* actual [outer, batch, width] against expected [outer, patterns, width], within torch.testing.assert_close's defaults.
+/* actual [outer, batch, width] against expected [outer, patterns, width], all of it finite: NaN is what nobody wrote.
  * first_outer is what the message adds to the first index. */
 static wlstm_status compare(const char *tensor, wlstm_dtype dtype, const void *actual, const void *expected,
                             int64_t outer, int64_t batch, int64_t width, int64_t patterns, int64_t first_outer) {
-    const double rtol = dtype == WLSTM_F64 ? 1e-7 : 1.3e-6, atol = dtype == WLSTM_F64 ? 1e-7 : 1e-5;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t b = 0; b < batch; b++)
             for (int64_t k = 0; k < width; k++) {
-                const double got = value_at(dtype, actual, (o * batch + b) * width + k);
-                const double wanted = value_at(dtype, expected, (o * patterns + b % patterns) * width + k);
-                if (!(fabs(got - wanted) <= atol + rtol * fabs(wanted)))
+                const double got = wli_element(dtype, actual, (o * batch + b) * width + k);
+                const double wanted = wli_element(dtype, expected, (o * patterns + b % patterns) * width + k);
+                if (!isfinite(wanted) || !wli_close_enough(dtype, got, wanted))
                     return wli_fail(WLSTM_ERROR_BACKEND,
                                     "wrong result: %s[%" PRId64 ", %" PRId64 ", %" PRId64 "]: %.9g expected, got %.9g",
                                     tensor, o + first_outer, b, k, wanted, got);

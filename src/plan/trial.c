@@ -7,6 +7,7 @@
 #include "base/allocator.h"
 #include "base/status.h"
 #include "plan/plan.h"
+#include "reference/compare.h"
 #include "reference/forward.h"
 #include <inttypes.h>
 #include <math.h>
@@ -54,10 +55,6 @@ static double value_at(int64_t t, int64_t pattern, int64_t k) {
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-52 - 1;
 }
 
-static double value_of(wlstm_dtype dtype, const void *values, size_t i) {
-    return dtype == WLSTM_F64 ? ((const double *)values)[i] : (double)((const float *)values)[i];
-}
-
 static wlstm_status arrays_make(const wli_model *model, int64_t seq_len, int64_t batch, int64_t patterns, arrays *a) {
     const int64_t D = model->num_directions, I = model->cells[0].input_size;
     const wli_cell_weights *last = &model->cells[model->num_layers * D - 1];
@@ -97,12 +94,6 @@ static wlstm_status run(wlstm_plan *plan, const arrays *a) {
     return wli_plan_run(plan, &call);
 }
 
-/* torch.testing.assert_close's tolerances, and no NaN. */
-static bool close_enough(wlstm_dtype dtype, double got, double expected) {
-    const double rtol = dtype == WLSTM_F64 ? 1e-7 : 1.3e-6, atol = dtype == WLSTM_F64 ? 1e-7 : 1e-5;
-    return fabs(got - expected) <= atol + rtol * fabs(expected) || (isnan(got) && isnan(expected)) || got == expected;
-}
-
 static wlstm_status different(const wli_trials *trials) {
     return wli_fail(WLSTM_ERROR_BACKEND,
                     "tuning: the reference's result expected at t%" PRId64 "b%" PRId64 ", got another",
@@ -116,8 +107,8 @@ static bool agree(const wli_trials *trials, const void *got, const void *expecte
     for (int64_t o = 0; o < blocks; o++)
         for (int64_t b = 0; b < B; b++)
             for (int64_t k = 0; k < width; k++)
-                if (!close_enough(dtype, value_of(dtype, got, (size_t)((o * B + b) * width + k)),
-                                  value_of(dtype, expected, (size_t)((o * patterns + b % patterns) * width + k))))
+                if (!wli_close_enough(dtype, wli_element(dtype, got, (o * B + b) * width + k),
+                                      wli_element(dtype, expected, (o * patterns + b % patterns) * width + k)))
                     return false;
     return true;
 }
@@ -168,7 +159,8 @@ wlstm_status wli_trials_plan(wli_trials *trials, const wli_candidate *candidate,
     if (status == WLSTM_OK) status = run(*plan, &trials->timed);
     const wlstm_dtype dtype = trials->model->dtype;
     for (size_t i = 0; i < trials->timed.out_count && status == WLSTM_OK; i++)
-        if (!close_enough(dtype, value_of(dtype, trials->timed.out, i), value_of(dtype, trials->first_out, i)))
+        if (!wli_close_enough(dtype, wli_element(dtype, trials->timed.out, (int64_t)i),
+                              wli_element(dtype, trials->first_out, (int64_t)i)))
             status = different(trials);
     if (status != WLSTM_OK) {
         wlstm_plan_free(*plan);

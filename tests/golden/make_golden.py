@@ -16,10 +16,14 @@ f32; each is checked against PyTorch in f64 so that no case sits near the tolera
 import itertools
 import pathlib
 import random
+import sys
 import warnings
 
 import numpy as np
 import torch
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from tolerances import TOLERANCE  # noqa: E402
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
 MAX_RESULT_BYTES = 24 * 1024  # a case; keeps the whole below 1.5 MB
@@ -47,7 +51,6 @@ UNPAIRED = {frozenset(p) for p in (("input_size", "hidden_size"), ("input_size",
 
 NUMPY_DTYPE = {"f32": np.float32, "f64": np.float64}
 TORCH_DTYPE = {"f32": torch.float32, "f64": torch.float64}
-TOLERANCE = {"f32": (1.3e-6, 1e-5), "f64": (1e-7, 1e-7)}  # rtol, atol of torch.testing.assert_close
 
 
 # ---------------------------------------------------------------------------------- numbers, as in tests/support/random.c

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "random.h"
 #include "reference/forward.h"
 #include "schedule/state.h"
@@ -129,12 +130,7 @@ static void check_against_reference(const wli_model *model, wli_call call) {
     (f64 ? wli_reference_forward_f64 : wli_reference_forward_f32)(model, &call, workspace);
     free(workspace);
     const int64_t out = call.seq_len * call.batch * model->num_directions * model->cells[0].state_size;
-    for (int64_t k = 0; k < out; k++) {
-        const double a = f64 ? serial.out[k] : (double)((float *)serial.out)[k];
-        const double b = f64 ? expected.out[k] : (double)((float *)expected.out)[k];
-        const double limit = f64 ? 1e-7 + 1e-7 * (b < 0 ? -b : b) : 1e-5 + 1.3e-6 * (b < 0 ? -b : b);
-        assert_true((a < b ? b - a : a - b) <= limit);
-    }
+    assert_true(tensors_close("serial", model->dtype, serial.out, expected.out, out));
 }
 
 static void check_schedules(wli_sequence_spec spec, const wli_call *call, const char *name) {

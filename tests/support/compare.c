@@ -1,6 +1,6 @@
 #include "compare.h"
 
-#include <math.h>
+#include "reference/compare.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -11,15 +11,7 @@ size_t dtype_size(wlstm_dtype dtype) {
 }
 
 double tensor_at(wlstm_dtype dtype, const void *values, int64_t index) {
-    return dtype == WLSTM_F64 ? ((const double *)values)[index] : (double)((const float *)values)[index];
-}
-
-static bool close_enough(wlstm_dtype dtype, double actual, double expected) {
-    const double rtol = dtype == WLSTM_F64 ? 1e-7 : 1.3e-6;
-    const double atol = dtype == WLSTM_F64 ? 1e-7 : 1e-5;
-    if (isnan(expected)) return isnan(actual);
-    if (isinf(expected)) return isinf(actual) && signbit(actual) == signbit(expected);
-    return fabs(actual - expected) <= atol + rtol * fabs(expected);
+    return wli_element(dtype, values, index);
 }
 
 static bool report(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count,
@@ -27,10 +19,10 @@ static bool report(const char *what, wlstm_dtype dtype, const void *actual, cons
     const size_t size = dtype_size(dtype);
     int64_t different = 0;
     for (int64_t i = 0; i < count; ++i) {
-        const double a = tensor_at(dtype, actual, i), e = tensor_at(dtype, expected, i);
+        const double a = wli_element(dtype, actual, i), e = wli_element(dtype, expected, i);
         const bool same =
             bitwise ? !memcmp((const char *)actual + (size_t)i * size, (const char *)expected + (size_t)i * size, size)
-                    : close_enough(dtype, a, e);
+                    : wli_close_enough(dtype, a, e);
         if (same) continue;
         if (different == 0) fprintf(stderr, "%s:\n", what);
         if (different++ < MAX_PRINTED) {

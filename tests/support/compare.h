@@ -10,8 +10,7 @@
 size_t dtype_size(wlstm_dtype dtype);
 double tensor_at(wlstm_dtype dtype, const void *values, int64_t index);
 
-/* |actual - expected| <= atol + rtol * |expected| with assert_close's defaults for the dtype (f32 1.3e-6 and 1e-5, f64
- * 1e-7 and 1e-7); NaN equals NaN, an infinity itself. If not, prints `what` and the first differing elements. */
+/* Whether each element is close to the expected one (reference/compare.h). If not, prints `what` and the first that differ. */
 bool tensors_close(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count);
 
 /* The same bits; prints as tensors_close. */

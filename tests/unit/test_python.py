@@ -19,8 +19,10 @@ import numpy as np
 import wavelstm
 from wavelstm import _library
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from tolerances import TOLERANCE  # noqa: E402
+
 SEED = int(os.environ.get("WLSTM_TEST_SEED", "11"))
-TOLERANCE = {np.dtype(np.float32): (1.3e-6, 1e-5), np.dtype(np.float64): (1e-7, 1e-7)}  # rtol, atol
 
 
 def setUpModule():
@@ -72,7 +74,7 @@ def reference(lstm, x, h_0, c_0, lengths):
 
 class Base(unittest.TestCase):
     def assert_close(self, actual, expected, message=""):
-        rtol, atol = TOLERANCE[actual.dtype]
+        rtol, atol = TOLERANCE[f"f{8 * actual.itemsize}"]
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=message)
 
     def assert_raises(self, exception, text, function, *arguments, **keywords):
