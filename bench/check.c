@@ -13,6 +13,7 @@
 #include "check.h"
 
 #include "base/allocator.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "reference/compare.h"
 #include <inttypes.h>
@@ -72,17 +73,14 @@ static int64_t count_steps(const wli_problem *problem, int64_t patterns) {
     return steps > SHORTEST_WINDOW ? steps : smaller(SHORTEST_WINDOW, problem->seq_len);
 }
 
-/* values [outer, batch, width] from U(-1, 1), row b being a copy of row b % patterns (splitmix64, Steele and others 2014). */
+/* values [outer, batch, width] from U(-1, 1), row b being a copy of row b % patterns. */
 static void fill(wlstm_dtype dtype, void *values, int64_t outer, int64_t batch, int64_t width, int64_t patterns,
                  uint64_t seed) {
     for (int64_t o = 0; o < outer; o++)
         for (int64_t b = 0; b < batch; b++)
             for (int64_t k = 0; k < width; k++) {
                 const int64_t to = (o * batch + b) * width + k;
-                uint64_t z = (uint64_t)((o * patterns + b % patterns) * width + k + 1) * 0x9E3779B97F4A7C15u + seed;
-                z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-                z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-                const double value = ldexp((double)((z ^ (z >> 31)) >> 11), -52) - 1.0;
+                const double value = wli_random_real(seed, (uint64_t)((o * patterns + b % patterns) * width + k));
                 if (dtype == WLSTM_F64)
                     ((double *)values)[to] = value;
                 else

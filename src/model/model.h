@@ -94,7 +94,7 @@ wlstm_status wli_model_find(const wli_model *model, const char *name, const void
 wlstm_status wli_model_set(wli_model **model, int64_t index, const void *values);
 void wli_model_get(const wli_model *model, int64_t index, void *values);
 
-/* U(-bound, bound) from a counter-based generator (SplitMix64): equal on every machine. */
+/* U(-bound, bound), by base/random.h. */
 wlstm_status wli_model_reset(wli_model **model, uint64_t seed);
 
 /* The largest hidden_size of the layers. */

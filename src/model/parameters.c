@@ -1,6 +1,7 @@
 /* Getting, setting and drawing parameters by PyTorch's names. */
 #include "model/model.h"
 
+#include "base/random.h"
 #include "base/status.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -62,21 +63,14 @@ void wli_model_get(const wli_model *model, int64_t index, void *values) {
     memcpy(values, model->parameters[index].values, model->parameters[index].count * wli_dtype_size(model->dtype));
 }
 
-/* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): 53 bits as a double in [0, 1). */
-static double next_uniform(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
-
 wlstm_status wli_model_reset(wli_model **model, uint64_t seed) {
     wlstm_status status = wli_model_make_private(model);
     if (status != WLSTM_OK) return status;
+    uint64_t drawn = 0;
     for (int64_t i = 0; i < (*model)->num_parameters; i++) {
         const wli_parameter *parameter = &(*model)->parameters[i];
         for (size_t k = 0; k < parameter->count; k++) {
-            double value = (2.0 * next_uniform(&seed) - 1.0) * parameter->bound;
+            double value = wli_random_real(seed, drawn++) * parameter->bound;
             if ((*model)->dtype == WLSTM_F64)
                 ((double *)parameter->values)[k] = value;
             else

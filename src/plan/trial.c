@@ -5,6 +5,7 @@
 #include "plan/trial.h"
 
 #include "base/allocator.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "plan/plan.h"
 #include "reference/compare.h"
@@ -46,15 +47,6 @@ static void arrays_free(arrays *a) {
     wli_free(a->x), wli_free(a->out), wli_free(a->h_n), wli_free(a->c_n);
 }
 
-/* In (-1, 1), from the place alone: SplitMix64's mixing. */
-static double value_at(int64_t t, int64_t pattern, int64_t k) {
-    uint64_t z =
-        (uint64_t)t * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)pattern * UINT64_C(0xd1b54a32d192ed03) + (uint64_t)k;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-52 - 1;
-}
-
 static wlstm_status arrays_make(const wli_model *model, int64_t seq_len, int64_t batch, int64_t patterns, arrays *a) {
     const int64_t D = model->num_directions, I = model->cells[0].input_size;
     const wli_cell_weights *last = &model->cells[model->num_layers * D - 1];
@@ -75,11 +67,13 @@ static wlstm_status arrays_make(const wli_model *model, int64_t seq_len, int64_t
                 memcpy(row, (char *)a->x + (size_t)(t * strides.time + b % patterns * strides.row) * element,
                        (size_t)I * element);
             else
-                for (int64_t k = 0; k < I; k++)
+                for (int64_t k = 0; k < I; k++) {
+                    const double value = wli_random_real(1, (uint64_t)((t * patterns + b) * I + k));
                     if (model->dtype == WLSTM_F64)
-                        ((double *)row)[k] = value_at(t, b, k);
+                        ((double *)row)[k] = value;
                     else
-                        ((float *)row)[k] = (float)value_at(t, b, k);
+                        ((float *)row)[k] = (float)value;
+                }
         }
     return WLSTM_OK;
 }

@@ -3,6 +3,8 @@
  * Damages a good model file or a good array at random and runs wlstm-run (PROGRAM) on them: each time it must end by
  * itself with exit status 0, 1 or 2, with a message if not 0, and with an output file if and only if 0. The memory limit
  * cannot be used with a sanitizer. A failure leaves its files; the seed that is printed gives the same run again. */
+#include "base/random.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,14 +26,10 @@ typedef struct contents {
 } contents;
 
 static char directory[256];
-static uint64_t random_state;
+static uint64_t seed, drawn;
 
-/* splitmix64: https://prng.di.unimi.it/splitmix64.c gives the constants */
 static uint64_t random_bits(void) {
-    uint64_t z = random_state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
+    return wli_random_bits(seed, drawn++);
 }
 
 static size_t random_below(size_t limit) {
@@ -251,7 +249,8 @@ static bool parse_number(const char *text, uint64_t *number) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t seed = (uint64_t)time(NULL), count = 300, memory_mib = 0;
+    uint64_t count = 300, memory_mib = 0;
+    seed = (uint64_t)time(NULL);
     bool usage = argc < 2 || argc % 2 != 0;
     for (int k = 2; k + 1 < argc && !usage; k += 2) {
         uint64_t *number = strcmp(argv[k], "--seed") == 0           ? &seed
@@ -273,7 +272,6 @@ int main(int argc, char **argv) {
     setenv("WLSTM_CACHE", "off", 1);
     printf("seed %" PRIu64 "\n", seed);
     fflush(stdout); // or each child would print it again
-    random_state = seed;
     uint64_t accepted = 0;
     for (uint64_t number = 0; number < count; number++) {
         int status;

@@ -1,6 +1,8 @@
 #include "random.h"
 
+#include "base/hash.h"
 #include "base/number.h"
+#include "base/random.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,16 +10,11 @@
 #include <time.h>
 
 uint64_t random_seed_of(const char *name) {
-    uint64_t hash = 0xCBF29CE484222325u;
-    for (; *name; ++name) hash = (hash ^ (unsigned char)*name) * 0x100000001B3u;
-    return hash;
+    return wli_hash_text(WLI_HASH_START, name);
 }
 
 uint64_t random_bits(uint64_t seed, int64_t index) {
-    uint64_t z = seed + ((uint64_t)index + 1) * 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
+    return wli_random_bits(seed, (uint64_t)index);
 }
 
 void random_fill(wlstm_dtype dtype, void *values, int64_t count, uint64_t seed, int exponent) {

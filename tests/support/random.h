@@ -1,4 +1,5 @@
-/* Numbers for tests that C and Python make bit for bit alike (tests/golden/make_golden.py holds the same generator). */
+/* Numbers for tests, bit for bit those of tests/golden/make_golden.py: the golden data has only what comes of them, so that
+ * test_golden fails where C's differ. Python draws whole arrays at once, which C's functions cannot do for it. */
 #ifndef TEST_SUPPORT_RANDOM_H
 #define TEST_SUPPORT_RANDOM_H
 
@@ -6,10 +7,10 @@
 #include <stdint.h>
 #include <wavelstm.h>
 
-/* FNV-1a, 64 bits, of a string: a seed for each named tensor. */
+/* A seed for each named tensor: its name, hashed. */
 uint64_t random_seed_of(const char *name);
 
-/* Output `index` (from 0) of splitmix64 started at `seed`. */
+/* Number `index` of those that begin with `seed` (base/random.h). */
 uint64_t random_bits(uint64_t seed, int64_t index);
 
 /* values[i] = a multiple of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float and double. */

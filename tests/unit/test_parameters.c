@@ -155,6 +155,18 @@ static void initialisation_is_uniform_and_seeded(void **state) {
     wlstm_lstm_free(other);
 }
 
+/* The same seed gives the same numbers everywhere: the generator's published ones, times a bound of 1/2. */
+static void drawn_numbers_never_change(void **state) {
+    (void)state;
+    static const uint64_t first[] = { UINT64_C(0xe220a8397b1dcdaf), UINT64_C(0x6e789e6aa1b965f4),
+                                      UINT64_C(0x06c45d188009454f), UINT64_C(0xf88bb8a8724c81ec) };
+    double values[16];
+    wlstm_cell *cell = create_cell(1, 4, 0, WLSTM_F64);
+    assert_int_equal(wlstm_cell_get_parameter(cell, "weight_ih", values, 16), WLSTM_OK);
+    for (int k = 0; k < 4; ++k) assert_true(values[k] == ((double)(first[k] >> 11) * 0x1p-52 - 1) / 2);
+    wlstm_cell_free(cell);
+}
+
 static void set_parameter_is_what_get_parameter_gives(void **state) {
     (void)state;
     const wlstm_lstm_config config = small_config();
@@ -198,6 +210,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameters_are_listed_as_in_pytorch),
         cmocka_unit_test(initialisation_is_uniform_and_seeded),
+        cmocka_unit_test(drawn_numbers_never_change),
         cmocka_unit_test(set_parameter_is_what_get_parameter_gives),
         cmocka_unit_test(set_parameter_takes_the_name_that_parameter_info_gave),
     };
