@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "machine.h"
 #include "plan/choice.h"
+#include "plan/predict.h"
 #include "plan/problem.h"
 #include "replay.h"
 #include <math.h>
@@ -51,7 +52,7 @@ static wli_setting setting_of(const simulation *s, int threads) {
 
 static wli_choice choose(const simulation *s, int threads) {
     const wli_setting setting = setting_of(s, threads);
-    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
+    const wli_machine_model guess = wli_machine_model_guess(threads);
     const wli_candidate candidate = wli_choose(&setting, &guess);
     return wli_candidate_resolve(&setting, &candidate);
 }
@@ -86,9 +87,8 @@ static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
 
 /* What runs the untuned choice for so many threads. */
 static wli_sequence_spec spec_of(const simulation *s, int threads) {
-    const wli_setting setting = setting_of(s, threads);
     const wli_choice choice = choose(s, threads);
-    return wli_choice_spec(&setting, &choice, s->cells);
+    return (wli_sequence_spec){ s->model, s->cells, s->problem.seq_len, s->problem.batch, choice };
 }
 
 static wli_call call_of(const simulation *s) {
@@ -149,8 +149,8 @@ static wlstm_status measure_gangs(const wli_run *run, void *context) {
     measurement *m = context;
     m->plan.graph = run->graph;
     m->plan.grid = wli_grid_of(run);
-    m->plan.schedule = run->sequence->spec.schedule;
-    m->plan.threads = run->sequence->spec.threads;
+    m->plan.schedule = (wli_schedule)run->sequence->spec.choice.schedule;
+    m->plan.threads = run->sequence->spec.choice.threads;
     if (m->plan.schedule == WLI_SERIAL || m->plan.threads == 1) m->plan.grid = (wli_grid){ 1, 1, 1, 1 };
     if (m->plan.schedule == WLI_WAVEFRONT) m->plan.grid = (wli_grid){ 1, 1, 1, 1 };
     m->steps = wli_calloc((size_t)wli_graph_lanes(&run->graph) * sizeof *m->steps);
@@ -218,7 +218,7 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
         const char *limit = sync > bandwidth && sync > idle ? "sync" : bandwidth > idle ? "bandwidth" : "critical path";
         if (fmax(sync, fmax(bandwidth, idle)) < 0.05) limit = threads > m.plan.threads ? "no more to share" : "work";
         char plan[64];
-        if (spec.schedule == WLI_WAVEFRONT)
+        if (spec.choice.schedule == WLI_WAVEFRONT)
             snprintf(plan, sizeof plan, "wavefront, chunk %d", (int)m.plan.graph.chunk_steps);
         else
             snprintf(plan, sizeof plan, "%d x %d x %d x %d, chunk %d", (int)grid->layers, (int)grid->directions,

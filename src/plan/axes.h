@@ -1,8 +1,9 @@
-/* The space of choices: one table of axes, from which the search, the check of cached choices and all printing come. A
- * candidate is an index into each axis; what it means for a model, a size and a number of threads is a wli_choice. */
+/* The space of choices: one table of axes, a row each, from which the search, the check of cached choices and all printing come.
+ * A candidate is an index into each axis; what it means for a model, a size and a number of threads is a wli_choice. */
 #ifndef WLI_AXES_H
 #define WLI_AXES_H
 
+#include "plan/setting.h"
 #include "schedule/sequence.h"
 
 typedef enum wli_axis_id {
@@ -25,35 +26,15 @@ typedef struct wli_candidate {
     uint8_t index[WLI_AXES]; /* 0 is the default of each axis */
 } wli_candidate;
 
-/* What a candidate is for, and what the caller's options leave open. */
-typedef struct wli_setting {
-    const wli_model *model;
-    int64_t seq_len, batch;
-    int threads;
-    wlstm_backend backend; /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
-    bool deterministic;    /* native, with vectors that round as the widest do */
-} wli_setting;
-
-/* A candidate in numbers. */
-typedef struct wli_choice {
-    wli_gemm_kind project, step;
-    const wli_native *native;
-    wli_schedule schedule;
-    int threads;
-    int64_t parts, gate_rows, chunk_steps;
-    int64_t gang_layers,
-        gang_directions; /* GANG: as in wli_sequence_spec; what is left of the threads shares the units */
-    bool one_way;        /* every step goes through the weights from the first to the last */
-    bool small_pages;    /* packed weights without huge pages */
-} wli_choice;
-
 typedef struct wli_axis {
     const char *name;
+    size_t field; /* where in a wli_choice the int64_t is that it sets */
     int count;
-    const char *const *words; /* [count] names of the values, or NULL: */
+    const char *const *words; /* [count] names of the values, which are 0, 1, ...; or NULL: */
     const int64_t *numbers;   /* [count] the values; 0: the schedule's or the model's own */
-    /* Whether the candidate's value of this axis can be used, the axes before it being legal. */
-    bool (*legal)(const wli_setting *setting, const wli_candidate *candidate);
+    /* Whether the value in `given` can be used, those of the axes before it being legal. */
+    bool (*legal)(const wli_setting *setting, const wli_choice *given);
+    bool of_schedule; /* its values mean something else under another schedule */
 } wli_axis;
 
 extern const wli_axis wli_axes[WLI_AXES];
@@ -65,8 +46,8 @@ uint64_t wli_axes_hash(void);
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate);
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate);
 
-/* What runs the choice, for cells packed as it says. */
-wli_sequence_spec wli_choice_spec(const wli_setting *setting, const wli_choice *choice, const wli_cell_kernels *cells);
+/* What an axis came to in a choice. */
+int64_t wli_choice_value(const wli_choice *choice, wli_axis_id axis);
 
 /* Whether two choices run the same way, whatever the candidates they come from. */
 bool wli_choice_equal(const wli_setting *setting, const wli_choice *a, const wli_choice *b);

@@ -1,5 +1,6 @@
 #include "plan/choice.h"
 
+#include "plan/predict.h"
 #include <math.h>
 
 /* A way that gains less than this is not worth other people's cores. */
@@ -11,7 +12,7 @@ typedef struct contest {
     const wli_machine_model *machine;
     wli_candidate best;
     double seconds;
-    int threads;
+    int64_t threads;
 } contest;
 
 /* A legal way takes the best one's place if it is faster, or as fast with fewer threads. */

@@ -2,7 +2,8 @@
 #ifndef WLI_CHOICE_H
 #define WLI_CHOICE_H
 
-#include "plan/predict.h"
+#include "plan/axes.h"
+#include "plan/machine_model.h"
 
 /* The untuned choice: tens of microseconds for two threads, under a millisecond for a hundred of them and usual stacks. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine);

@@ -5,15 +5,8 @@
 #include "base/status.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
+#include "plan/predict.h"
 #include "plan/search.h"
-
-wli_machine_model wli_machine_model_get(int threads) {
-    wli_machine_model machine;
-    if (!wli_cache_rates(threads, &machine.one, &machine.all))
-        machine = (wli_machine_model){ wli_rates_guess(1), wli_rates_guess(threads) };
-    if (machine.all.threads < threads) machine.all = wli_rates_guess(threads);
-    return machine;
-}
 
 wli_decision wli_decide_by_model(const wli_setting *setting) {
     const wli_machine_model machine = wli_machine_model_get(setting->threads);

@@ -2,8 +2,9 @@
 #ifndef WLI_DECISION_H
 #define WLI_DECISION_H
 
-#include "plan/predict.h"
 #include "plan/problem.h"
+#include "plan/setting.h"
+#include "schedule/sequence.h"
 
 /* Where a choice comes from. */
 typedef enum wli_origin { WLI_FROM_MODEL, WLI_FROM_TUNING, WLI_FROM_NEIGHBOUR } wli_origin;
@@ -13,9 +14,6 @@ typedef struct wli_decision {
     wli_origin origin;
     wli_problem neighbour; /* with NEIGHBOUR */
 } wli_decision;
-
-/* The machine as the cost model knows it: probed, or guessed. */
-wli_machine_model wli_machine_model_get(int threads);
 
 wli_decision wli_decide_by_model(const wli_setting *setting);
 

@@ -5,8 +5,8 @@
 #include "base/status.h"
 #include "plan/decision.h"
 #include "plan/problem.h"
+#include "plan/runner.h"
 #include "reference/forward.h"
-#include "schedule/sequence.h"
 #include <inttypes.h>
 #include <omp.h>
 #include <stdio.h>
@@ -19,9 +19,7 @@ struct wlstm_plan {
     wli_choice choice;
     wlstm_backend backend;
     void *reference_workspace; /* REFERENCE only */
-    int64_t num_cells;
-    wli_cell_kernels *cells; /* the others */
-    wli_sequence *sequence;
+    wli_runner *runner;        /* the others */
     size_t weight_bytes, scratch_bytes;
     char description[768];
 };
@@ -60,30 +58,8 @@ static wlstm_status make_reference(wlstm_plan *plan) {
     return WLSTM_OK;
 }
 
-static wlstm_status make_kernels(wlstm_plan *plan, const wli_setting *setting, const wli_choice *choice) {
-    wli_model *model = plan->model;
-    const int64_t num_cells = model->num_layers * model->num_directions;
-    plan->choice = *choice;
-    if (!(plan->cells = wli_calloc((size_t)num_cells * sizeof *plan->cells)))
-        return wli_out_of_memory("cells", (size_t)num_cells * sizeof *plan->cells);
-    plan->num_cells = num_cells;
-    for (int64_t i = 0; i < num_cells; i++) {
-        wlstm_status status =
-            wli_cell_kernels_make(&plan->cells[i], model, i, choice->project, choice->step, choice->native,
-                                  choice->gate_rows, plan->max_batch, choice->small_pages);
-        if (status != WLSTM_OK) return status;
-        plan->weight_bytes += wli_cell_kernels_bytes(&plan->cells[i]);
-    }
-    const wli_sequence_spec spec = wli_choice_spec(setting, choice, plan->cells);
-    wlstm_status status = wli_sequence_make(&spec, &plan->sequence);
-    if (status != WLSTM_OK) return status;
-    plan->scratch_bytes = wli_sequence_bytes(plan->sequence);
-    const bool by_onednn = choice->project != WLI_GEMM_NATIVE || choice->step != WLI_GEMM_NATIVE;
-    return by_onednn ? wli_onednn_check_room() : WLSTM_OK;
-}
-
 /* "native avx2", "onednn matmul 2.6.3" */
-static void name_gemm(const wlstm_plan *plan, wli_gemm_kind kind, char text[64]) {
+static void name_gemm(const wlstm_plan *plan, int64_t kind, char text[64]) {
     char version[WLI_ONEDNN_VERSION_BYTES];
     wli_onednn_version(version);
     snprintf(text, 64, "%s %s", wli_gemm_names[kind], kind == WLI_GEMM_NATIVE ? plan->choice.native->isa : version);
@@ -118,13 +94,13 @@ static void describe_schedule(const wli_choice *choice, char text[160]) {
         snprintf(text, 160, "1 thread");
     else if (choice->schedule == WLI_GANG)
         snprintf(text, 160,
-                 "%d threads as gangs, layers %" PRId64 " x directions %" PRId64 " x parts %" PRId64 " x units %" PRId64
-                 ", chunk %" PRId64,
+                 "%" PRId64 " threads as gangs, layers %" PRId64 " x directions %" PRId64 " x parts %" PRId64
+                 " x units %" PRId64 ", chunk %" PRId64,
                  choice->threads, layers, directions, parts, choice->threads / (layers * directions * parts),
                  choice->chunk_steps);
     else
-        snprintf(text, 160, "%d threads as wavefront, parts %" PRId64 ", chunk %" PRId64, choice->threads, parts,
-                 choice->chunk_steps);
+        snprintf(text, 160, "%" PRId64 " threads as wavefront, parts %" PRId64 ", chunk %" PRId64, choice->threads,
+                 parts, choice->chunk_steps);
 }
 
 static void describe(wlstm_plan *plan, const wli_decision *decision) {
@@ -160,7 +136,7 @@ static wlstm_status choose_backend(const wli_model *model, const wlstm_plan_opti
     return WLSTM_OK;
 }
 
-/* A plan without its kernels or its workspace. */
+/* A plan without what it runs. */
 static wlstm_status make_empty(wli_model *model, const wli_setting *setting, wlstm_plan **out) {
     wlstm_plan *plan = *out = wli_calloc(sizeof *plan);
     if (!plan) return wli_out_of_memory("plan", sizeof *plan);
@@ -174,8 +150,11 @@ static wlstm_status make_empty(wli_model *model, const wli_setting *setting, wls
 wlstm_status wli_plan_make_choice(wli_model *model, const wli_setting *setting, const wli_choice *choice,
                                   wlstm_plan **plan) {
     wlstm_status status = make_empty(model, setting, plan);
-    if (status == WLSTM_OK) status = make_kernels(*plan, setting, choice);
-    if (status != WLSTM_OK) {
+    if (status == WLSTM_OK) status = wli_runner_make(model, setting, choice, &(*plan)->runner);
+    if (status == WLSTM_OK) {
+        (*plan)->choice = *choice;
+        wli_runner_memory((*plan)->runner, &(*plan)->weight_bytes, &(*plan)->scratch_bytes);
+    } else {
         wlstm_plan_free(*plan);
         *plan = NULL;
     }
@@ -236,9 +215,7 @@ wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, 
 
 void wlstm_plan_free(wlstm_plan *plan) {
     if (!plan) return;
-    wli_sequence_destroy(plan->sequence);
-    for (int64_t i = 0; i < plan->num_cells; i++) wli_cell_kernels_release(&plan->cells[i]);
-    wli_free(plan->cells);
+    wli_runner_free(plan->runner);
     wli_free(plan->reference_workspace);
     wli_model_release(plan->model);
     wli_free(plan);
@@ -270,11 +247,11 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
         return WLSTM_OK;
     }
     if (plan->choice.project == WLI_GEMM_NATIVE && plan->choice.step == WLI_GEMM_NATIVE)
-        return wli_sequence_run(plan->sequence, call);
+        return wli_runner_run(plan->runner, call);
     /* Outside a parallel region oneDNN would fork for each small GEMM. */
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    wlstm_status status = wli_sequence_run(plan->sequence, call);
+    wlstm_status status = wli_runner_run(plan->runner, call);
     omp_set_num_threads(threads);
     return status;
 }

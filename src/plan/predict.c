@@ -112,7 +112,7 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
     const int64_t most = fit < choice->chunk_steps ? fit : choice->chunk_steps;
     const int64_t steps = most < setting->seq_len ? most : setting->seq_len; /* the search times part of a sequence */
     const double cells = (double)(setting->model->num_layers * setting->model->num_directions);
-    const double T = (double)setting->seq_len, parts = (double)choice->parts, N = choice->threads;
+    const double T = (double)setting->seq_len, parts = (double)choice->parts, N = (double)choice->threads;
     work w = { .setting = setting,
                .choice = choice,
                .machine = machine,

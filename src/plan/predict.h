@@ -2,13 +2,9 @@
 #ifndef WLI_PREDICT_H
 #define WLI_PREDICT_H
 
-#include "plan/axes.h"
-#include "plan/rates.h"
-
-/* What the model reckons with: rates of one thread, and of as many as the setting has. */
-typedef struct wli_machine_model {
-    wli_rates one, all;
-} wli_machine_model;
+#include "plan/machine_model.h"
+#include "plan/setting.h"
+#include "schedule/sequence.h"
 
 /* Seconds of one forward pass. */
 double wli_predict(const wli_setting *setting, const wli_choice *choice, const wli_machine_model *machine);

@@ -37,11 +37,8 @@ double wli_scratch_bytes(const wli_setting *setting, const wli_choice *choice) {
     return shared + (double)choice->threads * worker;
 }
 
-bool wli_scratch_in_proportion(const wli_setting *setting, const wli_choice *choice) {
+bool wli_scratch_in_proportion(const wli_setting *setting, const wli_choice *choice, const wli_choice *by_default) {
     const double times = 4, room_of_a_thread = 32 << 20;
     const double beyond = wli_scratch_bytes(setting, choice) - room_of_a_thread * (double)choice->threads;
-    if (beyond <= 0) return true;
-    const wli_candidate by_default = { .index = { 0 } };
-    const wli_choice serial = wli_candidate_resolve(setting, &by_default);
-    return beyond <= times * wli_scratch_bytes(setting, &serial);
+    return beyond <= 0 || beyond <= times * wli_scratch_bytes(setting, by_default);
 }

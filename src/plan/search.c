@@ -7,8 +7,6 @@
 #include "base/environment.h"
 #include "base/status.h"
 #include "plan/choice.h"
-#include "plan/decision.h"
-#include "plan/plan.h"
 #include "plan/trial.h"
 #include <math.h>
 #include <omp.h>
@@ -38,9 +36,9 @@ typedef struct search {
     int num_seen, measured;
     bool patient, stopped;
     double end;                /* of the search, where the last turns may go on to */
-    double deadline, patience; /* patience: seconds for the turns of two plans, when two are done */
+    double deadline, patience; /* patience: seconds for the turns of two runners, when two are done */
     wli_candidate best, untuned;
-    wlstm_plan *best_plan, *untuned_plan;
+    wli_runner *best_runner, *untuned_runner;
 } search;
 
 static bool over(void *context) {
@@ -57,8 +55,8 @@ static double scale(const search *s, const wli_candidate *candidate) {
     return wli_predict(&s->setting, &whole, &s->machine) / wli_predict(&timed, &part, &s->machine);
 }
 
-/* The least times of two plans by turns; false when one fails. Ends early where the second is hopeless. */
-static bool take_turns(search *s, wlstm_plan *first, wlstm_plan *second, double ratio, int turns, double least[2]) {
+/* The least times of two runners by turns; false when one fails. Ends early where the second is hopeless. */
+static bool take_turns(search *s, wli_runner *first, wli_runner *second, double ratio, int turns, double least[2]) {
     const double turn = 1e-3, begin = omp_get_wtime(), patience = turns > TURNS ? 2 * s->patience : s->patience;
     least[0] = least[1] = INFINITY;
     for (int i = 0; i < turns; i++) {
@@ -83,22 +81,22 @@ static void report(const wli_candidate *candidate, double seconds, double best_s
 
 /* Runs a candidate against the best; whether it took its place. *ratio is how they compared, INFINITY where it does not run. */
 static bool challenge(search *s, const wli_candidate *candidate, int turns, double *ratio) {
-    wlstm_plan *plan;
+    wli_runner *runner;
     *ratio = INFINITY;
-    if (wli_trials_plan(s->trials, candidate, &plan) != WLSTM_OK) return false;
+    if (wli_trials_runner(s->trials, candidate, &runner) != WLSTM_OK) return false;
     s->measured++;
     double least[2];
     const double best_scale = scale(s, &s->best), scales = scale(s, candidate) / best_scale;
-    if (take_turns(s, s->best_plan, plan, scales, turns, least)) {
+    if (take_turns(s, s->best_runner, runner, scales, turns, least)) {
         *ratio = least[1] * scales / least[0];
         report(candidate, least[1] * scales * best_scale, least[0] * best_scale);
     }
     if (!(*ratio < clear_gain)) {
-        wlstm_plan_free(plan);
+        wli_runner_free(runner);
         return false;
     }
-    if (s->best_plan != s->untuned_plan) wlstm_plan_free(s->best_plan);
-    s->best = *candidate, s->best_plan = plan;
+    if (s->best_runner != s->untuned_runner) wli_runner_free(s->best_runner);
+    s->best = *candidate, s->best_runner = runner;
     return true;
 }
 
@@ -142,11 +140,9 @@ static bool try_value(search *s, wli_axis_id axis, int index) {
 static bool try_schedule(search *s, wli_schedule schedule) {
     wli_candidate candidate = s->best, likely;
     double least = INFINITY;
+    for (int axis = 0; axis < WLI_AXES; axis++)
+        if (wli_axes[axis].of_schedule) candidate.index[axis] = 0;
     candidate.index[WLI_AXIS_SCHEDULE] = (uint8_t)schedule;
-    candidate.index[WLI_AXIS_PARTS] = candidate.index[WLI_AXIS_THREADS] = 0;
-    candidate.index[WLI_AXIS_GANG_LAYERS] = candidate.index[WLI_AXIS_GANG_DIRECTIONS] = 0;
-    candidate.index[WLI_AXIS_CHUNK_STEPS] = candidate.index[WLI_AXIS_GATE_ROWS] = 0;
-    if (schedule != WLI_SERIAL) candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = 0;
     likely = candidate;
     for (int i = 0; schedule == WLI_WAVEFRONT && i < wli_axes[WLI_AXIS_CHUNK_STEPS].count; i++) {
         candidate.index[WLI_AXIS_CHUNK_STEPS] = (uint8_t)i;
@@ -158,20 +154,11 @@ static bool try_schedule(search *s, wli_schedule schedule) {
     return try(s, &likely);
 }
 
-/* What a ladder's value comes to under the best choice. */
-static int64_t value_in_use(const search *s, wli_axis_id axis) {
-    const wli_choice choice = wli_candidate_resolve(&s->setting, &s->best);
-    return axis == WLI_AXIS_PARTS         ? choice.parts
-           : axis == WLI_AXIS_GANG_LAYERS ? choice.gang_layers
-           : axis == WLI_AXIS_CHUNK_STEPS ? choice.chunk_steps
-           : axis == WLI_AXIS_GATE_ROWS   ? choice.gate_rows
-                                          : 1;
-}
-
 /* Up a ladder, or down, from the value in use until two rungs in a row bring nothing. */
 static bool climb(search *s, wli_axis_id axis, int direction) {
     const wli_axis *ladder = &wli_axes[axis];
-    const int64_t value = value_in_use(s, axis);
+    const wli_choice choice = wli_candidate_resolve(&s->setting, &s->best);
+    const int64_t value = wli_choice_value(&choice, axis);
     int rung = 1, failures = 0;
     bool gained = false;
     while (rung + 1 < ladder->count && ladder->numbers[rung] < value) rung++;
@@ -229,9 +216,9 @@ static wlstm_status conclude(search *s, wli_search_result *result) {
     s->deadline = fmin(omp_get_wtime() + (s->patient ? 1.0 : 0.3), s->end);
     result->tried = s->measured;
     result->untuned = result->tuned = s->untuned;
-    if (s->best_plan == s->untuned_plan) {
-        least[0] = least[1] = wli_trials_time(s->trials, s->untuned_plan, 5e-3);
-    } else if (!take_turns(s, s->untuned_plan, s->best_plan, best_scale / untuned_scale, 12, least))
+    if (s->best_runner == s->untuned_runner) {
+        least[0] = least[1] = wli_trials_time(s->trials, s->untuned_runner, 5e-3);
+    } else if (!take_turns(s, s->untuned_runner, s->best_runner, best_scale / untuned_scale, 12, least))
         least[0] = -1;
     if (least[0] < 0) return WLSTM_ERROR_BACKEND;
     result->untuned_seconds = result->tuned_seconds = least[0] * untuned_scale;
@@ -242,7 +229,7 @@ static wlstm_status conclude(search *s, wli_search_result *result) {
 
 static wlstm_status run(search *s, wli_search_result *result, double limit) {
     /* Untuned is who never tuned: the machine guessed, not probed. */
-    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(s->setting.threads) };
+    const wli_machine_model guess = wli_machine_model_guess(s->setting.threads);
     s->untuned = s->best = wli_choose(&s->setting, &guess);
     const wli_choice untuned = wli_candidate_resolve(&s->setting, &s->untuned);
     if (!(s->seen = wli_alloc(MOST_TRIED * sizeof *s->seen)))
@@ -255,9 +242,9 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
                                         .longest_run = fmin(limit / 40, longest_run),
                                         .over = over,
                                         .context = s };
-    wlstm_status status = wli_trials_make(&trials, &s->trials, &s->untuned_plan);
+    wlstm_status status = wli_trials_make(&trials, &s->trials, &s->untuned_runner);
     if (status != WLSTM_OK) return status;
-    s->best_plan = s->untuned_plan;
+    s->best_runner = s->untuned_runner;
     s->patience = limit / 12;
     s->deadline = s->end - 0.15 * limit; /* the rest is for the last turns */
     const wli_candidate calibrated = wli_choose(&s->setting, &s->machine);
@@ -280,8 +267,8 @@ wlstm_status wli_search(const wli_search_request *request, wli_search_result *re
     s.setting.model = copy;
     s.machine = wli_machine_model_get(s.setting.threads);
     if (status == WLSTM_OK) status = run(&s, result, limit);
-    if (s.best_plan != s.untuned_plan) wlstm_plan_free(s.best_plan);
-    wlstm_plan_free(s.untuned_plan);
+    if (s.best_runner != s.untuned_runner) wli_runner_free(s.best_runner);
+    wli_runner_free(s.untuned_runner);
     wli_trials_free(s.trials);
     wli_free(s.seen);
     wli_model_release(copy);

@@ -1,13 +1,12 @@
 /* The reference is a hundred times slower than what is tried, so it computes the first steps of a few rows. The batch's other
  * rows are copies of these in turn, an odd number of them where there are fewer than the batch has, so that every row of a
  * candidate is compared, and rows mixed up within a tile are noticed. All of a timed run is compared with the run of the first
- * plan. */
+ * runner. */
 #include "plan/trial.h"
 
 #include "base/allocator.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "plan/plan.h"
 #include "reference/compare.h"
 #include "reference/forward.h"
 #include <inttypes.h>
@@ -83,9 +82,9 @@ static wli_call call_of(const arrays *a) {
         wli_call){ .seq_len = a->seq_len, .batch = a->batch, .x = a->x, .out = a->out, .h_n = a->h_n, .c_n = a->c_n };
 }
 
-static wlstm_status run(wlstm_plan *plan, const arrays *a) {
+static wlstm_status run(wli_runner *runner, const arrays *a) {
     const wli_call call = call_of(a);
-    return wli_plan_run(plan, &call);
+    return wli_runner_run(runner, &call);
 }
 
 static wlstm_status different(const wli_trials *trials) {
@@ -126,39 +125,39 @@ static bool agree_with_reference(const wli_trials *trials) {
     return same;
 }
 
-/* The first plan is made and checked whatever time it takes. */
+/* The first runner is made and checked whatever time it takes. */
 static wlstm_status go_on(const wli_trials *trials) {
     if (!trials->first_out || !trials->request.over(trials->request.context)) return WLSTM_OK;
     return wli_fail(WLSTM_ERROR_BACKEND, "tuning: was stopped, or its time is over");
 }
 
-/* A plan of the candidate, its first steps checked. */
-static wlstm_status make_checked(wli_trials *trials, const wli_candidate *candidate, wlstm_plan **plan) {
+/* A runner of the candidate, its first steps checked. */
+static wlstm_status make_checked(wli_trials *trials, const wli_candidate *candidate, wli_runner **runner) {
     const wli_choice choice = wli_candidate_resolve(&trials->setting, candidate);
-    wlstm_status status = wli_plan_make_choice(trials->model, &trials->setting, &choice, plan);
+    wlstm_status status = wli_runner_make(trials->model, &trials->setting, &choice, runner);
     if (status == WLSTM_OK) status = go_on(trials);
-    if (status == WLSTM_OK) status = run(*plan, &trials->checked);
+    if (status == WLSTM_OK) status = run(*runner, &trials->checked);
     if (status == WLSTM_OK && !agree_with_reference(trials)) status = different(trials);
     if (status != WLSTM_OK) {
-        wlstm_plan_free(*plan);
-        *plan = NULL;
+        wli_runner_free(*runner);
+        *runner = NULL;
     }
     return status;
 }
 
-wlstm_status wli_trials_plan(wli_trials *trials, const wli_candidate *candidate, wlstm_plan **plan) {
-    wlstm_status status = make_checked(trials, candidate, plan);
+wlstm_status wli_trials_runner(wli_trials *trials, const wli_candidate *candidate, wli_runner **runner) {
+    wlstm_status status = make_checked(trials, candidate, runner);
     if (status != WLSTM_OK) return status;
     status = go_on(trials);
-    if (status == WLSTM_OK) status = run(*plan, &trials->timed);
+    if (status == WLSTM_OK) status = run(*runner, &trials->timed);
     const wlstm_dtype dtype = trials->model->dtype;
     for (size_t i = 0; i < trials->timed.out_count && status == WLSTM_OK; i++)
         if (!wli_close_enough(dtype, wli_element(dtype, trials->timed.out, (int64_t)i),
                               wli_element(dtype, trials->first_out, (int64_t)i)))
             status = different(trials);
     if (status != WLSTM_OK) {
-        wlstm_plan_free(*plan);
-        *plan = NULL;
+        wli_runner_free(*runner);
+        *runner = NULL;
     }
     return status;
 }
@@ -170,11 +169,11 @@ static double now(void) {
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-double wli_trials_time(wli_trials *trials, wlstm_plan *plan, double seconds) {
+double wli_trials_time(wli_trials *trials, wli_runner *runner, double seconds) {
     const double until = now() + seconds;
     double least = INFINITY;
     for (double start = now(), end; start < until || isinf(least); start = end) {
-        if (run(plan, &trials->timed) != WLSTM_OK) return -1;
+        if (run(runner, &trials->timed) != WLSTM_OK) return -1;
         end = now();
         if (end - start < least) least = end - start;
     }
@@ -236,17 +235,17 @@ static void choose_rows(wli_trials *trials, int64_t steps) {
     }
 }
 
-static wlstm_status fill(wli_trials *trials, wlstm_plan **plan) {
+static wlstm_status fill(wli_trials *trials, wli_runner **runner) {
     const double longest_run = trials->request.longest_run;
     const int64_t T = trials->setting.seq_len, steps = choose_part(trials);
     choose_rows(trials, steps);
     const int64_t B = trials->setting.batch;
     wlstm_status status = run_reference(trials, steps);
     if (status == WLSTM_OK) status = arrays_make(trials->model, steps, B, trials->patterns, &trials->checked);
-    if (status == WLSTM_OK) status = make_checked(trials, trials->request.first, plan);
+    if (status == WLSTM_OK) status = make_checked(trials, trials->request.first, runner);
     if (status != WLSTM_OK) return status;
     const double start = now();
-    status = run(*plan, &trials->checked);
+    status = run(*runner, &trials->checked);
     const double step_seconds = (now() - start) / (double)steps;
     int64_t timed_steps = T;
     if (step_seconds * (double)T > 2 * longest_run) {
@@ -254,7 +253,7 @@ static wlstm_status fill(wli_trials *trials, wlstm_plan **plan) {
         if (timed_steps < steps) timed_steps = steps;
     }
     if (status == WLSTM_OK) status = arrays_make(trials->model, timed_steps, B, trials->patterns, &trials->timed);
-    if (status == WLSTM_OK) status = run(*plan, &trials->timed);
+    if (status == WLSTM_OK) status = run(*runner, &trials->timed);
     size_t count;
     if (status == WLSTM_OK)
         status = make_array(trials->model, (int64_t)trials->timed.out_count, 1, 1, &trials->first_out, &count);
@@ -262,18 +261,18 @@ static wlstm_status fill(wli_trials *trials, wlstm_plan **plan) {
     return status;
 }
 
-wlstm_status wli_trials_make(const wli_trials_request *request, wli_trials **out, wlstm_plan **first_plan) {
-    *out = NULL, *first_plan = NULL;
+wlstm_status wli_trials_make(const wli_trials_request *request, wli_trials **out, wli_runner **first) {
+    *out = NULL, *first = NULL;
     wli_trials *trials = wli_calloc(sizeof *trials);
     if (!trials) return wli_out_of_memory("trials", sizeof *trials);
     trials->request = *request;
     trials->model = request->model;
     trials->setting = *request->setting;
     trials->setting.model = request->model;
-    wlstm_status status = fill(trials, first_plan);
+    wlstm_status status = fill(trials, first);
     if (status != WLSTM_OK) {
-        wlstm_plan_free(*first_plan);
-        *first_plan = NULL;
+        wli_runner_free(*first);
+        *first = NULL;
         wli_trials_free(trials);
         return status;
     }

@@ -140,7 +140,7 @@ static inline __attribute__((always_inline)) void fetch_rows(const wli_run *run,
                                                              const wli_item *item, int64_t count) {
     const int64_t most_bytes = 8 << 10, line = 64,
                   bytes = cell_of(run, item)->ih.depth * (int64_t)run->sequence->element;
-    if (run->sequence->spec.threads == 1 || item->layer == 0 || count * bytes > most_bytes) return;
+    if (run->sequence->spec.choice.threads == 1 || item->layer == 0 || count * bytes > most_bytes) return;
     for (int64_t i = 0; i < count; i++)
         for (int64_t byte = 0; byte < bytes; byte += line) __builtin_prefetch((const char *)worker->x_rows[i] + byte);
 }
@@ -212,7 +212,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
     wlstm_status status = project(run, worker, item);
     point_to_h(run, worker, item, &output);
     wli_cell_step step = { .x = brings_input(run, item) ? worker->x_rows : NULL,
-                           .one_way = run->sequence->spec.one_way,
+                           .one_way = run->sequence->spec.choice.one_way != 0,
                            .h_prev = worker->h_prev_rows,
                            .gates = worker->gates,
                            .c = c_of(run, item) + (size_t)(item->part * cell->c_stride) * element,

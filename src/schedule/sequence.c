@@ -38,10 +38,11 @@ static widths widest(const wli_sequence_spec *spec) {
 static void lay_out_worker(const wli_sequence *sequence, const widths *w, wli_worker *worker, wli_arena *arena) {
     const wli_sequence_spec *spec = &sequence->spec;
     const size_t element = sequence->element;
-    const int64_t rows = (spec->max_batch + spec->parts - 1) / spec->parts, gathered = largest(spec->gate_rows, rows);
+    const int64_t rows = (spec->max_batch + spec->choice.parts - 1) / spec->choice.parts,
+                  gathered = largest(spec->choice.gate_rows, rows);
     const int64_t projected_rows = w->projected ? rows : 0;
-    wli_worker parts = { .gates = wli_arena_take(arena, spec->gate_rows + 1, w->gates, element),
-                         .x_rows = wli_arena_take(arena, spec->gate_rows, 1, sizeof(void *)),
+    wli_worker parts = { .gates = wli_arena_take(arena, spec->choice.gate_rows + 1, w->gates, element),
+                         .x_rows = wli_arena_take(arena, spec->choice.gate_rows, 1, sizeof(void *)),
                          .h_prev_rows = wli_arena_take(arena, rows, 1, sizeof(void *)),
                          .h_rows = wli_arena_take(arena, rows, 1, sizeof(void *)),
                          .workspace = {
@@ -63,14 +64,14 @@ static void lay_out(wli_sequence *sequence, wli_arena *arena) {
     const widths w = widest(spec);
     sequence->c = wli_arena_take(arena, num_cells, 1, sizeof(char *));
     sequence->between = wli_arena_take(arena, L, 2, sizeof(char *));
-    sequence->workers = wli_arena_take(arena, spec->threads, 1, sizeof(wli_worker));
-    const bool tasks = spec->schedule == WLI_WAVEFRONT;
+    sequence->workers = wli_arena_take(arena, spec->choice.threads, 1, sizeof(wli_worker));
+    const bool tasks = spec->choice.schedule == WLI_WAVEFRONT;
     sequence->token_window = one_direction || L == 1 ? 4 : spec->max_seq_len;
     sequence->token_layers = one_direction ? L : smallest(L, 2);
-    const int64_t token_lanes = sequence->token_layers * model->num_directions * spec->parts;
+    const int64_t token_lanes = sequence->token_layers * model->num_directions * spec->choice.parts;
     sequence->tokens = wli_arena_take(arena, tasks ? token_lanes + 1 : 0, sequence->token_window, 1);
-    sequence->done = wli_arena_take(arena, num_cells, spec->parts, sizeof(wli_counter));
-    sequence->barriers = wli_arena_take(arena, spec->threads, 1, sizeof(wli_barrier));
+    sequence->done = wli_arena_take(arena, num_cells, spec->choice.parts, sizeof(wli_counter));
+    sequence->barriers = wli_arena_take(arena, spec->choice.threads, 1, sizeof(wli_barrier));
     sequence->rows.order = wli_arena_take(arena, B, 1, sizeof(int64_t));
     sequence->rows.lengths = wli_arena_take(arena, B, 1, sizeof(int64_t));
     sequence->zeros = wli_arena_take(arena, w.state, 1, sequence->element);
@@ -82,14 +83,14 @@ static void lay_out(wli_sequence *sequence, wli_arena *arena) {
     for (int64_t l = 0; l + 1 < L; l++) {
         const int64_t R = wli_model_cell(model, l, 0)->state_size;
         for (int half = 0; half < (one_direction ? 2 : l < 2); half++) {
-            char *output = one_direction ? wli_arena_take(arena, spec->gate_rows * spec->parts,
+            char *output = one_direction ? wli_arena_take(arena, spec->choice.gate_rows * spec->choice.parts,
                                                           wli_output_stride(sequence, R), sequence->element)
                                          : wli_arena_take(arena, spec->max_seq_len * B,
                                                           wli_output_stride(sequence, 2 * R), sequence->element);
             if (output) sequence->between[one_direction ? 2 * l + half : l] = output;
         }
     }
-    for (int i = 0; i < spec->threads; i++)
+    for (int i = 0; i < spec->choice.threads; i++)
         lay_out_worker(sequence, &w, arena->base ? &sequence->workers[i] : NULL, arena);
 }
 
@@ -161,13 +162,14 @@ static void zero_padding(const wli_sequence *sequence, const wli_call *call) {
 wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, wli_run_nodes *run_nodes,
                                  void *context) {
     const wli_sequence_spec *spec = &sequence->spec;
-    const int64_t parts = smallest(spec->parts, call->batch), part_rows = (call->batch + parts - 1) / parts;
+    const int64_t parts = smallest(spec->choice.parts, call->batch), part_rows = (call->batch + parts - 1) / parts;
     const wli_run run = { .sequence = sequence,
                           .call = call,
                           .graph = { .layers = spec->model->num_layers,
                                      .directions = spec->model->num_directions,
                                      .parts = parts,
-                                     .chunk_steps = smallest(spec->gate_rows / part_rows, spec->chunk_steps),
+                                     .chunk_steps =
+                                         smallest(spec->choice.gate_rows / part_rows, spec->choice.chunk_steps),
                                      .lengths = sequence->rows.lengths } };
     wli_rows_sort(&sequence->rows, call);
     wli_rows_deal(&sequence->rows, parts);
@@ -191,11 +193,11 @@ static wlstm_status run_serial(const wli_run *run, wli_worker *worker) {
 
 wli_grid wli_grid_of(const wli_run *run) {
     const wli_sequence_spec *spec = &run->sequence->spec;
-    const int64_t threads = spec->threads;
-    wli_grid grid = { smallest(largest(spec->gang_layers, 1), threads), 1, 1, 1 };
+    const int64_t threads = spec->choice.threads;
+    wli_grid grid = { smallest(largest(spec->choice.gang_layers, 1), threads), 1, 1, 1 };
     grid.directions =
-        smallest(smallest(largest(spec->gang_directions, 1), run->graph.directions), threads / grid.layers);
-    grid.parts = smallest(spec->parts, threads / (grid.layers * grid.directions));
+        smallest(smallest(largest(spec->choice.gang_directions, 1), run->graph.directions), threads / grid.layers);
+    grid.parts = smallest(spec->choice.parts, threads / (grid.layers * grid.directions));
     grid.units = threads / (grid.layers * grid.directions * grid.parts);
     grid.parts = smallest(run->graph.parts, grid.parts);
     return grid;
@@ -209,10 +211,10 @@ bool wli_runs_alone(void) {
 static wlstm_status run_schedule(const wli_run *run, void *context) {
     const wli_sequence_spec *spec = &run->sequence->spec;
     (void)context;
-    if (spec->threads == 1 || spec->schedule == WLI_SERIAL || wli_runs_alone())
+    if (spec->choice.threads == 1 || spec->choice.schedule == WLI_SERIAL || wli_runs_alone())
         return run_serial(run, &run->sequence->workers[0]);
-    if (spec->schedule == WLI_WAVEFRONT)
-        wli_run_wavefront(run, spec->threads);
+    if (spec->choice.schedule == WLI_WAVEFRONT)
+        wli_run_wavefront(run, (int)spec->choice.threads);
     else
         wli_run_gangs(run, wli_grid_of(run));
     return WLSTM_OK;

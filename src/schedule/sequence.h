@@ -14,19 +14,31 @@
  *              for all time; a barrier a step in the gang, and between gangs they wait as a wavefront does */
 typedef enum wli_schedule { WLI_SERIAL, WLI_WAVEFRONT, WLI_GANG } wli_schedule;
 
+/* How a sequence is run: a field for each axis of choice (plan/axes.c), all of one type. */
+typedef struct wli_choice {
+    int64_t schedule;     /* a wli_schedule */
+    int64_t thread_share; /* one in so many of the threads there are */
+    /* GANG: among how many gangs the layers and the directions are shared, 0 is 1; what these and the parts leave of the threads
+     * shares the units. */
+    int64_t gang_layers, gang_directions;
+    /* Of the batch: part p works on rows p, p + parts, ..., longest first, so that all finish together. */
+    int64_t parts;
+    int64_t chunk_steps;   /* the most steps of a chunk */
+    int64_t gate_rows;     /* rows of G (steps times rows of a part) projected at once, at least a part's */
+    int64_t project, step; /* each a wli_gemm_kind */
+    int64_t lanes;         /* an index for wli_native_at */
+    int64_t one_way;       /* whether every step goes through the weights from the first to the last */
+    int64_t small_pages;   /* whether packed weights have no huge pages */
+    /* What follows from them. */
+    int64_t threads;
+    const wli_native *native;
+} wli_choice;
+
 typedef struct wli_sequence_spec {
     const wli_model *model;
-    const wli_cell_kernels *cells; /* [num_layers * num_directions] */
+    const wli_cell_kernels *cells; /* [num_layers * num_directions], packed as the choice says */
     int64_t max_seq_len, max_batch;
-    wli_schedule schedule;
-    int threads;
-    int64_t parts; /* of the batch: part p works on rows p, p + parts, ..., longest first, so all finish together */
-    int64_t gang_layers,
-        gang_directions; /* GANG: among how many gangs the layers and directions are shared, 0 is 1; with
-                                             parts, threads / (gang_layers * gang_directions * parts) share the units */
-    int64_t gate_rows;   /* rows of G (steps times rows of a part) projected at once, at least a part's */
-    int64_t chunk_steps; /* the most steps of a chunk */
-    bool one_way;        /* no step goes through the weights from the end */
+    wli_choice choice;
 } wli_sequence_spec;
 
 /* The state and scratch memory of one run at a time. */

@@ -25,10 +25,12 @@ int main(void) {
     const wli_model_spec shape = { .dtype = WLSTM_F32, .num_layers = L, .input_size = H, .hidden_size = H };
     const wli_call call = { .seq_len = T, .batch = 1, .x = x, .out = out };
     wli_cell_kernels cells[L];
-    wli_sequence_spec spec = { .cells = cells, .max_seq_len = T, .max_batch = 1, .schedule = WLI_WAVEFRONT };
+    wli_sequence_spec spec = {
+        .cells = cells, .max_seq_len = T, .max_batch = 1, .choice = { .schedule = WLI_WAVEFRONT }
+    };
     wli_model *model;
     wli_sequence *sequence;
-    spec.threads = 2, spec.parts = 1, spec.gate_rows = T, spec.chunk_steps = 1;
+    spec.choice.threads = 2, spec.choice.parts = 1, spec.choice.gate_rows = T, spec.choice.chunk_steps = 1;
     wlstm_status status = wli_model_create(&shape, &model);
     if (status == WLSTM_OK) status = wli_model_reset(&model, 0);
     for (int64_t l = 0; l < L && status == WLSTM_OK; l++)

@@ -99,7 +99,8 @@ static wlstm_status run_at_random(const wli_run *run, void *context) {
         }
         if (count == 0) break;
         const wli_node *drawn = &ready[random_between(&stream, 0, count - 1)];
-        wli_worker *worker = &run->sequence->workers[random_between(&stream, 0, run->sequence->spec.threads - 1)];
+        wli_worker *worker =
+            &run->sequence->workers[random_between(&stream, 0, run->sequence->spec.choice.threads - 1)];
         assert_int_equal(wli_node_run(run, worker, drawn, NULL), WLSTM_OK);
         done[wli_graph_lane(graph, drawn)]++;
     }
@@ -139,19 +140,19 @@ static void check_schedules(wli_sequence_spec spec, const wli_call *call, const 
     enum { AT_RANDOM = WLI_GANG + 1 };
     for (int schedule = WLI_SERIAL; schedule <= AT_RANDOM; schedule++)
         for (int k = 0; k < 5; k++) {
-            spec.schedule = schedule == AT_RANDOM ? WLI_WAVEFRONT : (wli_schedule)schedule;
-            spec.threads = thread_counts[random_between(&stream, 0, 4)];
-            spec.chunk_steps = chunks[k];
-            spec.parts = random_between(&stream, 1, random_between(&stream, 1, spec.max_batch));
-            spec.gang_layers = random_between(&stream, 0, spec.model->num_layers);
-            spec.gang_directions = random_between(&stream, 0, spec.model->num_directions);
-            spec.gate_rows = random_between(&stream, spec.max_batch, 3 * spec.max_batch);
+            spec.choice.schedule = schedule == AT_RANDOM ? WLI_WAVEFRONT : schedule;
+            spec.choice.threads = thread_counts[random_between(&stream, 0, 4)];
+            spec.choice.chunk_steps = chunks[k];
+            spec.choice.parts = random_between(&stream, 1, random_between(&stream, 1, spec.max_batch));
+            spec.choice.gang_layers = random_between(&stream, 0, spec.model->num_layers);
+            spec.choice.gang_directions = random_between(&stream, 0, spec.model->num_directions);
+            spec.choice.gate_rows = random_between(&stream, spec.max_batch, 3 * spec.max_batch);
             run(&spec, *call, schedule == AT_RANDOM, &other);
             if (memcmp(&other, &serial, sizeof serial) != 0)
                 fail_msg("%s: schedule %d, %d threads, chunk %d, %d parts, gangs %d layers x %d directions: other bits "
                          "than one thread's",
-                         name, schedule, spec.threads, (int)spec.chunk_steps, (int)spec.parts, (int)spec.gang_layers,
-                         (int)spec.gang_directions);
+                         name, schedule, (int)spec.choice.threads, (int)spec.choice.chunk_steps, (int)spec.choice.parts,
+                         (int)spec.choice.gang_layers, (int)spec.choice.gang_directions);
         }
 }
 
@@ -181,15 +182,13 @@ static void all_schedules_give_the_same_bits(void **state) {
                                 .x = x,
                                 .h_0 = with_states ? h_0 : NULL,
                                 .c_0 = with_states ? c_0 : NULL };
-        wli_sequence_spec spec = { .model = model,
-                                   .cells = cells,
-                                   .max_seq_len = T,
-                                   .max_batch = B,
-                                   .schedule = WLI_SERIAL,
-                                   .threads = 1,
-                                   .parts = 1,
-                                   .gate_rows = T * B,
-                                   .chunk_steps = T };
+        wli_sequence_spec spec = {
+            .model = model,
+            .cells = cells,
+            .max_seq_len = T,
+            .max_batch = B,
+            .choice = { .schedule = WLI_SERIAL, .threads = 1, .parts = 1, .gate_rows = T * B, .chunk_steps = T }
+        };
         run(&spec, call, false, &serial);
         check_against_reference(model, call);
         check_schedules(spec, &call, name);

@@ -14,7 +14,6 @@
 #include "api/module.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
-#include "plan/decision.h"
 #include "plan/plan.h"
 #include "plan/search.h"
 #include "plan/trial.h"
@@ -148,7 +147,7 @@ static bool is_over(void *context) {
     return *(const bool *)context;
 }
 
-/* Of a batch whose shortest run takes seconds few rows are run, and its plans have scratch for those; who is to give up does so before
+/* Of a batch whose shortest run takes seconds few rows are run, and its runners have scratch for those; who is to give up does so before
  * a candidate runs. */
 static void a_large_batch_is_tried_in_part(void **state) {
     (void)state;
@@ -168,20 +167,20 @@ static void a_large_batch_is_tried_in_part(void **state) {
                                          .over = is_over,
                                          .context = &over };
     wli_trials *trials;
-    wlstm_plan *plan, *another;
-    size_t scratch;
-    assert_int_equal(wli_trials_make(&request, &trials, &plan), WLSTM_OK);
+    wli_runner *runner, *another;
+    size_t weights, scratch;
+    assert_int_equal(wli_trials_make(&request, &trials, &runner), WLSTM_OK);
     const wli_setting timed = wli_trials_timed(trials);
     assert_true(timed.batch >= 128 && timed.batch <= 10000 && timed.batch == wli_trials_setting(trials)->batch);
-    assert_int_equal(wlstm_plan_memory(plan, NULL, &scratch), WLSTM_OK);
+    wli_runner_memory(runner, &weights, &scratch);
     assert_true(scratch < (size_t)100 << 20);
-    assert_int_equal(wli_trials_plan(trials, &first, &another), WLSTM_OK);
-    wlstm_plan_free(another);
+    assert_int_equal(wli_trials_runner(trials, &first, &another), WLSTM_OK);
+    wli_runner_free(another);
     over = true;
-    assert_int_equal(wli_trials_plan(trials, &first, &another), WLSTM_ERROR_BACKEND);
+    assert_int_equal(wli_trials_runner(trials, &first, &another), WLSTM_ERROR_BACKEND);
     assert_null(another);
     wli_trials_free(trials);
-    wlstm_plan_free(plan);
+    wli_runner_free(runner);
     wlstm_lstm_free(lstm);
 }
 

@@ -12,9 +12,9 @@
 
 #include "plan/cache.h"
 #include "plan/choice.h"
-#include "plan/decision.h"
 #include "plan/fingerprint.h"
 #include "plan/gate_rows.h"
+#include "plan/predict.h"
 #include "random.h"
 
 static uint64_t stream;
@@ -60,7 +60,11 @@ static void the_table_is_in_order(void **state) {
         const wli_axis *axis = &wli_axes[a];
         assert_true(axis->count >= 2 && axis->count <= 255);
         assert_true(!axis->words != !axis->numbers);
-        for (int b = 0; b < a; b++) assert_string_not_equal(axis->name, wli_axes[b].name);
+        assert_true(axis->field % sizeof(int64_t) == 0 && axis->field < sizeof(wli_choice));
+        for (int b = 0; b < a; b++) {
+            assert_string_not_equal(axis->name, wli_axes[b].name);
+            assert_int_not_equal(axis->field, wli_axes[b].field);
+        }
         for (int i = 1; axis->numbers && i < axis->count; i++) assert_true(axis->numbers[i] > axis->numbers[i - 1]);
         assert_true(!axis->numbers || axis->numbers[0] == 0);
     }
@@ -95,7 +99,7 @@ static void what_is_legal_can_run(void **state) {
             if (s.deterministic || s.backend == WLSTM_BACKEND_NATIVE)
                 assert_true(c.project == WLI_GEMM_NATIVE && c.step == WLI_GEMM_NATIVE);
             if (s.deterministic) assert_true(wli_native_rounds_alike(candidate.index[WLI_AXIS_LANES]));
-            const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(s.threads) };
+            const wli_machine_model machine = wli_machine_model_guess(s.threads);
             const double seconds = wli_predict(&s, &c, &machine);
             assert_true(isfinite(seconds) && seconds > 0);
         }
@@ -122,7 +126,7 @@ static void the_untuned_choice_is_legal(void **state) {
     for (int n = 0; n < 1000; n++) {
         wli_model *model = draw_model();
         const wli_setting setting = draw_setting(model);
-        const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(setting.threads) };
+        const wli_machine_model machine = wli_machine_model_guess(setting.threads);
         const wli_candidate chosen = wli_choose(&setting, &machine);
         assert_true(wli_candidate_legal(&setting, &chosen));
         wli_model_release(model);
@@ -151,7 +155,7 @@ static void chunks_are_no_longer_than_the_sequence(void **state) {
     const wli_model_spec spec = { .num_layers = 2, .input_size = 30, .hidden_size = 40 };
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
     const wli_setting setting = { .model = model, .seq_len = 100, .batch = 1, .threads = 2 };
-    const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+    const wli_machine_model machine = wli_machine_model_guess(2);
     wli_candidate candidate = { { 0 } };
     candidate.index[WLI_AXIS_SCHEDULE] = WLI_GANG, candidate.index[WLI_AXIS_GANG_LAYERS] = 1;
     assert_true(wli_candidate_legal(&setting, &candidate));
@@ -182,7 +186,7 @@ static wli_choice choose(const char *name, const wli_machine_model *machine) {
 /* What two threads pay to meet decides how they share a problem, and whether they do. */
 static void the_choice_follows_what_meeting_costs(void **state) {
     (void)state;
-    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(2) };
+    const wli_machine_model guess = wli_machine_model_guess(2);
     wli_machine_model machine = guess;
     /* A barrier a step between halves of the units; dear, parts of the batch that never meet. */
     machine.all.barrier = 1e-9;
@@ -210,7 +214,7 @@ static void two_directions_are_no_wider_than_two(void **state) {
     const wli_model_spec spec = { .num_layers = 6, .input_size = 32, .hidden_size = 32, .bidirectional = true };
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
     const wli_setting setting = { .model = model, .seq_len = 500, .batch = 4, .threads = 12 };
-    wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(12) };
+    wli_machine_model machine = wli_machine_model_guess(12);
     machine.all.task = machine.all.region = 0;
     wli_candidate serial = { { 0 } }, tasks = serial;
     tasks.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT;
@@ -225,7 +229,7 @@ static void two_directions_are_no_wider_than_two(void **state) {
 /* Half of AVX-512's vectors where the units fill one and no more, or fewer stand alone. */
 static void small_cells_take_half_vectors(void **state) {
     (void)state;
-    const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+    const wli_machine_model machine = wli_machine_model_guess(2);
     for (int f64 = 0; f64 < 2; f64++) {
         const wlstm_dtype dtype = f64 ? WLSTM_F64 : WLSTM_F32;
         const int half = wli_native_rounds_alike(1) ? wli_native_at(dtype, 1)->lanes : 0;
@@ -243,7 +247,7 @@ static void small_cells_take_half_vectors(void **state) {
 static void panels_are_shared_whole(void **state) {
     (void)state;
     const int lanes = wli_native_get(WLSTM_F32)->lanes;
-    wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+    wli_machine_model machine = wli_machine_model_guess(2);
     machine.all.barrier = machine.all.region = 1e-12;
     for (int panels = 3; panels <= 32; panels += 29) {
         char name[64];
@@ -259,7 +263,7 @@ static void the_choice_follows_what_the_cell_costs(void **state) {
     (void)state;
     static const char *const names[] = { "t10b2i4h16l1", "t10b2i4h16l1-f64" };
     for (int f64 = 0; f64 < 2; f64++) {
-        wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(2) };
+        wli_machine_model machine = wli_machine_model_guess(2);
         machine.all.region = 10e-6; /* more than the products take, whatever the vectors */
         machine.one.cell_f32 = machine.one.cell_f64 = 1e-9;
         assert_int_equal(choose(names[f64], &machine).threads, 1);

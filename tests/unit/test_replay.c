@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "plan/choice.h"
+#include "plan/predict.h"
 #include "plan/problem.h"
 #include "replay.h"
 
@@ -57,7 +58,7 @@ static double replayed_seconds(const wli_model *model, const wli_problem *proble
     const wli_setting setting = {
         .model = model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
     };
-    const wli_machine_model guess = { wli_rates_guess(1), wli_rates_guess(threads) };
+    const wli_machine_model guess = wli_machine_model_guess(threads);
     const wli_candidate candidate = wli_choose(&setting, &guess);
     const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
     const int64_t layers = choice.gang_layers, directions = choice.gang_directions;
@@ -88,7 +89,7 @@ static double replayed_seconds(const wli_model *model, const wli_problem *proble
                                  .wait = 0.2e-6,
                                  .task = 2e-6,
                                  .region = 3e-6 };
-    const double seconds = replay(graph, choice.schedule, grid, choice.threads, &costs).all;
+    const double seconds = replay(graph, (wli_schedule)choice.schedule, grid, choice.threads, &costs).all;
     free(lengths);
     free(steps);
     assert_true(choice.threads <= threads);

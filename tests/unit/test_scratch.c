@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "plan/choice.h"
-#include "plan/decision.h"
 #include "plan/plan.h"
 #include "plan/scratch.h"
 #include "random.h"
@@ -92,7 +91,7 @@ static void the_default_is_always_legal(void **state) {
         for (int b = 0; b < 4; b++) {
             if (sizes[t] > WLI_LARGEST_ROWS / sizes[b]) continue;
             const wli_setting setting = { .model = model, .seq_len = sizes[t], .batch = sizes[b], .threads = 16 };
-            const wli_machine_model machine = { wli_rates_guess(1), wli_rates_guess(16) };
+            const wli_machine_model machine = wli_machine_model_guess(16);
             const wli_candidate by_default = { .index = { 0 } }, chosen = wli_choose(&setting, &machine);
             assert_true(wli_candidate_legal(&setting, &by_default));
             assert_true(wli_candidate_legal(&setting, &chosen));

@@ -1,0 +1,56 @@
+#include "plan/runner.h"
+
+#include "base/allocator.h"
+#include "base/status.h"
+
+struct wli_runner {
+    wli_sequence *sequence;
+    wli_model *model;
+    int64_t num_cells;
+    wli_cell_kernels cells[];
+};
+
+static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, const wli_choice *choice) {
+    wlstm_status status = WLSTM_OK;
+    for (int64_t i = 0; i < runner->num_cells && status == WLSTM_OK; i++)
+        status = wli_cell_kernels_make(&runner->cells[i], runner->model, i, (wli_gemm_kind)choice->project,
+                                       (wli_gemm_kind)choice->step, choice->native, choice->gate_rows, setting->batch,
+                                       choice->small_pages != 0);
+    return status;
+}
+
+wlstm_status wli_runner_make(wli_model *model, const wli_setting *setting, const wli_choice *choice, wli_runner **out) {
+    const int64_t num_cells = model->num_layers * model->num_directions;
+    const size_t bytes = sizeof(wli_runner) + (size_t)num_cells * sizeof(wli_cell_kernels);
+    wli_runner *runner = *out = wli_calloc(bytes);
+    if (!runner) return wli_out_of_memory("plan", bytes);
+    wli_model_retain(model);
+    runner->model = model, runner->num_cells = num_cells;
+    wlstm_status status = make_cells(runner, setting, choice);
+    const wli_sequence_spec spec = { model, runner->cells, setting->seq_len, setting->batch, *choice };
+    if (status == WLSTM_OK) status = wli_sequence_make(&spec, &runner->sequence);
+    const bool by_onednn = choice->project != WLI_GEMM_NATIVE || choice->step != WLI_GEMM_NATIVE;
+    if (status == WLSTM_OK && by_onednn) status = wli_onednn_check_room();
+    if (status != WLSTM_OK) {
+        wli_runner_free(runner);
+        *out = NULL;
+    }
+    return status;
+}
+
+void wli_runner_free(wli_runner *runner) {
+    if (!runner) return;
+    wli_sequence_destroy(runner->sequence);
+    for (int64_t i = 0; i < runner->num_cells; i++) wli_cell_kernels_release(&runner->cells[i]);
+    wli_model_release(runner->model);
+    wli_free(runner);
+}
+
+wlstm_status wli_runner_run(wli_runner *runner, const wli_call *call) {
+    return wli_sequence_run(runner->sequence, call);
+}
+
+void wli_runner_memory(const wli_runner *runner, size_t *weight_bytes, size_t *scratch_bytes) {
+    *weight_bytes = 0, *scratch_bytes = wli_sequence_bytes(runner->sequence);
+    for (int64_t i = 0; i < runner->num_cells; i++) *weight_bytes += wli_cell_kernels_bytes(&runner->cells[i]);
+}
