@@ -1,7 +1,7 @@
 /* Which instruction set's table serves this machine. */
+#include "kernels/dispatch.h"
 #include "base/environment.h"
 #include "base/processor_caches.h"
-#include "kernels/dispatch.h"
 
 extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64;
 #if defined(__x86_64__)
