@@ -194,7 +194,7 @@ static int run_plan(const char *effort, int deterministic) {
     p.config.proj_size = 0, p.config.bidirectional = 0, p.seq_len = 20, p.batch = 5;
     problem_build(&p, &fixed);
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
-    options.max_seq_len = p.seq_len, options.max_batch = p.batch, options.num_threads = 2, options.time_limit = 0.2;
+    options.max_seq_len = p.seq_len, options.max_batch = p.batch, options.num_threads = 2, options.time_limit = 2;
     options.effort = strcmp(effort, "measure") == 0 ? WLSTM_EFFORT_MEASURE : WLSTM_EFFORT_ESTIMATE;
     options.deterministic = deterministic;
     wlstm_plan *plan;
