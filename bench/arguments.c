@@ -1,11 +1,10 @@
 #include "arguments.h"
 
 #include "base/allocator.h"
-#include "base/environment.h"
 #include "base/number.h"
 #include "grid.h"
+#include "plan/plan.h"
 #include <getopt.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,8 @@ static const char help[] =
     "\n"
     "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64],\n"
     "                   as in t200b1i80h320l2-bi; default: the grid of public problems in bench/grid.txt\n"
-    "  --threads LIST   thread counts, as in 1,2,4; default: WLSTM_NUM_THREADS, else OpenMP's\n"
+    "  --threads LIST   thread counts, as in 1,2,4; default: WLSTM_NUM_THREADS, else OpenMP's,\n"
+    "                   at most the CPU quota of its control group\n"
     "  --family LIST    which benchmarks, as in forward,cell; default: forward\n"
     "                     forward  one forward call, zero initial state: out, (h_n, c_n) = lstm(x)\n"
     "                     cell     one streaming step of the first layer as an LSTMCell: h, c = cell(x, (h, c))\n"
@@ -220,9 +220,8 @@ static void choose_defaults(bench_arguments *given) {
     for (int f = 0; f < FAMILIES; f++) any = any || given->families[f];
     if (!any) given->families[FAMILY_FORWARD] = true;
     if (given->num_threads > 0) return;
-    const int set = wli_environment_get()->num_threads;
     if (given->machine) add_threads(1, given);
-    add_threads(set ? set : omp_get_max_threads(), given);
+    add_threads(wli_default_threads(), given);
 }
 
 int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *finished) {

@@ -287,7 +287,7 @@ typedef struct wlstm_plan_options {
     size_t struct_size;  /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len; /* the largest T it will execute, at least 1 */
     int64_t max_batch;   /* the largest B it will execute, at least 1 */
-    int num_threads; /* 0: WLSTM_NUM_THREADS, else OpenMP's default; at most the cores that the process may use count */
+    int num_threads; /* 0: WLSTM_NUM_THREADS, else OpenMP's default within the CPU quota; at most the cores that the process may use count */
     wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
     wlstm_effort effort;   /* how much time choosing may take */
     double time_limit;     /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
@@ -385,7 +385,9 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
- *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward
+ *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward; default: OpenMP's,
+ *                        at most the CPU quota of the process's control group (a container's) and those above it, rounded
+ *                        down, at least 1, read once a process (a fork's child keeps its parent's)
  *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT, and of wlstm_forward
  *     WLSTM_CACHE        the directory of the user's plan cache, or off: plans use none, and only a directory or file that a call
  *                        names is read or written; default:

@@ -26,7 +26,7 @@ static const char help[] =
     "                   (h and c have no batch if unbatched, and no first dimension for an nn.LSTMCell)\n"
     "  --lengths FILE   [batch] integers, 1 to seq_len: as a PackedSequence with enforce_sorted=False\n"
     "  --batch-first    x and out are [batch, seq_len, ...]\n"
-    "  --threads N      default: WLSTM_NUM_THREADS, else OpenMP's\n"
+    "  --threads N      default: WLSTM_NUM_THREADS, else OpenMP's, at most the CPU quota of its control group\n"
     "  --dtype TYPE     f32 or f64 (bf16 is not in this version); default: f64 for an F64 model, else f32\n"
     "  --effort EFFORT  how long to look for a fast plan: estimate, measure or patient\n"
     "  --help           this text\n"

@@ -27,7 +27,7 @@ static const char help[] =
     "  --seq LIST       and each of these sequence lengths\n"
     "  --threads LIST   thread counts, as in 1,2,4, at most the cores that it may use; default: WLSTM_NUM_THREADS, "
     "else\n"
-    "                   OpenMP's\n"
+    "                   OpenMP's, at most the CPU quota of its control group\n"
     "  --time-limit S   seconds a problem and thread count; default: 2, with --effort patient 10\n"
     "  --effort EFFORT  measure (the default) or patient, which takes longer and tries more\n"
     "  --list           prints which files it looked for, what became of each, and what they hold for this machine\n"

@@ -1,6 +1,7 @@
 #include "plan/plan.h"
 
 #include "base/allocator.h"
+#include "base/cpu_quota.h"
 #include "base/environment.h"
 #include "base/status.h"
 #include "plan/decision.h"
@@ -192,7 +193,7 @@ static wlstm_status make_by_reference(wli_model *model, const wli_setting *setti
 
 int wli_default_threads(void) {
     const int set = wli_environment_get()->num_threads;
-    return set ? set : omp_get_max_threads();
+    return set ? set : omp_get_max_threads() < wli_cpu_quota() ? omp_get_max_threads() : wli_cpu_quota();
 }
 
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan) {
@@ -208,7 +209,7 @@ wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, 
     status = setting.backend == WLSTM_BACKEND_REFERENCE ? make_by_reference(model, &setting, plan)
                                                         : make_decided(model, &setting, options, plan);
     if (status != WLSTM_OK) return status;
-    (*plan)->threads = options->num_threads || wli_environment_get()->num_threads ? 0 : threads;
+    (*plan)->threads = options->num_threads || wli_environment_get()->num_threads ? 0 : omp_get_max_threads();
     wli_verbose(1, (*plan)->description);
     return WLSTM_OK;
 }

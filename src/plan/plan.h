@@ -5,7 +5,8 @@
 #include "model/call.h"
 #include "plan/axes.h"
 
-/* The threads of a plan that names none: WLSTM_NUM_THREADS, else what OpenMP would give the calling thread at this moment. */
+/* The threads of a plan that names none: WLSTM_NUM_THREADS, else what OpenMP would give the calling thread at this moment, at most the
+ * CPU quota. */
 int wli_default_threads(void);
 
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan);
