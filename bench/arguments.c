@@ -1,17 +1,17 @@
 #include "arguments.h"
 
 #include "base/allocator.h"
-#include "base/number.h"
 #include "grid.h"
+#include "options.h"
 #include "plan/plan.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2, MOST_THREADS = 4096 };
+const char cli_name[] = "wlstm-bench";
 
-static const char help[] =
+static const char usage[] =
     "Usage: wlstm-bench [PROBLEM]... [--threads LIST] [--family LIST | --cell] [--effort EFFORT] [--benchmark_*]...\n"
     "       wlstm-bench --machine [--threads LIST]\n"
     "       wlstm-bench --simulate-threads LIST [PROBLEM]...\n"
@@ -19,26 +19,9 @@ static const char help[] =
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
     "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64],\n"
-    "                   as in t200b1i80h320l2-bi; default: the grid of public problems in bench/grid.txt\n"
-    "  --threads LIST   thread counts, as in 1,2,4; default: WLSTM_NUM_THREADS, else OpenMP's,\n"
-    "                   at most the CPU quota of its control group\n"
-    "  --family LIST    which benchmarks, as in forward,cell; default: forward\n"
-    "                     forward  one forward call, zero initial state: out, (h_n, c_n) = lstm(x)\n"
-    "                     cell     one streaming step of the first layer as an LSTMCell: h, c = cell(x, (h, c))\n"
-    "                     create   a new lstm's first plan, weights packed, and freeing both\n"
-    "                     load     a safetensors file (in TMPDIR) to a ready plan, and freeing both\n"
-    "  --cell           --family cell\n"
-    "  --effort EFFORT  how long to look for a fast plan: estimate, measure or patient\n"
-    "  --machine        print this machine's FMA peak and read bandwidth by size, by default at 1 and at all threads,\n"
-    "                   what the cell's arithmetic and synchronizing threads cost, and the instruction sets used\n"
-    "  --simulate-threads LIST\n"
-    "                   predict the speed-up on so many threads, as in 2,4,8,16,32,64,128: the plans' items are timed\n"
-    "                   here and replayed on virtual threads; for 2 the measured speed-up stands beside\n"
-    "  --benchmark_*    Google Benchmark's own options: --benchmark_filter=REGEX, --benchmark_format=json,\n"
-    "                   --benchmark_out=FILE, --benchmark_repetitions=N, --benchmark_min_time=SECONDS,\n"
-    "                   --benchmark_list_tests, --benchmark_counters_tabular=true, ...\n"
-    "  --help           this text\n"
-    "  --version        version, instruction set, oneDNN's version\n"
+    "                   as in t200b1i80h320l2-bi; default: the grid of public problems in bench/grid.txt\n";
+
+static const char ending[] =
     "\n"
     "Benchmarks are named FAMILY/PROBLEM/threads:N; real_time is one call. Counters of forward and cell:\n"
     "  GFLOPS           8H(I+R) + 2HP operations a row, step, layer and direction\n"
@@ -52,76 +35,51 @@ static const char help[] =
     "\n"
     "Exit status: 0 success, 1 a wrong result or a failure, 2 wrong usage.\n";
 
-static int wrong_usage(const char *option, const char *expected, const char *got) {
-    fprintf(stderr, "wlstm-bench: %s: %s expected, got %s\nTry 'wlstm-bench --help'.\n", option, expected,
-            got[0] ? got : "nothing");
-    return EXIT_USAGE;
-}
-
 static int no_memory(void) {
-    fprintf(stderr, "wlstm-bench: out of memory\n");
+    fprintf(stderr, "%s: out of memory\n", cli_name);
     return EXIT_FAILURE;
 }
 
-/* Which of the words the text starts with, up to its end or a comma, or -1. */
-static int find_word(const char *text, const char *const *words, int count) {
-    const size_t length = strcspn(text, ",");
-    while (count-- > 0)
-        if (strlen(words[count]) == length && strncmp(text, words[count], length) == 0) break;
-    return count;
-}
-
 /* Ascending, each once. */
-static int add_threads(int threads, bench_arguments *given) {
+static void add_threads(int threads, bench_arguments *given) {
     int at = 0;
     while (at < given->num_threads && given->threads[at] < threads) at++;
-    if (at < given->num_threads && given->threads[at] == threads) return 0;
-    if (given->num_threads == MOST_THREAD_COUNTS) return EXIT_USAGE;
+    if (at < given->num_threads && given->threads[at] == threads) return;
     memmove(&given->threads[at + 1], &given->threads[at], (size_t)(given->num_threads - at) * sizeof given->threads[0]);
     given->threads[at] = threads;
     given->num_threads++;
-    return 0;
 }
 
-static int parse_threads(const char *option, const char *list, bench_arguments *given) {
-    given->num_threads = 0;
-    for (const char *text = list;; text++) {
-        int64_t value;
-        if (!wli_take_integer(&text, 1, MOST_THREADS, &value) || (*text != ',' && *text != '\0') ||
-            add_threads((int)value, given) != 0)
-            return wrong_usage(option, "integers from 1 to 4096 with commas between them, 64 at most", list);
-        if (*text == '\0') break;
-    }
-    unsetenv("WLSTM_NUM_THREADS"); /* the library would give it to cells, whose calls name no thread count */
-    return 0;
+static void set_threads(const cli_list *list, bench_arguments *given) {
+    for (int i = 0; i < list->count; i++) add_threads((int)list->values[i], given);
+    if (list->count)
+        unsetenv("WLSTM_NUM_THREADS"); /* the library would give it to cells, whose calls name no thread count */
 }
 
-static int parse_families(const char *list, bench_arguments *given) {
-    for (const char *text = list;; text++) {
-        const int family = find_word(text, family_names, FAMILIES);
-        if (family < 0) return wrong_usage("--family", "forward, cell, create or load, with commas between them", list);
+static int take_families(const cli_option *option, const char *value) {
+    bench_arguments *given = option->to;
+    for (const char *text = value;; text++) {
+        const size_t length = strcspn(text, ",");
+        const int family = cli_find(family_names, text, length);
+        if (family < 0)
+            return cli_wrong(option->name, "forward, cell, create or load, with commas between them", value);
         given->families[family] = true;
-        text += strlen(family_names[family]);
+        text += length;
         if (*text == '\0') return 0;
     }
 }
 
-static int parse_effort(const char *text) {
-    static const char *const efforts[] = { "estimate", "measure", "patient" };
-    const int effort = find_word(text, efforts, 3);
-    if (effort < 0 || strcmp(text, efforts[effort]) != 0)
-        return wrong_usage("--effort", "estimate, measure or patient", text);
-    return setenv("WLSTM_EFFORT", text, 1) == 0 ? 0 : no_memory();
+static int take_effort(const cli_option *option, const char *value) {
+    int which;
+    const int wrong = cli_word(option->name, cli_efforts, value, &which);
+    return wrong != 0 ? wrong : setenv("WLSTM_EFFORT", value, 1) == 0 ? 0 : no_memory();
 }
 
 static int parse_problem(const char *name, bench_arguments *given) {
     wli_problem *problem = &given->problems[given->num_problems++];
-    if (wli_problem_parse(name, problem) != WLSTM_OK) {
-        fprintf(stderr, "wlstm-bench: %s\nTry 'wlstm-bench --help'.\n", wlstm_last_error());
-        return EXIT_USAGE;
-    }
+    if (wli_problem_parse(name, problem) != WLSTM_OK) return cli_refuse("%s", wlstm_last_error());
     if (given->families[FAMILY_CELL] && problem->proj_size)
-        return wrong_usage("--family cell", "a problem without proj_size, which nn.LSTMCell has not,", name);
+        return cli_wrong("--family cell", "a problem without proj_size, which nn.LSTMCell has not,", name);
     return 0;
 }
 
@@ -137,18 +95,14 @@ static int parse_problems(int count, char *const *names, bench_arguments *given)
 
 /* Google Benchmark takes its options out of argv, and ends the program with success where a value is unknown to it. */
 static int take_benchmark_option(char *option, bench_arguments *given) {
-    static const char *const formats[] = { "console", "json", "csv" };
-    const char *value = strchr(option, '=');
-    const size_t length = value ? (size_t)(value - option) : 0;
+    static const char *const checked[] = { "--benchmark_format", "--benchmark_out_format", NULL };
+    static const char *const formats[] = { "console", "json", "csv", NULL };
+    const size_t length = strcspn(option, "=");
+    const int which = option[length] ? cli_find(checked, option, length) : -1;
+    int format;
     given->benchmark_argv[given->benchmark_argc++] = option;
-    if ((length == strlen("--benchmark_format") && strncmp(option, "--benchmark_format", length) == 0) ||
-        (length == strlen("--benchmark_out_format") && strncmp(option, "--benchmark_out_format", length) == 0)) {
-        const int format = find_word(value + 1, formats, 3);
-        if (format < 0 || strcmp(value + 1, formats[format]) != 0)
-            return wrong_usage(length == strlen("--benchmark_format") ? "--benchmark_format" : "--benchmark_out_format",
-                               "console, json or csv", value + 1);
-    }
-    return strcmp(option, "--benchmark_color=") == 0 ? wrong_usage("--benchmark_color", "auto, true or false", "") : 0;
+    if (which >= 0) return cli_word(checked[which], formats, option + length + 1, &format);
+    return strcmp(option, "--benchmark_color=") == 0 ? cli_wrong("--benchmark_color", "auto, true or false", "") : 0;
 }
 
 /* Parts argv into Google Benchmark's options and ours. */
@@ -169,49 +123,35 @@ static int split_arguments(int argc, char **argv, int *own_argc, char **own_argv
 }
 
 static int parse_options(int argc, char **argv, bench_arguments *given, bool *finished) {
-    static const struct option options[] = {
-        { "threads", 1, NULL, 't' },          { "family", 1, NULL, 'f' },  { "cell", 0, NULL, 'c' },
-        { "effort", 1, NULL, 'e' },           { "machine", 0, NULL, 'm' }, { "help", 0, NULL, 'h' },
-        { "simulate-threads", 1, NULL, 's' }, { "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
+    cli_list threads = { .largest = CLI_THREADS }, simulated = { .largest = CLI_THREADS };
+    const cli_option options[] = {
+        { "--threads", "LIST", cli_take_list, &threads,
+          "thread counts, as in 1,2,4; default: WLSTM_NUM_THREADS, else OpenMP's,\n"
+          "at most the CPU quota of its control group" },
+        { "--family", "LIST", take_families, given,
+          "which benchmarks, as in forward,cell; default: forward\n"
+          "  forward  one forward call, zero initial state: out, (h_n, c_n) = lstm(x)\n"
+          "  cell     one streaming step of the first layer as an LSTMCell: h, c = cell(x, (h, c))\n"
+          "  create   a new lstm's first plan, weights packed, and freeing both\n"
+          "  load     a safetensors file (in TMPDIR) to a ready plan, and freeing both" },
+        { "--cell", NULL, cli_take_flag, &given->families[FAMILY_CELL], "--family cell" },
+        { "--effort", "EFFORT", take_effort, NULL, "how long to look for a fast plan: estimate, measure or patient" },
+        { "--machine", NULL, cli_take_flag, &given->machine,
+          "print this machine's FMA peak and read bandwidth by size, by default at 1 and at all threads,\n"
+          "what the cell's arithmetic and synchronizing threads cost, and the instruction sets used" },
+        { "--simulate-threads", "LIST", cli_take_list, &simulated,
+          "predict the speed-up on so many threads, as in 2,4,8,16,32,64,128: the plans' items are timed\n"
+          "here and replayed on virtual threads; for 2 the measured speed-up stands beside" },
+        { "--benchmark_*", NULL, NULL, NULL,
+          "Google Benchmark's own options: --benchmark_filter=REGEX, --benchmark_format=json,\n"
+          "--benchmark_out=FILE, --benchmark_repetitions=N, --benchmark_min_time=SECONDS,\n"
+          "--benchmark_list_tests, --benchmark_counters_tabular=true, ..." },
     };
-    for (int option, wrong; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        wrong = 0;
-        switch (option) {
-        case 't':
-            if (given->simulate) return wrong_usage("--threads", "none beside --simulate-threads", optarg);
-            wrong = parse_threads("--threads", optarg, given);
-            break;
-        case 'f':
-            wrong = parse_families(optarg, given);
-            break;
-        case 'c':
-            given->families[FAMILY_CELL] = true;
-            break;
-        case 'e':
-            wrong = parse_effort(optarg);
-            break;
-        case 'm':
-            given->machine = true;
-            break;
-        case 's':
-            if (given->num_threads) return wrong_usage("--simulate-threads", "one of them, no --threads", optarg);
-            given->simulate = true;
-            wrong = parse_threads("--simulate-threads", optarg, given);
-            break;
-        case 'v':
-            printf("wlstm-bench %s\n%s\n", wlstm_version(), wlstm_build_info());
-            *finished = true;
-            return 0;
-        case 'h':
-            fputs(help, stdout);
-            *finished = true;
-            return 0;
-        default: /* getopt_long has said what is wrong */
-            fprintf(stderr, "Try 'wlstm-bench --help'.\n");
-            return EXIT_USAGE;
-        }
-        if (wrong != 0) return wrong;
-    }
+    const int wrong = cli_parse(argc, argv, options, sizeof options / sizeof options[0], usage, ending, finished);
+    if (wrong != 0) return wrong;
+    given->simulate = simulated.count > 0;
+    if (given->simulate && threads.count > 0) return cli_wrong("--simulate-threads", "none beside --threads", "both");
+    set_threads(given->simulate ? &simulated : &threads, given);
     return 0;
 }
 
@@ -239,9 +179,9 @@ int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *f
     if (wrong == 0 && !*finished) {
         choose_defaults(given);
         if (given->machine && given->simulate)
-            wrong = wrong_usage("--simulate-threads", "none beside --machine", "both");
+            wrong = cli_wrong("--simulate-threads", "none beside --machine", "both");
         else if (given->machine && optind < own_argc)
-            wrong = wrong_usage("--machine", "no PROBLEM", own_argv[optind]);
+            wrong = cli_wrong("--machine", "no PROBLEM", own_argv[optind]);
         else if (!given->machine)
             wrong = parse_problems(own_argc - optind, own_argv + optind, given);
     }

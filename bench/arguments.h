@@ -3,13 +3,12 @@
 #define BENCH_ARGUMENTS_H
 
 #include "families.h"
-
-enum { MOST_THREAD_COUNTS = 64 };
+#include "options.h"
 
 typedef struct bench_arguments {
     wli_problem *problems;
     int num_problems;
-    int threads[MOST_THREAD_COUNTS]; /* ascending */
+    int threads[CLI_LIST]; /* ascending */
     int num_threads;
     bool families[FAMILIES];
     bool machine;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const family_names[FAMILIES] = { "forward", "cell", "create", "load" };
+const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", NULL };
 
 struct bench_case {
     bench_family family;

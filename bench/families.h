@@ -16,7 +16,7 @@ typedef enum bench_family {
     FAMILIES
 } bench_family;
 
-extern const char *const family_names[FAMILIES];
+extern const char *const family_names[FAMILIES + 1]; /* NULL behind them */
 
 /* The thread counts, ascending, and the machine's limits there, probed when first asked for. */
 typedef struct bench_threads {

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2 };
-
 static int out_of_memory(void) {
     fprintf(stderr, "wlstm-bench: out of memory\n");
     return EXIT_FAILURE;

@@ -2,9 +2,8 @@
 #ifndef TUNE_ARGUMENTS_H
 #define TUNE_ARGUMENTS_H
 
+#include "options.h"
 #include "plan/problem.h"
-
-enum { TUNE_LIST = 64 };
 
 typedef enum tune_action { TUNE_SEARCH, TUNE_SHOW, TUNE_FORGET, TUNE_EXPORT, TUNE_IMPORT } tune_action;
 
@@ -14,8 +13,7 @@ typedef struct tune_arguments {
     char *const *problems;
     int num_problems; /* 0: the grid (to tune), everything (to list or forget) */
     const char *model, *prefix;
-    int64_t batches[TUNE_LIST], seq_lens[TUNE_LIST], threads[TUNE_LIST];
-    int num_batches, num_seq_lens, num_threads;
+    cli_list batches, seq_lens, threads;
     wlstm_effort effort;
     double time_limit; /* seconds a problem, 0: the effort's own */
 } tune_arguments;

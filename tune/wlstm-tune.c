@@ -62,9 +62,9 @@ static wlstm_status load_model(session *s) {
     options.prefix = given->prefix;
     wlstm_status status = wlstm_lstm_load(given->model, &options, &s->model);
     if (status != WLSTM_OK) return status;
-    for (int b = 0; b < given->num_batches; b++)
-        for (int t = 0; t < given->num_seq_lens; t++)
-            if (!wli_problem_of(s->model->module.model, given->seq_lens[t], given->batches[b],
+    for (int b = 0; b < given->batches.count; b++)
+        for (int t = 0; t < given->seq_lens.count; t++)
+            if (!wli_problem_of(s->model->module.model, given->seq_lens.values[t], given->batches.values[b],
                                 &s->problems[s->num_problems++]))
                 return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: layers of one size expected, got a stack of unlike cells",
                                 given->model);
@@ -74,10 +74,10 @@ static wlstm_status load_model(session *s) {
 static wlstm_status collect_problems(session *s) {
     const tune_arguments *given = s->given;
     const int grid_size = (int)(sizeof grid / sizeof grid[0]);
-    const int count = given->model          ? given->num_batches * given->num_seq_lens
+    const int count = given->model          ? given->batches.count * given->seq_lens.count
                       : given->num_problems ? given->num_problems
                                             : grid_size;
-    const size_t runs = (size_t)count * (size_t)given->num_threads;
+    const size_t runs = (size_t)count * (size_t)given->threads.count;
     s->problems = wli_calloc((size_t)count * sizeof *s->problems);
     s->tuned = wli_calloc(runs * sizeof *s->tuned);
     if (!s->problems || !s->tuned) return wli_out_of_memory("problems", runs * sizeof *s->tuned);
@@ -107,10 +107,10 @@ static void look_for_others(int threads) {
 
 /* At one thread and at each count asked for; the cost model gets the first and the last. */
 static wlstm_status probe(session *s) {
-    int threads[TUNE_LIST + 1] = { 1 }, count = 1;
-    for (int i = 0; i < s->given->num_threads; i++) threads[i + 1] = (int)s->given->threads[i];
-    qsort(threads, (size_t)s->given->num_threads + 1, sizeof threads[0], ascending);
-    for (int i = 1; i <= s->given->num_threads; i++)
+    int threads[CLI_LIST + 1] = { 1 }, count = 1;
+    for (int i = 0; i < s->given->threads.count; i++) threads[i + 1] = (int)s->given->threads.values[i];
+    qsort(threads, (size_t)s->given->threads.count + 1, sizeof threads[0], ascending);
+    for (int i = 1; i <= s->given->threads.count; i++)
         if (threads[i] != threads[count - 1]) threads[count++] = threads[i];
     look_for_others(threads[count - 1]);
     s->probed = machine_probe(threads, count);
@@ -150,10 +150,10 @@ static wlstm_status tune_problem(session *s, const wli_problem *problem) {
     wlstm_lstm *lstm = s->model;
     wli_problem_format(problem, name);
     wlstm_status status = lstm ? WLSTM_OK : wlstm_lstm_create(&config, &lstm);
-    for (int i = 0; i < s->given->num_threads && status == WLSTM_OK && !interrupted; i++) {
-        snprintf(what, sizeof what, "%s threads %" PRId64, name, s->given->threads[i]);
+    for (int i = 0; i < s->given->threads.count && status == WLSTM_OK && !interrupted; i++) {
+        snprintf(what, sizeof what, "%s threads %" PRId64, name, s->given->threads.values[i]);
         progress_show(&s->bar, what);
-        status = tune(s, lstm, problem, (int)s->given->threads[i]);
+        status = tune(s, lstm, problem, (int)s->given->threads.values[i]);
         if (status != WLSTM_OK) break;
         const wli_cache_entry *entry = &s->tuned[s->num_tuned - 1];
         snprintf(outcome, sizeof outcome, "%.1f us untuned, %.1f us tuned", 1e6 * entry->untuned_seconds,
@@ -195,7 +195,7 @@ static int tune_all(session *s) {
     const double limit = s->given->time_limit > 0                   ? s->given->time_limit
                          : s->given->effort == WLSTM_EFFORT_PATIENT ? 10
                                                                     : 2;
-    s->bar = progress_start(s->num_problems * s->given->num_threads, limit);
+    s->bar = progress_start(s->num_problems * s->given->threads.count, limit);
     for (int i = 0; i < s->num_problems && status == WLSTM_OK && !interrupted; i++)
         status = tune_problem(s, &s->problems[i]);
     interrupt_hold(); /* to the end */
