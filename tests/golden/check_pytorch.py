@@ -5,8 +5,8 @@
 
 The inputs and expected errors of TestModule are those that torch.testing._internal.common_modules ships. PyTorch's test files
 are not in its wheel, so what they assert about inference is written anew here, each check under the name of the test it stands
-for. One line a check; exit status 1 if any failed. NAMEs run those alone. --doc writes the list between its two marker lines.
-Needs torch, numpy, safetensors and expecttest.
+for; own_checks.py has those of what only this package promises. One line a check; exit status 1 if any failed. NAMEs run those
+alone. --doc writes the list between its two marker lines. Needs torch, numpy, safetensors and expecttest.
 """
 import argparse
 import copy
@@ -19,68 +19,15 @@ import sys
 import tempfile
 import warnings
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd import forward_ad
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils import rnn
 from torch.testing import assert_close
-from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.testing._internal.common_modules import ModuleErrorEnum
 
+import own_checks  # noqa: F401  which adds its own to CHECKS
 import wavelstm
-
-DTYPES = (torch.float32, torch.float64)
-MODULES = {info.module_cls: info for info in module_db if info.module_cls in (torch.nn.LSTM, torch.nn.LSTMCell)}
-CHECKS = []
-
-
-def check(upstream, what):
-    """Registers a function of the dtype as the stand-in for an upstream test."""
-    def register(function):
-        CHECKS.append((upstream, what, function))
-        return function
-    return register
-
-
-def ours(module):
-    return (wavelstm.LSTMCell if isinstance(module, torch.nn.LSTMCell) else wavelstm.LSTM).from_torch(module)
-
-
-def arrays(value):
-    """Tensors, in tuples too, as NumPy arrays."""
-    return value.numpy() if isinstance(value, torch.Tensor) else tuple(map(arrays, value)) if isinstance(value, tuple) else value
-
-
-def raises(exception, regex, function, *arguments, **keywords):
-    try:
-        function(*arguments, **keywords)
-    except exception as error:
-        assert re.search(regex, str(error)), f"'{regex}' expected in the message, got '{error}'"
-        return
-    raise AssertionError(f"{exception.__name__} expected, got none")
-
-
-def agree(module, *arguments):
-    """Our results of a module and arguments against the module's own: from tensors, and from arrays where there are such."""
-    copy_of = ours(module)
-    expected = module(*arguments)
-    actual = copy_of(*arguments)
-    assert_close(actual, expected)
-    if not isinstance(arguments[0], rnn.PackedSequence):
-        for array, tensor in zip(flat(copy_of(*map(arrays, arguments))), flat(actual)):
-            assert isinstance(array, np.ndarray) and np.array_equal(array, tensor.numpy(), equal_nan=True), "array != tensor"
-    return actual
-
-
-def flat(results):
-    return [part for result in results for part in (flat(result) if isinstance(result, tuple) else [result])]
-
-
-def lstm(*arguments, dtype, **keywords):
-    return torch.nn.LSTM(*arguments, dtype=dtype, **keywords).eval()
+from pytorch_checks import CHECKS, DTYPES, MODULES, agree, arrays, check, flat, lstm, ours, raises, samples
 
 
 def resized(shape, dim, size):
@@ -92,13 +39,6 @@ def noncontiguous(tensor):
 
 
 # --------------------------------------------------------------------------------------------------- test/test_modules.py
-
-def samples(dtype, requires_grad=False):
-    """(torch class, constructor arguments, forward arguments, reference function) of all module inputs in eval mode."""
-    for cls, info in MODULES.items():
-        for sample in info.module_inputs_func(info, device="cpu", dtype=dtype, requires_grad=requires_grad, training=False):
-            yield cls, sample.constructor_input, sample.forward_input, sample.reference_fn
-
 
 @check("TestModule.test_forward", "all module inputs: equal to torch's module and to the inputs' reference function")
 def _(dtype):
@@ -435,132 +375,7 @@ def _(dtype):
         agree(module, x, (torch.randn(blocks, batch, h, dtype=dtype), torch.randn(blocks, batch, h, dtype=dtype)))
 
 
-# ----------------------------------------------------------------------------------------------------------- beyond PyTorch
-
-@check("(own) tensors in place", "out= writes to the caller's tensors, h_n in h_0, c_n in c_0")
-def _(dtype):
-    module, x = ours(lstm(5, 4, 2, dtype=dtype)), torch.randn(6, 3, 5, dtype=dtype)
-    h, c, out = torch.randn(2, 3, 4, dtype=dtype), torch.randn(2, 3, 4, dtype=dtype), torch.empty(6, 3, 4, dtype=dtype)
-    expected = module(x, (h, c))
-    got = module(x, (h, c), out=(out, (h, c)))
-    assert got[0] is out and got[1][0] is h and got[1][1] is c
-    assert_close(got, expected, rtol=0, atol=0)
-    raises(ValueError, "overlaps", module, x, (h, c), out=(out, (c, h)))
-    raises(TypeError, "a Tensor, as input is", module, x, (h.numpy(), c.numpy()))
-
-
-@check("(own) requires_grad", "an input or state that requires grad: an error, but under no_grad")
-def _(dtype):
-    for cls, constructor, forward, _ in samples(dtype, requires_grad=True):
-        module = ours(cls(*constructor.args, **constructor.kwargs).to(dtype))
-        with torch.enable_grad():
-            raises(RuntimeError, "computes no gradients", module, *forward.args)
-        assert not any(result.requires_grad for result in flat(module(*forward.args)))
-        detached = [tuple(map(torch.detach, a)) if isinstance(a, tuple) else a.detach() for a in forward.args]
-        with torch.enable_grad():
-            module(*detached)
-
-
-@check("(own) what from_torch and calls refuse", "other modules, half precision, sparse tensors; negated views are resolved")
-def _(dtype):
-    raises(TypeError, "torch.nn.LSTM expected, got GRU", wavelstm.LSTM.from_torch, torch.nn.GRU(3, 4))
-    raises(TypeError, "torch.nn.LSTMCell expected, got LSTM", wavelstm.LSTMCell.from_torch, torch.nn.LSTM(3, 4))
-    raises(ValueError, "got torch.bfloat16", wavelstm.LSTM.from_torch, torch.nn.LSTM(3, 4, dtype=torch.bfloat16))
-    raises(NotImplementedError, "BF16", wavelstm.LSTM, 3, 4, dtype=torch.bfloat16)
-    module, x = ours(torch.nn.LSTMCell(1, 4, dtype=dtype)), torch.randn(1, 1, dtype=dtype)
-    raises(RuntimeError, "a dense tensor expected", module, x.to_sparse())
-    negated = torch.complex(x, x).conj().imag
-    assert negated.is_neg()
-    assert_close(module(negated), module(-x), rtol=0, atol=0)
-
-
-class Calls(torch.nn.Module):
-    """What is no nn.Module, as the part of one."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.module = module
-
-    def forward(self, x):
-        return 2 * self.module(x)[0]
-
-
-def layer_and_cell(dtype):
-    """Calls of an LSTM and of an LSTMCell, an input, and torch's result."""
-    for theirs, shape in ((lstm(5, 4, dtype=dtype), (6, 3, 5)), (torch.nn.LSTMCell(5, 4, dtype=dtype), (3, 5))):
-        x = torch.randn(shape, dtype=dtype)
-        yield Calls(ours(theirs)), x, Calls(theirs)(x)
-
-
-@check("(own) recorded and transformed calls",
-       "torch.jit, torch.export, make_fx, fake tensors, torch.func, dispatch modes: errors, as none sees what a call computes")
-def _(dtype):
-    class Mode(TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-            return function(*arguments, **(keywords or {}))
-
-    def under(mode, module, x):
-        with mode:
-            return module(x)
-
-    for module, x, _ in layer_and_cell(dtype):
-        sees = "sees nothing of what wavelstm computes"
-        raises(RuntimeError, f"torch.jit.trace .*{sees}", torch.jit.trace, module, x)
-        raises(RuntimeError, "", torch.jit.script, module)  # in the words of torch, which finds an attribute that is no module
-        raises(RuntimeError, sees, torch.export.export, module, (x,))
-        raises(RuntimeError, sees, torch.export.export, module, (x,), strict=True)
-        for kind in "real", "fake", "symbolic":
-            raises(RuntimeError, f"dispatch mode .*{sees}", make_fx(module, tracing_mode=kind), x)
-        raises(TypeError, "got Proxy", torch.fx.symbolic_trace, module)
-        with FakeTensorMode() as mode:
-            fake = mode.from_tensor(x)
-            raises(RuntimeError, f"dispatch mode .*{sees}", module, fake)
-        raises(TypeError, "got FakeTensor", module, fake)
-        raises(RuntimeError, f"dispatch mode .*{sees}", under, Mode(), module, x)
-        raises(RuntimeError, f"torch.func .*{sees}", torch.vmap(module), torch.stack((x, x)))
-        raises(RuntimeError, f"torch.func .*{sees}", torch.func.functionalize(module), x)
-        raises(RuntimeError, f"torch.func .*{sees}", torch.func.grad(lambda x: module(x).sum()), x)
-        raises(RuntimeError, f"torch.func .*{sees}", torch.func.jvp, module, (x,), (x,))
-
-
-@check("(own) torch.compile", "outside of the graph and equal to torch's; with fullgraph an error")
-def _(dtype):
-    for module, x, expected in layer_and_cell(dtype):
-        for backend in "eager", "aot_eager":
-            torch.compiler.reset()
-            compiled = torch.compile(module, backend=backend)
-            for _ in range(2):
-                assert_close(compiled(x), expected)
-            torch.compiler.reset()
-            raises(RuntimeError, "sees nothing of what wavelstm computes", torch.compile(module, backend=backend, fullgraph=True), x)
-    torch.compiler.reset()
-
-
-@check("(own) autocast, default devices", "the module's dtype on the CPU, whatever they say")
-def _(dtype):
-    for module, x, expected in layer_and_cell(dtype):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert_close(module(x), expected)
-            raises(Exception, "bfloat16", module, x.bfloat16())
-        with torch.device("meta"):
-            assert_close(module(x), expected)
-
-
-@check("(own) subclasses, tangents", "an input or state that is more than its values: an error")
-def _(dtype):
-    class Named(torch.Tensor):
-        pass
-
-    module, x = ours(lstm(5, 4, dtype=dtype)), torch.randn(6, 3, 5, dtype=dtype)
-    h, c = torch.randn(1, 3, 4, dtype=dtype), torch.randn(1, 3, 4, dtype=dtype)
-    expected = module(x, (h, c))
-    raises(TypeError, "input: .* got Named", module, x.as_subclass(Named), (h, c))
-    raises(TypeError, r"hidden\[1\]: .* got Named", module, x, (h, c.as_subclass(Named)))
-    assert_close(module(torch.nn.Parameter(x), (h, c)), expected)
-    with forward_ad.dual_level():
-        raises(RuntimeError, "input: .* has a tangent", module, forward_ad.make_dual(x, x), (h, c))
-        assert_close(module(forward_ad.make_dual(x, x).detach(), (h, c)), expected)
-
+# --------------------------------------------------------------------------------------------------------------- the run
 
 NOT_APPLICABLE = [
     ("TestModule.test_grad, test_gradgrad, test_if_train_and_eval_modes_differ", "gradients, training"),
@@ -607,7 +422,7 @@ def main():
     warnings.filterwarnings("ignore", message="LSTM with projections")  # only says which code PyTorch takes
     warnings.filterwarnings("ignore", message="dropout option adds dropout")
     results = []
-    for upstream, what, function in CHECKS:
+    for upstream, what, function in sorted(CHECKS, key=lambda one: one[0].startswith("(own)")):  # PyTorch's first
         if arguments.names and not any(name in upstream for name in arguments.names):
             continue
         reason = run(function)
