@@ -16,10 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../unit/scratch_dir.h"
 #include "plan/cache.h"
 #include "problem.h"
 #include "random.h"
+#include "scratch_dir.h"
 
 enum { SECONDS = 60, MOMENTS = 10 };
 
@@ -332,13 +332,6 @@ static int set_up(void **state) {
     return built ? 0 : -1;
 }
 
-static int tear_down(void **state) {
-    char command[300];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", scratch_directory);
-    return system(command);
-}
-
 int main(void) {
     stream = random_test_stream();
     const struct CMUnitTest tests[] = {
@@ -346,5 +339,5 @@ int main(void) {
         cmocka_unit_test(at_any_moment),
         cmocka_unit_test(where_every_plan_was_in_use),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, scratch_remove_all);
 }

@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../unit/scratch_dir.h"
 #include "plan/cache.h"
 #include "random.h"
+#include "scratch_dir.h"
 
 enum { SECONDS = 100, EXITS = 1500, LIVING = 60, LAYERS = 60 };
 
@@ -167,13 +167,6 @@ static int set_up(void **state) {
     return setenv("WLSTM_CACHE", scratch_path("cache"), 1);
 }
 
-static int tear_down(void **state) {
-    char command[300];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r '%s'", scratch_directory);
-    return system(command);
-}
-
 int main(void) {
     stream = random_test_stream();
     const struct CMUnitTest tests[] = {
@@ -181,5 +174,5 @@ int main(void) {
         cmocka_unit_test(loading_beside_children_that_end),
         cmocka_unit_test(saving_beside_children_that_live_on),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, scratch_remove_all);
 }

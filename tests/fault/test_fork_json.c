@@ -16,7 +16,7 @@
 
 #include <wavelstm.h>
 
-#include "../unit/scratch_dir.h"
+#include "scratch_dir.h"
 
 enum { SECONDS = 60 };
 

@@ -44,6 +44,14 @@ static inline int scratch_remove(void **state) {
     return rmdir(scratch_directory);
 }
 
+/* The same with folders in it. */
+static inline int scratch_remove_all(void **state) {
+    (void)state;
+    char command[sizeof scratch_directory + 8];
+    snprintf(command, sizeof command, "rm -r '%s'", scratch_directory);
+    return system(command);
+}
+
 /* The path of `name` in the directory; four may be in use at once. */
 static inline const char *scratch_path(const char *name) {
     static char paths[4][512];
