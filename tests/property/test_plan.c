@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/pool.h"
-#include "base/lock.h"
 #include "compare.h"
 #include "problem.h"
 #include "random.h"
@@ -212,155 +210,6 @@ static void a_plan_says_what_it_is(void **state) {
     problem_free(&p);
 }
 
-/* The pool behind wlstm_forward, with plans for these batches in it as four threads would leave them. */
-static void fill_pool(wli_plan_pool *pool, wli_model **model, const int64_t batches[THREADS]) {
-    const wli_model_spec spec = { .dtype = WLSTM_F32, .num_layers = 1, .input_size = 3, .hidden_size = 2 };
-    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
-    assert_int_equal(wli_model_create(&spec, model), WLSTM_OK);
-    assert_int_equal(wli_model_reset(model, 0), WLSTM_OK);
-    for (int i = 0; i < THREADS; ++i) {
-        wlstm_plan *plan;
-        options.max_seq_len = 1, options.max_batch = batches[i];
-        assert_int_equal(wli_plan_make(*model, &options, &plan), WLSTM_OK);
-        pool->slots[i].plan = plan;
-    }
-}
-
-/* Plans in the pool that can run this batch; 0 counts all. */
-static int plans_for(wli_plan_pool *pool, int64_t batch) {
-    int count = 0;
-    for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
-        const wlstm_plan *plan = pool->slots[slot].plan;
-        count += plan && wli_plan_fit(plan, 1, batch) == WLI_FITS;
-    }
-    return count;
-}
-
-static void a_call_replaces_one_plan_at_most(void **state) {
-    (void)state;
-    enum { LARGE = 8 };
-    const float x[LARGE * 3] = { 0 };
-    float out[LARGE * 2];
-    const wli_call call = { .seq_len = 1, .batch = LARGE, .x = x, .out = out };
-    const int64_t batches[][THREADS] = { { 1, 2, 1, 2 }, { 1, 2, 1, LARGE } };
-    static wli_plan_pool pools[2];
-    for (int i = 0; i < 2; ++i) {
-        wli_plan_pool *pool = &pools[i];
-        wli_model *model;
-        fill_pool(pool, &model, batches[i]);
-        for (int repeat = 0; repeat < 3; ++repeat) {
-            assert_int_equal(wli_plan_pool_run(pool, model, &call), WLSTM_OK);
-            assert_int_equal(plans_for(pool, 0), THREADS);
-            assert_int_equal(plans_for(pool, LARGE), 1);
-        }
-        wli_plan_pool_clear(pool);
-        wli_model_release(model);
-    }
-}
-
-/* As with more threads inside than slots. */
-static void a_call_finds_its_way_past_held_slots(void **state) {
-    (void)state;
-    const float x[3] = { 0 };
-    float out[2];
-    const wli_call call = { .seq_len = 1, .batch = 1, .x = x, .out = out };
-    static wli_plan_pool pool;
-    wli_model *model;
-    fill_pool(&pool, &model, (const int64_t[THREADS]){ 1, 1, 1, 1 });
-    for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
-        atomic_store(&pool.slots[slot].holder, wli_generation);
-        assert_int_equal(wli_plan_pool_run(&pool, model, &call), WLSTM_OK);
-        assert_int_equal(plans_for(&pool, 1), slot + 1 < THREADS || slot + 1 == WLI_POOL_SLOTS ? THREADS : THREADS + 1);
-        for (int i = 0; i < WLI_POOL_SLOTS; ++i) assert_int_equal(atomic_load(&pool.slots[i].holder) != 0, i <= slot);
-        for (int i = THREADS; i < WLI_POOL_SLOTS; ++i) {
-            wlstm_plan_free(pool.slots[i].plan);
-            pool.slots[i].plan = NULL;
-        }
-    }
-    for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) atomic_store(&pool.slots[slot].holder, 0);
-    wli_plan_pool_clear(&pool);
-    wli_model_release(model);
-}
-
-/* What a process of its own prints, for the environment is read once: the plans' descriptions, UNSUPPORTED, and the result of
- * wlstm_forward, of f32, f32 deterministic and f64. */
-static int print_plans(void) {
-    for (int kind = 0; kind < 3; ++kind) {
-        wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
-        wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
-        const double x[3] = { 0 };
-        double out[2];
-        wlstm_lstm *lstm;
-        wlstm_plan *plan;
-        config.input_size = 3, config.hidden_size = 2, config.dtype = kind == 2 ? WLSTM_F64 : WLSTM_F32;
-        options.max_seq_len = 1, options.max_batch = 1, options.deterministic = kind == 1;
-        if (wlstm_lstm_create(&config, &lstm) != WLSTM_OK) return 1;
-        const wlstm_status forward = wlstm_forward(lstm, 1, 1, NULL, x, NULL, NULL, out, NULL, NULL);
-        const wlstm_status made = wlstm_plan_create(lstm, &options, &plan);
-        printf("%d %d %s\n", (int)forward, (int)made, wlstm_plan_describe(plan));
-        wlstm_plan_free(plan);
-        wlstm_lstm_free(lstm);
-    }
-    return 0;
-}
-
-static const char *program;
-
-/* Standard output and standard error of print_plans() with these variables set. */
-static void run_with(const char *variables, char *text, size_t size) {
-    char command[600];
-    snprintf(command, sizeof command, "%s '%s' print-plans 2>&1", variables, program);
-    FILE *output = popen(command, "r");
-    assert_non_null(output);
-    text[fread(text, 1, size - 1, output)] = '\0';
-    assert_int_equal(pclose(output), 0);
-}
-
-/* Line `index` of the plans: both calls succeeded, and the plan is `word`'s. */
-static void assert_plan_of(const char *text, int index, const char *word) {
-    for (int i = 0; i < index && text; ++i) text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL;
-    assert_non_null(text);
-    const size_t length = strcspn(text, "\n");
-    const char *found = strstr(text, word);
-    if (strncmp(text, "0 0 ", 4) != 0 || !found || found > text + length)
-        fail_msg("\"0 0 ... %s ...\" expected, got \"%.*s\"", word, (int)length, text);
-}
-
-static void the_environment_chooses_where_it_can(void **state) {
-    (void)state;
-    char text[4000];
-    run_with("WLSTM_BACKEND=reference", text, sizeof text);
-    for (int kind = 0; kind < 3; ++kind) assert_plan_of(text, kind, "reference");
-    run_with("WLSTM_BACKEND=onednn", text, sizeof text);
-    assert_plan_of(text, 0, strstr(wlstm_build_info(), "no oneDNN") ? "native" : "onednn inner product");
-    assert_plan_of(text, 1, "native");
-    assert_plan_of(text, 2, "native");
-    run_with("WLSTM_ISA=neon", text, sizeof text);
-    for (int kind = 0; kind < 3; ++kind) assert_plan_of(text, kind, "native baseline");
-}
-
-static void an_environment_value_not_understood_is_named(void **state) {
-    (void)state;
-    char text[4000];
-    run_with("WLSTM_ISA=sse9 WLSTM_BACKEND=cudnn WLSTM_NUM_THREADS=0", text, sizeof text);
-    assert_null(strstr(text, "WLSTM_"));
-    assert_plan_of(text, 0, "native");
-    run_with("WLSTM_VERBOSE=1 WLSTM_ISA=sse9 WLSTM_BACKEND=cudnn WLSTM_NUM_THREADS=0 WLSTM_EFFORT=", text, sizeof text);
-    assert_non_null(strstr(text, "wavelstm: WLSTM_ISA: one of baseline, neon, avx2, avx512, avx512_bf16 expected, "
-                                 "got 'sse9': ignored\n"));
-    assert_non_null(strstr(text, "WLSTM_BACKEND: one of auto, reference, onednn, native expected, got 'cudnn'"));
-    assert_non_null(strstr(text, "WLSTM_NUM_THREADS: 1 to 65536 expected, got '0'"));
-    assert_null(strstr(text, "WLSTM_EFFORT"));
-    static const char *const numbers[] = { "' 2'", "'2 '", "+2", "-2", "0x2", "2.0", "65537", "99999999999999999999" };
-    for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; ++k) {
-        char variables[100];
-        snprintf(variables, sizeof variables, "WLSTM_VERBOSE=1 WLSTM_NUM_THREADS=%s", numbers[k]);
-        run_with(variables, text, sizeof text);
-        if (!strstr(text, "wavelstm: WLSTM_NUM_THREADS: 1 to 65536 expected, got "))
-            fail_msg("WLSTM_NUM_THREADS=%s is understood: %s", numbers[k], text);
-    }
-}
-
 /* What is asked for by name is not replaced by something else. */
 static void an_explicit_backend_that_cannot_serve_fails(void **state) {
     (void)state;
@@ -380,9 +229,7 @@ static void an_explicit_backend_that_cannot_serve_fails(void **state) {
     }
 }
 
-int main(int argc, char **argv) {
-    program = argv[0];
-    if (argc == 2 && strcmp(argv[1], "print-plans") == 0) return print_plans();
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_runs_all_smaller_problems),
         cmocka_unit_test(two_plans_of_one_lstm_run_at_once),
@@ -390,10 +237,6 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_plan_outlives_its_lstm),
         cmocka_unit_test(plans_keep_the_parameters_they_were_made_with),
         cmocka_unit_test(a_plan_says_what_it_is),
-        cmocka_unit_test(a_call_replaces_one_plan_at_most),
-        cmocka_unit_test(a_call_finds_its_way_past_held_slots),
-        cmocka_unit_test(the_environment_chooses_where_it_can),
-        cmocka_unit_test(an_environment_value_not_understood_is_named),
         cmocka_unit_test(an_explicit_backend_that_cannot_serve_fails),
     };
     stream = random_test_stream();
