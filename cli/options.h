@@ -19,8 +19,9 @@ typedef struct cli_option {
 /* The program's name, which each defines. */
 extern const char cli_name[];
 
-/* Takes the options out of argv, the operands moving to its end: `optind` (getopt.h) is the first. *finished after --help, which prints
- * `usage`, the options and `ending`, and after --version. 0 to go on, else the exit status, the reason being on stderr. */
+/* Takes the options out of argv, the operands moving to its end: `optind` (getopt.h) is the first. *finished after
+ * --help, which prints `usage`, the options and `ending`, and after --version. 0 to go on, else the exit status, the
+ * reason being on stderr. */
 int cli_parse(int argc, char **argv, const cli_option *options, int count, const char *usage, const char *ending,
               bool *finished);
 

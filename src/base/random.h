@@ -1,4 +1,5 @@
-/* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): equal numbers on every machine. */
+/* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): equal numbers on
+ * every machine. */
 #ifndef WLI_RANDOM_H
 #define WLI_RANDOM_H
 

@@ -10,7 +10,8 @@
 size_t dtype_size(wlstm_dtype dtype);
 double tensor_at(wlstm_dtype dtype, const void *values, int64_t index);
 
-/* Whether each element is close to the expected one (reference/compare.h). If not, prints `what` and the first that differ. */
+/* Whether each element is close to the expected one (reference/compare.h). If not, prints `what` and the first that
+ * differ. */
 bool tensors_close(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count);
 
 /* The same bits; prints as tensors_close. */

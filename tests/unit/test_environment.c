@@ -9,7 +9,8 @@
 #include <string.h>
 #include <wavelstm.h>
 
-/* What such a process prints of f32, f32 deterministic and f64: what wlstm_forward returns and wlstm_plan_create, the description. */
+/* What such a process prints of f32, f32 deterministic and f64: what wlstm_forward returns and wlstm_plan_create, the
+ * description. */
 static int print_plans(void) {
     for (int kind = 0; kind < 3; ++kind) {
         wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;

@@ -88,9 +88,9 @@ static void released_sizes_are_kept(void **state) {
     assert_int_equal(wli_plan_options_kind.first, 56);
 }
 
-/* The structs field by field: one that is added does not compile until it is counted here. It begins at or behind the size that is
- * asserted now, after fillers over what is padding: older programs have garbage there. Then come its value in the list, its end and the
- * new size. */
+/* The structs field by field: one that is added does not compile until it is counted here. It begins at or behind the
+ * size that is asserted now, after fillers over what is padding: older programs have garbage there. Then come its
+ * value in the list, its end and the new size. */
 #define ENDS_AT(type, last, end, size, ...)                                                                            \
     _Static_assert(sizeof(void *) != 8 || (offsetof(type, last) + sizeof(((type *)0)->last) == (end) &&                \
                                            sizeof((type){ __VA_ARGS__ }) == (size)),                                   \
