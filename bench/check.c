@@ -27,7 +27,7 @@ enum { MOST_PATTERNS = 7, FEWEST_STEPS = 8, SHORTEST_WINDOW = 2 };
 /* ------------------------------------------------------------------------------------------------------ arrays */
 
 static size_t element_bytes(const wli_problem *problem) {
-    return problem->dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
+    return wli_dtype_size(problem->dtype);
 }
 
 static int64_t directions(const wli_problem *problem) {
@@ -80,11 +80,8 @@ static void fill(wlstm_dtype dtype, void *values, int64_t outer, int64_t batch, 
         for (int64_t b = 0; b < batch; b++)
             for (int64_t k = 0; k < width; k++) {
                 const int64_t to = (o * batch + b) * width + k;
-                const double value = wli_random_real(seed, (uint64_t)((o * patterns + b % patterns) * width + k));
-                if (dtype == WLSTM_F64)
-                    ((double *)values)[to] = value;
-                else
-                    ((float *)values)[to] = (float)value;
+                wli_put(dtype, values, (size_t)to,
+                        wli_random_real(seed, (uint64_t)((o * patterns + b % patterns) * width + k)));
             }
 }
 
@@ -123,8 +120,8 @@ static wlstm_status compare(const char *tensor, wlstm_dtype dtype, const void *a
     for (int64_t o = 0; o < outer; o++)
         for (int64_t b = 0; b < batch; b++)
             for (int64_t k = 0; k < width; k++) {
-                const double got = wli_element(dtype, actual, (o * batch + b) * width + k);
-                const double wanted = wli_element(dtype, expected, (o * patterns + b % patterns) * width + k);
+                const double got = wli_get(dtype, actual, (size_t)((o * batch + b) * width + k));
+                const double wanted = wli_get(dtype, expected, (size_t)((o * patterns + b % patterns) * width + k));
                 if (!isfinite(wanted) || !wli_close_enough(dtype, got, wanted))
                     return wli_fail(WLSTM_ERROR_BACKEND,
                                     "wrong result: %s[%" PRId64 ", %" PRId64 ", %" PRId64 "]: %.9g expected, got %.9g",

@@ -208,7 +208,7 @@ static size_t count_parameters(void *context, double seconds, shim_counter count
     const double biases = problem->bias ? 8 * (double)problem->hidden_size * D * (double)problem->num_layers : 0;
     /* Each weight is a multiply-add a row and step. */
     const double parameters = wli_problem_flops(problem) / rows / 2 + biases;
-    counters[0] = (shim_counter){ "GB/s", parameters * (problem->dtype == WLSTM_F64 ? 8 : 4) / seconds / 1e9 };
+    counters[0] = (shim_counter){ "GB/s", parameters * (double)wli_dtype_size(problem->dtype) / seconds / 1e9 };
     return 1;
 }
 

@@ -15,15 +15,11 @@ static double larger(double a, double b) {
     return a > b ? a : b;
 }
 
-static double element_bytes(wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? 8.0 : 4.0;
-}
-
 double limit_forward_seconds(const wli_problem *problem, const wli_rates *rates) {
     const double T = (double)problem->seq_len, B = (double)problem->batch, H = (double)problem->hidden_size;
     const double P = (double)problem->proj_size, R = P > 0 ? P : H, D = problem->bidirectional ? 2 : 1;
     const double peak = wli_rates_flops(rates, problem->dtype);
-    const double bytes = (4 * H * R + P * H) * element_bytes(problem->dtype);
+    const double bytes = (4 * H * R + P * H) * (double)wli_dtype_size(problem->dtype);
     const double step = larger(B * (8 * H * R + 2 * H * P) / peak, bytes / wli_rates_bandwidth(rates, bytes));
     const double inputs = (double)problem->input_size + ((double)problem->num_layers - 1) * D * R; /* I of all layers */
     return D * (T * B * 8 * H * inputs / peak + (double)problem->num_layers * T * step);
@@ -32,7 +28,7 @@ double limit_forward_seconds(const wli_problem *problem, const wli_rates *rates)
 /* Without a next step to share them with, W_ih's bytes count as well. */
 double limit_cell_seconds(const wli_problem *problem, const wli_rates *rates) {
     const double weights = 4 * (double)problem->hidden_size * (double)(problem->input_size + problem->hidden_size);
-    const double bytes = weights * element_bytes(problem->dtype);
+    const double bytes = weights * (double)wli_dtype_size(problem->dtype);
     return larger(2 * (double)problem->batch * weights / wli_rates_flops(rates, problem->dtype),
                   bytes / wli_rates_bandwidth(rates, bytes));
 }

@@ -7,18 +7,12 @@
 
 #include <stdio.h>
 
-static const char *const npy_names[] = { [WLI_NPY_F16] = "float16",
-                                         [WLI_NPY_F32] = "float32",
-                                         [WLI_NPY_F64] = "float64",
-                                         [WLI_NPY_I32] = "int32",
-                                         [WLI_NPY_I64] = "int64" };
-
 const char *run_dtype_name(wlstm_dtype dtype) {
-    return npy_names[dtype == WLSTM_F64 ? WLI_NPY_F64 : WLI_NPY_F32];
+    return wli_numbers[dtype].numpy;
 }
 
 wlstm_status run_allocate(const char *what, wlstm_dtype dtype, int ndim, const int64_t *shape, void **values) {
-    size_t bytes = dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
+    size_t bytes = wli_dtype_size(dtype);
     char text[WLI_SHAPE_TEXT];
     *values = NULL;
     for (int d = 0; d < ndim; d++)
@@ -29,29 +23,27 @@ wlstm_status run_allocate(const char *what, wlstm_dtype dtype, int ndim, const i
     return *values == NULL ? wli_out_of_memory(what, bytes) : WLSTM_OK;
 }
 
-// An array of one of the dtypes from the first to the last.
-static wlstm_status read_array(const char *argument, const char *path, wli_npy_dtype first, wli_npy_dtype last,
-                               const char *expected, wli_npy *array) {
+// An array of integers, or of other numbers.
+static wlstm_status read_array(const char *argument, const char *path, bool integers, const char *expected,
+                               wli_npy *array) {
     wlstm_status status = wli_npy_read(path, array);
-    if (status != WLSTM_OK || (array->dtype >= first && array->dtype <= last)) return status;
+    if (status != WLSTM_OK || integers == !wli_numbers[array->dtype].to_doubles) return status;
     status = wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: %s expected, got %s (%s)", argument, expected,
-                      npy_names[array->dtype], path);
+                      wli_numbers[array->dtype].numpy, path);
     wli_npy_free(array);
     return status;
 }
 
 wlstm_status run_read_floats(const char *argument, const char *path, wlstm_dtype dtype, wli_npy *array) {
-    wlstm_status status = read_array(argument, path, WLI_NPY_F16, WLI_NPY_F64, "float16, float32 or float64", array);
-    static const wli_st_dtype sources[] = {
-        [WLI_NPY_F16] = WLI_ST_F16, [WLI_NPY_F32] = WLI_ST_F32, [WLI_NPY_F64] = WLI_ST_F64
-    };
-    wli_npy_dtype wanted = dtype == WLSTM_F64 ? WLI_NPY_F64 : WLI_NPY_F32;
+    wlstm_status status = read_array(argument, path, false, "float16, float32 or float64", array);
+    const wli_number_type wanted = (wli_number_type)dtype;
     if (status != WLSTM_OK || array->dtype == wanted) return status;
-    fprintf(stderr, "wlstm-run: note: %s: %s converted to %s\n", argument, npy_names[array->dtype], npy_names[wanted]);
+    fprintf(stderr, "wlstm-run: note: %s: %s converted to %s\n", argument, wli_numbers[array->dtype].numpy,
+            wli_numbers[wanted].numpy);
     void *converted;
     status = run_allocate(argument, dtype, array->ndim, array->shape, &converted);
     if (status == WLSTM_OK) {
-        wli_convert(sources[array->dtype], array->values, dtype, converted, wli_npy_count(array));
+        wli_convert(array->dtype, array->values, dtype, converted, wli_npy_count(array));
         wli_free(array->values);
         array->values = converted;
         array->dtype = wanted;
@@ -62,8 +54,8 @@ wlstm_status run_read_floats(const char *argument, const char *path, wlstm_dtype
 }
 
 wlstm_status run_read_integers(const char *argument, const char *path, wli_npy *array) {
-    wlstm_status status = read_array(argument, path, WLI_NPY_I32, WLI_NPY_I64, "int32 or int64", array);
-    if (status != WLSTM_OK || array->dtype == WLI_NPY_I64) return status;
+    wlstm_status status = read_array(argument, path, true, "int32 or int64", array);
+    if (status != WLSTM_OK || array->dtype == WLI_I64) return status;
     size_t count = wli_npy_count(array);
     const int32_t *narrow = array->values;
     int64_t *wide = count <= SIZE_MAX / sizeof *wide - 1 ? wli_alloc((count + 1) * sizeof *wide) : NULL;
@@ -74,7 +66,7 @@ wlstm_status run_read_integers(const char *argument, const char *path, wli_npy *
     for (size_t k = 0; k < count; k++) wide[k] = narrow[k];
     wli_free(array->values);
     array->values = wide;
-    array->dtype = WLI_NPY_I64;
+    array->dtype = WLI_I64;
     return WLSTM_OK;
 }
 

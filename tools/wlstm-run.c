@@ -70,7 +70,7 @@ static wlstm_status load_model(const run_arguments *given, run *this_run) {
     this_run->config.struct_size = sizeof this_run->config;
     status = wlstm_lstm_get_config(this_run->lstm, &this_run->config);
     if (status != WLSTM_OK) return status;
-    if (strcmp(dtype_name, this_run->config.dtype == WLSTM_F64 ? "F64" : "F32") != 0)
+    if (strcmp(dtype_name, wli_numbers[this_run->config.dtype].safetensors) != 0)
         fprintf(stderr, "wlstm-run: note: model: %s parameters converted to %s\n", dtype_name,
                 run_dtype_name(this_run->config.dtype));
     return WLSTM_OK;

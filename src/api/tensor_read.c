@@ -11,11 +11,8 @@ static wlstm_status check_arguments(const char *path, const char *name, wlstm_dt
                                     int64_t count) {
     if (!path || !name)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", path ? "name" : "path");
-    if (dtype == WLSTM_BF16)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                        "dtype: WLSTM_F32 or WLSTM_F64 expected in this version, got WLSTM_BF16");
-    if (dtype != WLSTM_F32 && dtype != WLSTM_F64)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32 or WLSTM_F64 expected, got %d", (int)dtype);
+    wlstm_status status = wli_check_dtype(dtype);
+    if (status != WLSTM_OK) return status;
     if (!values && count != 0)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "count: 0 expected where values is NULL, got %" PRId64, count);
     return WLSTM_OK;

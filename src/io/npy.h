@@ -2,15 +2,13 @@
 #ifndef WLI_NPY_H
 #define WLI_NPY_H
 
+#include "base/number_types.h"
 #include "io/output_file.h"
-#include "wavelstm.h"
 
 #define WLI_NPY_MAX_DIMS 8
 
-typedef enum { WLI_NPY_F16, WLI_NPY_F32, WLI_NPY_F64, WLI_NPY_I32, WLI_NPY_I64 } wli_npy_dtype;
-
 typedef struct wli_npy {
-    wli_npy_dtype dtype;
+    wli_number_type dtype;
     int ndim; /* 0 is a scalar */
     int64_t shape[WLI_NPY_MAX_DIMS];
     void *values; /* by wli_alloc, C order, this machine's byte order */
@@ -26,7 +24,7 @@ size_t wli_npy_count(const wli_npy *array);
 /* Frees the values and clears the struct. NULL is allowed. */
 void wli_npy_free(wli_npy *array);
 
-/* Writes f4 or f8, version 1.0. The file appears whole or not at all. Errors: FILE, INVALID_ARGUMENT, OUT_OF_MEMORY. */
+/* Writes a dtype that computes, version 1.0. The file appears whole or not at all. Errors: FILE, INVALID_ARGUMENT, OUT_OF_MEMORY. */
 wlstm_status wli_npy_write(const char *path, wlstm_dtype dtype, int ndim, const int64_t *shape, const void *values);
 
 /* As wli_npy_write up to the last step: *staged is finished, for wli_output_commit or wli_output_discard. */

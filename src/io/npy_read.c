@@ -14,15 +14,6 @@
 #define MAGIC "\x93NUMPY"
 #define MAGIC_BYTES 6
 
-static const struct {
-    const char *descr; // without the byte order
-    size_t itemsize;
-} dtypes[] = { [WLI_NPY_F16] = { "f2", 2 },
-               [WLI_NPY_F32] = { "f4", 4 },
-               [WLI_NPY_F64] = { "f8", 8 },
-               [WLI_NPY_I32] = { "i4", 4 },
-               [WLI_NPY_I64] = { "i8", 8 } };
-
 // The header is a Python dict: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 typedef struct cursor {
     const char *path;
@@ -56,18 +47,19 @@ static bool take_string(cursor *text, const char **string, size_t *length) {
 }
 
 // As NumPy reads it: '<f4' and '>f4' are little- and big-endian, '=f4', '|f4' and 'f4' this machine's, which is little-endian.
-static bool find_dtype(const char *descr, size_t length, wli_npy_dtype *dtype, bool *big_endian) {
+static bool find_dtype(const char *descr, size_t length, wli_number_type *dtype, bool *big_endian) {
     *big_endian = length > 0 && descr[0] == '>';
     if (length > 0 && memchr("<>=|", descr[0], 4) != NULL) descr++, length--;
-    for (int k = WLI_NPY_F16; k <= WLI_NPY_I64; k++)
-        if (length == strlen(dtypes[k].descr) && memcmp(descr, dtypes[k].descr, length) == 0) {
-            *dtype = (wli_npy_dtype)k;
-            return true;
-        }
+    for (int k = 0; k < WLI_NUMBER_TYPES; k++) {
+        const char *name = wli_numbers[k].npy;
+        if (!name || length != strlen(name) || memcmp(descr, name, length) != 0) continue;
+        *dtype = (wli_number_type)k;
+        return true;
+    }
     return false;
 }
 
-static wlstm_status parse_descr(cursor *text, wli_npy_dtype *dtype, bool *big_endian) {
+static wlstm_status parse_descr(cursor *text, wli_number_type *dtype, bool *big_endian) {
     const char *descr;
     size_t length;
     char found[32];
@@ -174,7 +166,7 @@ static wlstm_status read_preamble(FILE *stream, const char *path, uint64_t file_
 
 // Values that lie in the file the other way round than in memory.
 static void reverse_bytes(wli_npy *array) {
-    size_t itemsize = dtypes[array->dtype].itemsize;
+    size_t itemsize = wli_numbers[array->dtype].bytes;
     unsigned char *bytes = array->values;
     for (size_t items = wli_npy_count(array); items > 0; items--, bytes += itemsize)
         for (size_t k = 0; k < itemsize / 2; k++) {
@@ -186,14 +178,14 @@ static void reverse_bytes(wli_npy *array) {
 
 static wlstm_status read_values(FILE *stream, const char *path, uint64_t data_bytes, wli_npy *array) {
     char shape[WLI_SHAPE_TEXT];
-    size_t bytes = dtypes[array->dtype].itemsize;
+    size_t bytes = wli_numbers[array->dtype].bytes;
     for (int d = 0; d < array->ndim; d++)
         if (bytes > INT64_MAX || !wli_size_product((int64_t)bytes, array->shape[d], 1, &bytes))
             return wli_fail(WLSTM_ERROR_FORMAT, "%s: shape %s: the product of its dimensions is too large", path,
                             wli_shape_text(array->ndim, array->shape, shape));
     if (bytes != data_bytes)
         return wli_fail(WLSTM_ERROR_FORMAT, "%s: %zu bytes of data expected for %s %s, got %" PRIu64 "%s", path, bytes,
-                        dtypes[array->dtype].descr, wli_shape_text(array->ndim, array->shape, shape), data_bytes,
+                        wli_numbers[array->dtype].npy, wli_shape_text(array->ndim, array->shape, shape), data_bytes,
                         data_bytes < bytes ? " (truncated)" : "");
     array->values = wli_alloc(bytes > 0 ? bytes : 1);
     if (array->values == NULL) return wli_out_of_memory(path, bytes);

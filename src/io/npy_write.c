@@ -17,8 +17,8 @@ static size_t format_header(wlstm_dtype dtype, int ndim, const int64_t *shape, c
         used += (size_t)snprintf(sizes + used, sizeof sizes - used, d == 0 ? "%" PRId64 : ", %" PRId64, shape[d]);
     memcpy(header, "\x93NUMPY\x01\x00", 8);
     size_t length = PREAMBLE + (size_t)snprintf(header + PREAMBLE, 384 - PREAMBLE,
-                                                "{'descr': '%s', 'fortran_order': False, 'shape': (%s%s), }",
-                                                dtype == WLSTM_F64 ? "<f8" : "<f4", sizes, ndim == 1 ? "," : "");
+                                                "{'descr': '<%s', 'fortran_order': False, 'shape': (%s%s), }",
+                                                wli_numbers[dtype].npy, sizes, ndim == 1 ? "," : "");
     size_t total = (length + 1 + 63) / 64 * 64;
     memset(header + length, ' ', total - length - 1);
     header[total - 1] = '\n';
@@ -30,12 +30,12 @@ static size_t format_header(wlstm_dtype dtype, int ndim, const int64_t *shape, c
 wlstm_status wli_npy_stage(const char *path, wlstm_dtype dtype, int ndim, const int64_t *shape, const void *values,
                            wli_output **staged) {
     *staged = NULL;
-    if (dtype != WLSTM_F32 && dtype != WLSTM_F64)
+    if (!wli_dtype_computes(dtype))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: dtype f32 or f64 expected, got %d", path, (int)dtype);
     if (ndim < 0 || ndim > WLI_NPY_MAX_DIMS)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: 0 to %d dimensions expected, got %d", path, WLI_NPY_MAX_DIMS,
                         ndim);
-    size_t bytes = dtype == WLSTM_F64 ? 8 : 4;
+    size_t bytes = wli_dtype_size(dtype);
     for (int d = 0; d < ndim; d++)
         if (bytes > INT64_MAX || !wli_size_product((int64_t)bytes, shape[d], 1, &bytes))
             return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,

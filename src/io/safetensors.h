@@ -8,17 +8,17 @@
 #ifndef WLI_SAFETENSORS_H
 #define WLI_SAFETENSORS_H
 
-#include "wavelstm.h"
+#include "base/number_types.h"
 
 #define WLI_ST_MAX_DIMS 8
 #define WLI_ST_MAX_HEADER 16777216 /* bytes, 100000 tensors and more; the format allows 100000000 */
 
-/* What can be read as numbers. OTHER is any other dtype that the format knows: checked, listed, not convertible. */
-typedef enum { WLI_ST_F64, WLI_ST_F32, WLI_ST_F16, WLI_ST_BF16, WLI_ST_OTHER } wli_st_dtype;
+/* Any dtype of the format but those of wli_numbers: checked, listed, not convertible. */
+enum { WLI_ST_OTHER = WLI_NUMBER_TYPES };
 
 typedef struct wli_st_tensor {
-    const char *name; /* lives as long as the file */
-    wli_st_dtype dtype;
+    const char *name;       /* lives as long as the file */
+    int dtype;              /* a wli_number_type, or WLI_ST_OTHER */
     const char *dtype_name; /* as in the file, "F32" */
     int ndim;               /* 0 is a scalar */
     int64_t shape[WLI_ST_MAX_DIMS];
@@ -41,7 +41,7 @@ const wli_st_tensor *wli_safetensors_at(const wli_safetensors *file, int64_t ind
 /* NULL when there is none of that name. */
 const wli_st_tensor *wli_safetensors_find(const wli_safetensors *file, const char *name);
 
-/* Reads a tensor of this file into `values`, converted to `as` (WLSTM_F32 or WLSTM_F64). A number too large for
+/* Reads a tensor of this file into `values`, converted to `as`, which computes. A number too large for
  * float becomes infinity. Errors: FILE, FORMAT (the file has shrunk), UNSUPPORTED (dtype OTHER, or `as` BF16). */
 wlstm_status wli_safetensors_read(wli_safetensors *file, const wli_st_tensor *tensor, wlstm_dtype as, void *values);
 
@@ -49,7 +49,7 @@ typedef struct wli_st_output {
     const char *name;
     int ndim;
     int64_t shape[WLI_ST_MAX_DIMS];
-    wlstm_dtype dtype; /* WLSTM_F32 or WLSTM_F64 */
+    wlstm_dtype dtype; /* one that computes */
     const void *values;
 } wli_st_output;
 

@@ -26,21 +26,14 @@ struct wli_safetensors {
     const wli_st_tensor **by_name; /* [count] sorted */
 };
 
-// The dtypes of the format (safetensors 0.8), with the bits of an element.
+// The dtypes of the format (safetensors 0.8) that are none of wli_numbers, with the bits of an element.
 static const struct {
     const char *name;
     int bits;
-    wli_st_dtype dtype;
-} dtypes[] = {
-    { "F64", 64, WLI_ST_F64 },      { "F32", 32, WLI_ST_F32 },          { "F16", 16, WLI_ST_F16 },
-    { "BF16", 16, WLI_ST_BF16 },    { "BOOL", 8, WLI_ST_OTHER },        { "F4", 4, WLI_ST_OTHER },
-    { "F6_E2M3", 6, WLI_ST_OTHER }, { "F6_E3M2", 6, WLI_ST_OTHER },     { "U8", 8, WLI_ST_OTHER },
-    { "I8", 8, WLI_ST_OTHER },      { "F8_E5M2", 8, WLI_ST_OTHER },     { "F8_E4M3", 8, WLI_ST_OTHER },
-    { "F8_E8M0", 8, WLI_ST_OTHER }, { "F8_E4M3FNUZ", 8, WLI_ST_OTHER }, { "F8_E5M2FNUZ", 8, WLI_ST_OTHER },
-    { "I16", 16, WLI_ST_OTHER },    { "U16", 16, WLI_ST_OTHER },        { "I32", 32, WLI_ST_OTHER },
-    { "U32", 32, WLI_ST_OTHER },    { "C64", 64, WLI_ST_OTHER },        { "I64", 64, WLI_ST_OTHER },
-    { "U64", 64, WLI_ST_OTHER },
-};
+} others[] = { { "BOOL", 8 },        { "F4", 4 },      { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "U8", 8 },
+               { "I8", 8 },          { "F8_E5M2", 8 }, { "F8_E4M3", 8 }, { "F8_E8M0", 8 }, { "F8_E4M3FNUZ", 8 },
+               { "F8_E5M2FNUZ", 8 }, { "I16", 16 },    { "U16", 16 },    { "I32", 32 },    { "U32", 32 },
+               { "C64", 64 },        { "I64", 64 },    { "U64", 64 } };
 
 static const char *name_text(const char *name, char text[NAME_TEXT]) {
     return wli_printable(name, strlen(name), text, NAME_TEXT);
@@ -56,11 +49,18 @@ static wlstm_status bad_tensor(const wli_safetensors *file, const char *name, co
 static wlstm_status parse_dtype(const wli_safetensors *file, const json_t *entry, wli_st_tensor *tensor, int *bits) {
     const char *found = json_string_value(json_object_get(entry, "dtype"));
     if (found == NULL) return bad_tensor(file, tensor->name, "dtype: a string expected");
-    for (size_t k = 0; k < sizeof dtypes / sizeof dtypes[0]; k++)
-        if (strcmp(found, dtypes[k].name) == 0) {
-            tensor->dtype = dtypes[k].dtype;
-            tensor->dtype_name = dtypes[k].name;
-            *bits = dtypes[k].bits;
+    for (int k = 0; k < WLI_NUMBER_TYPES; k++)
+        if (wli_numbers[k].safetensors && strcmp(found, wli_numbers[k].safetensors) == 0) {
+            tensor->dtype = k;
+            tensor->dtype_name = wli_numbers[k].safetensors;
+            *bits = 8 * (int)wli_numbers[k].bytes;
+            return WLSTM_OK;
+        }
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)
+        if (strcmp(found, others[k].name) == 0) {
+            tensor->dtype = WLI_ST_OTHER;
+            tensor->dtype_name = others[k].name;
+            *bits = others[k].bits;
             return WLSTM_OK;
         }
     char text[NAME_TEXT], dtype_text[32];
@@ -277,18 +277,19 @@ wlstm_status wli_safetensors_read(wli_safetensors *file, const wli_st_tensor *te
     if (tensor->dtype == WLI_ST_OTHER)
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: tensor '%s': dtype F64, F32, F16 or BF16 expected, got %s",
                         file->path, name_text(tensor->name, text), tensor->dtype_name);
-    if (as != WLSTM_F32 && as != WLSTM_F64)
+    if (!wli_dtype_computes(as))
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: tensor '%s': to be read as f32 or f64 expected, got dtype %d",
                         file->path, name_text(tensor->name, text), (int)as);
     if (fseeko(file->stream, (off_t)(file->data_offset + tensor->begin), SEEK_SET) != 0)
         return wli_fail(WLSTM_ERROR_FILE, "%s: cannot seek: %s", file->path, strerror(errno));
     unsigned char part[16384], *target = values;
-    size_t itemsize = wli_st_itemsize(tensor->dtype), target_itemsize = as == WLSTM_F64 ? 8 : 4;
+    const wli_number_type type = (wli_number_type)tensor->dtype;
+    const size_t itemsize = wli_numbers[type].bytes, target_itemsize = wli_dtype_size(as);
     for (size_t left = (size_t)(tensor->end - tensor->begin) / itemsize; left > 0;) {
         size_t count = left < sizeof part / itemsize ? left : sizeof part / itemsize;
         wlstm_status status = wli_input_read(file->stream, file->path, part, count * itemsize);
         if (status != WLSTM_OK) return status;
-        wli_convert(tensor->dtype, part, as, target, count);
+        wli_convert(type, part, as, target, count);
         target += count * target_itemsize;
         left -= count;
     }

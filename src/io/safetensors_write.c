@@ -9,13 +9,13 @@
 #include <string.h>
 
 static wlstm_status tensor_bytes(const wli_st_output *tensor, size_t *bytes) {
-    if (tensor->dtype != WLSTM_F32 && tensor->dtype != WLSTM_F64)
+    if (!wli_dtype_computes(tensor->dtype))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "tensor '%s': dtype f32 or f64 expected, got %d", tensor->name,
                         (int)tensor->dtype);
     if (tensor->ndim < 0 || tensor->ndim > WLI_ST_MAX_DIMS)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "tensor '%s': 0 to %d dimensions expected, got %d", tensor->name,
                         WLI_ST_MAX_DIMS, tensor->ndim);
-    *bytes = tensor->dtype == WLSTM_F64 ? 8 : 4;
+    *bytes = wli_dtype_size(tensor->dtype);
     for (int d = 0; d < tensor->ndim; d++)
         if (!wli_size_product((int64_t)*bytes, tensor->shape[d], 1, bytes) || *bytes > INT64_MAX)
             return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
@@ -43,8 +43,8 @@ static wlstm_status add_entry(json_t *header, const wli_st_output *tensor, int64
         json_decref(shape);
         return wli_out_of_memory("header", 0);
     }
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", tensor->dtype == WLSTM_F64 ? "F64" : "F32", "shape",
-                              shape, "data_offsets", (json_int_t)begin, (json_int_t)*end);
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", wli_numbers[tensor->dtype].safetensors, "shape", shape,
+                              "data_offsets", (json_int_t)begin, (json_int_t)*end);
     if (entry == NULL) return wli_out_of_memory("header", 0);
     // jansson refuses a key for one reason besides memory
     if (json_object_set_new(header, tensor->name, entry) != 0)

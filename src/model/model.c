@@ -17,12 +17,7 @@ static wlstm_status check_size(const char *name, int64_t value) {
 
 static wlstm_status check_spec(const wli_model_spec *spec) {
     wlstm_status status;
-    if (spec->dtype == WLSTM_BF16)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                        "dtype: WLSTM_F32 or WLSTM_F64 expected in this version, got WLSTM_BF16");
-    if (spec->dtype != WLSTM_F32 && spec->dtype != WLSTM_F64)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32 or WLSTM_F64 expected, got %d",
-                        (int)spec->dtype);
+    if ((status = wli_check_dtype(spec->dtype)) != WLSTM_OK) return status;
     if ((status = check_size("input_size", spec->input_size)) != WLSTM_OK) return status;
     if ((status = check_size("num_layers", spec->num_layers)) != WLSTM_OK) return status;
     for (int64_t layer = 0; layer < (spec->hidden_sizes ? spec->num_layers : 1); layer++) {

@@ -7,7 +7,7 @@
 #define WLI_MODEL_H
 
 #include "base/lock.h"
-#include "wavelstm.h"
+#include "base/number_types.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -103,10 +103,6 @@ int64_t wli_model_widest_hidden(const wli_model *model);
 /* Names and shapes out of a safetensors file; out of and into one. */
 wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model);
 wlstm_status wli_model_save(const wli_model *model, const char *path, const char *prefix);
-
-static inline size_t wli_dtype_size(wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
-}
 
 static inline const wli_cell_weights *wli_model_cell(const wli_model *model, int64_t layer, int direction) {
     return &model->cells[layer * model->num_directions + direction];

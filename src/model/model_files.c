@@ -51,7 +51,7 @@ static name_census take_census(const wli_safetensors *file, const char *prefix) 
         census.bidirectional = census.bidirectional || reverse;
         census.bias = census.bias || strncmp(kind, "bias", 4) == 0;
         census.projection = census.projection || strcmp(kind, "weight_hr") == 0;
-        census.f64 = census.f64 || tensor->dtype == WLI_ST_F64;
+        census.f64 = census.f64 || tensor->dtype == WLI_F64;
     }
     return census;
 }

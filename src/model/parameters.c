@@ -67,14 +67,14 @@ wlstm_status wli_model_reset(wli_model **model, uint64_t seed) {
     wlstm_status status = wli_model_make_private(model);
     if (status != WLSTM_OK) return status;
     uint64_t drawn = 0;
+    const size_t element = wli_dtype_size((*model)->dtype);
     for (int64_t i = 0; i < (*model)->num_parameters; i++) {
         const wli_parameter *parameter = &(*model)->parameters[i];
-        for (size_t k = 0; k < parameter->count; k++) {
-            double value = wli_random_real(seed, drawn++) * parameter->bound;
-            if ((*model)->dtype == WLSTM_F64)
-                ((double *)parameter->values)[k] = value;
-            else
-                ((float *)parameter->values)[k] = (float)value;
+        double block[512];
+        for (size_t done = 0, most = sizeof block / sizeof block[0]; done < parameter->count; done += most) {
+            const size_t now = parameter->count - done < most ? parameter->count - done : most;
+            for (size_t k = 0; k < now; k++) block[k] = wli_random_real(seed, drawn++) * parameter->bound;
+            wli_numbers[(*model)->dtype].from_doubles(block, now, (char *)parameter->values + done * element);
         }
     }
     return WLSTM_OK;

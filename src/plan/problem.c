@@ -66,10 +66,8 @@ wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
         return status;
     problem->bidirectional = take_suffix(&text, "-bi");
     problem->bias = !take_suffix(&text, "-nobias");
-    if (take_suffix(&text, "-f64"))
-        problem->dtype = WLSTM_F64;
-    else if (take_suffix(&text, "-bf16"))
-        problem->dtype = WLSTM_BF16;
+    for (wlstm_dtype dtype = WLSTM_F64; dtype <= WLSTM_BF16 && problem->dtype == WLSTM_F32; dtype++)
+        if (take_suffix(&text, wli_numbers[dtype].problem)) problem->dtype = dtype;
     if (*text != '\0')
         return wli_fail(
             WLSTM_ERROR_INVALID_ARGUMENT,
@@ -79,12 +77,11 @@ wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
 }
 
 void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_BYTES]) {
-    static const char *const dtypes[] = { "", "-f64", "-bf16" };
     char proj[24] = "";
     if (problem->proj_size) snprintf(proj, sizeof proj, "p%" PRId64, problem->proj_size);
     snprintf(name, WLI_PROBLEM_NAME_BYTES, "t%" PRId64 "b%" PRId64 "i%" PRId64 "h%" PRId64 "l%" PRId64 "%s%s%s%s",
              problem->seq_len, problem->batch, problem->input_size, problem->hidden_size, problem->num_layers, proj,
-             problem->bidirectional ? "-bi" : "", problem->bias ? "" : "-nobias", dtypes[problem->dtype]);
+             problem->bidirectional ? "-bi" : "", problem->bias ? "" : "-nobias", wli_numbers[problem->dtype].problem);
 }
 
 wlstm_lstm_config wli_problem_config(const wli_problem *problem) {

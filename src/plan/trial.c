@@ -66,13 +66,8 @@ static wlstm_status arrays_make(const wli_model *model, int64_t seq_len, int64_t
                 memcpy(row, (char *)a->x + (size_t)(t * strides.time + b % patterns * strides.row) * element,
                        (size_t)I * element);
             else
-                for (int64_t k = 0; k < I; k++) {
-                    const double value = wli_random_real(1, (uint64_t)((t * patterns + b) * I + k));
-                    if (model->dtype == WLSTM_F64)
-                        ((double *)row)[k] = value;
-                    else
-                        ((float *)row)[k] = (float)value;
-                }
+                for (int64_t k = 0; k < I; k++)
+                    wli_put(model->dtype, row, (size_t)k, wli_random_real(1, (uint64_t)((t * patterns + b) * I + k)));
         }
     return WLSTM_OK;
 }
@@ -100,8 +95,8 @@ static bool agree(const wli_trials *trials, const void *got, const void *expecte
     for (int64_t o = 0; o < blocks; o++)
         for (int64_t b = 0; b < B; b++)
             for (int64_t k = 0; k < width; k++)
-                if (!wli_close_enough(dtype, wli_element(dtype, got, (o * B + b) * width + k),
-                                      wli_element(dtype, expected, (o * patterns + b % patterns) * width + k)))
+                if (!wli_close_enough(dtype, wli_get(dtype, got, (size_t)((o * B + b) * width + k)),
+                                      wli_get(dtype, expected, (size_t)((o * patterns + b % patterns) * width + k))))
                     return false;
     return true;
 }
@@ -152,8 +147,7 @@ wlstm_status wli_trials_runner(wli_trials *trials, const wli_candidate *candidat
     if (status == WLSTM_OK) status = run(*runner, &trials->timed);
     const wlstm_dtype dtype = trials->model->dtype;
     for (size_t i = 0; i < trials->timed.out_count && status == WLSTM_OK; i++)
-        if (!wli_close_enough(dtype, wli_element(dtype, trials->timed.out, (int64_t)i),
-                              wli_element(dtype, trials->first_out, (int64_t)i)))
+        if (!wli_close_enough(dtype, wli_get(dtype, trials->timed.out, i), wli_get(dtype, trials->first_out, i)))
             status = different(trials);
     if (status != WLSTM_OK) {
         wli_runner_free(*runner);

@@ -2,15 +2,11 @@
 #ifndef WLI_COMPARE_H
 #define WLI_COMPARE_H
 
-#include "wavelstm.h"
+#include "base/number_types.h"
 
 #include <stdbool.h>
 
 /* |got - expected| <= atol + rtol * |expected| for numbers of that type; NaN is close to NaN, an infinity to itself. */
 bool wli_close_enough(wlstm_dtype dtype, double got, double expected);
-
-static inline double wli_element(wlstm_dtype dtype, const void *values, int64_t index) {
-    return dtype == WLSTM_F64 ? ((const double *)values)[index] : (double)((const float *)values)[index];
-}
 
 #endif

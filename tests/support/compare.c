@@ -11,7 +11,7 @@ size_t dtype_size(wlstm_dtype dtype) {
 }
 
 double tensor_at(wlstm_dtype dtype, const void *values, int64_t index) {
-    return wli_element(dtype, values, index);
+    return wli_get(dtype, values, (size_t)index);
 }
 
 static bool report(const char *what, wlstm_dtype dtype, const void *actual, const void *expected, int64_t count,
@@ -19,7 +19,7 @@ static bool report(const char *what, wlstm_dtype dtype, const void *actual, cons
     const size_t size = dtype_size(dtype);
     int64_t different = 0;
     for (int64_t i = 0; i < count; ++i) {
-        const double a = wli_element(dtype, actual, i), e = wli_element(dtype, expected, i);
+        const double a = wli_get(dtype, actual, (size_t)i), e = wli_get(dtype, expected, (size_t)i);
         const bool same =
             bitwise ? !memcmp((const char *)actual + (size_t)i * size, (const char *)expected + (size_t)i * size, size)
                     : wli_close_enough(dtype, a, e);

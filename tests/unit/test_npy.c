@@ -139,17 +139,17 @@ static void test_good(void **state) {
     (void)state;
     static const struct {
         const char *header;
-        wli_npy_dtype dtype;
+        wli_number_type dtype;
         int ndim;
         int64_t shape[3];
         size_t bytes;
     } good[] = {
-        { HEADER("'<f4'", "False", "(2, 3)"), WLI_NPY_F32, 2, { 2, 3 }, 24 },
-        { HEADER("'<f8'", "False", "(3,)"), WLI_NPY_F64, 1, { 3 }, 24 },
-        { HEADER("'<i4'", "True", "(3,)"), WLI_NPY_I32, 1, { 3 }, 12 }, // in one dimension the orders are the same
-        { HEADER("'<i8'", "False", "()"), WLI_NPY_I64, 0, { 0 }, 8 },
-        { HEADER("'<f4'", "False", "(0, 3, 2)"), WLI_NPY_F32, 3, { 0, 3, 2 }, 0 },
-        { "{\"shape\":(1,2,),'fortran_order':False,\"descr\":'<f4'}", WLI_NPY_F32, 2, { 1, 2 }, 8 },
+        { HEADER("'<f4'", "False", "(2, 3)"), WLI_F32, 2, { 2, 3 }, 24 },
+        { HEADER("'<f8'", "False", "(3,)"), WLI_F64, 1, { 3 }, 24 },
+        { HEADER("'<i4'", "True", "(3,)"), WLI_I32, 1, { 3 }, 12 }, // in one dimension the orders are the same
+        { HEADER("'<i8'", "False", "()"), WLI_I64, 0, { 0 }, 8 },
+        { HEADER("'<f4'", "False", "(0, 3, 2)"), WLI_F32, 3, { 0, 3, 2 }, 0 },
+        { "{\"shape\":(1,2,),'fortran_order':False,\"descr\":'<f4'}", WLI_F32, 2, { 1, 2 }, 8 },
     };
     for (size_t k = 0; k < sizeof good / sizeof good[0]; k++)
         for (int version = 1; version <= 3; version++) {
@@ -172,13 +172,11 @@ static void test_descr(void **state) {
     (void)state;
     static const struct {
         const char *type;
-        wli_npy_dtype dtype;
+        wli_number_type dtype;
         size_t itemsize;
-    } types[] = { { "f2", WLI_NPY_F16, 2 },
-                  { "f4", WLI_NPY_F32, 4 },
-                  { "f8", WLI_NPY_F64, 8 },
-                  { "i4", WLI_NPY_I32, 4 },
-                  { "i8", WLI_NPY_I64, 8 } };
+    } types[] = {
+        { "f2", WLI_F16, 2 }, { "f4", WLI_F32, 4 }, { "f8", WLI_F64, 8 }, { "i4", WLI_I32, 4 }, { "i8", WLI_I64, 8 }
+    };
     static const char *const orders[] = { "<", ">", "=", "|", "" };
     for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
         for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
@@ -217,7 +215,7 @@ static void test_round_trip(void **state) {
         wli_npy array;
         assert_int_equal(wli_npy_write(path, WLSTM_F32, ndim, shape, f32), WLSTM_OK);
         assert_int_equal(wli_npy_read(path, &array), WLSTM_OK);
-        assert_int_equal(array.dtype, WLI_NPY_F32);
+        assert_int_equal(array.dtype, WLI_F32);
         assert_int_equal(array.ndim, ndim);
         assert_memory_equal(array.shape, shape, (size_t)ndim * sizeof shape[0]);
         assert_memory_equal(array.values, f32, sizeof f32);
@@ -227,7 +225,7 @@ static void test_round_trip(void **state) {
     wli_npy array;
     assert_int_equal(wli_npy_write(path, WLSTM_F64, 1, six, f64), WLSTM_OK);
     assert_int_equal(wli_npy_read(path, &array), WLSTM_OK);
-    assert_int_equal(array.dtype, WLI_NPY_F64);
+    assert_int_equal(array.dtype, WLI_F64);
     assert_memory_equal(array.values, f64, sizeof f64);
     wli_npy_free(&array);
     assert_int_equal(wli_npy_write(path, WLSTM_F64, 2, empty, NULL), WLSTM_OK);

@@ -173,7 +173,7 @@ static void inputs_are_of_any_type_and_byte_order(void **state) {
         assert_true(!strstr(messages, "converted") == (t < 2));
         wli_npy out;
         assert_int_equal(wli_npy_read(scratch_path("o.npy"), &out), WLSTM_OK);
-        assert_int_equal(out.dtype, WLI_NPY_F32);
+        assert_int_equal(out.dtype, WLI_F32);
         if (t == 0)
             memcpy(expected, out.values, sizeof expected);
         else
