@@ -1,5 +1,5 @@
-# What kernels are compiled for: instruction sets, a row each, and number types, a row each. The library, the probe of
-# the machine and the tests compile theirs by these rows; what else an addition touches: docs/extending.md.
+# What kernels are compiled for: instruction sets, a row each, and products. The library, the probe of the machine and
+# the tests compile theirs by these; what else an addition touches: docs/extending.md.
 
 # The bytes of a vector and the compiler's flags.
 macro(add_instruction_set isa vector_bytes)
@@ -15,14 +15,9 @@ if(X86_64)
   add_instruction_set(avx512 64 -mavx512f -mfma -mprefer-vector-width=512)
 endif()
 
-# What is defined in a source that is compiled once a number type.
-macro(add_number_type type)
-  list(APPEND number_types ${type})
-  set(${type}_definitions ${ARGN})
-endmacro()
-set(number_types)
-add_number_type(f32)
-add_number_type(f64 WLI_DOUBLE)
+# What arrays hold, for the sources that compute without vectors; and the products (src/kernels/product.h).
+set(number_types f32 f64)
+set(products f32 f64)
 
 # For the kernels, which are written in vectors and multiply-adds. Nothing is vectorized further (clang takes the
 # first of the two flags for loops alone); and tuned for a processor of a user's flags, gcc would fuse some
@@ -32,17 +27,17 @@ if(X86_64 OR CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   list(APPEND kernel_flags -mtune=generic)
 endif()
 
-# One instruction set's kernels out of `source`: an object library TABLE_ISA_TYPE a number type, in which
+# One instruction set's kernels out of `source`: an object library TABLE_ISA_PRODUCT a product, in which
 # `table_macro` is that name. ARGN: more flags. The libraries' names are in `added_kernels`.
 function(add_kernels table source table_macro isa)
   set(added)
-  foreach(type IN LISTS number_types)
-    set(name ${table}_${isa}_${type})
+  foreach(product IN LISTS products)
+    set(name ${table}_${isa}_${product})
     add_library(${name} OBJECT ${source})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
     target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3> ${kernel_flags} ${${isa}_flags} ${ARGN})
     target_compile_definitions(${name} PRIVATE WLI_VECTOR_BYTES=${${isa}_vector_bytes} WLI_ISA_NAME="${isa}"
-                                               ${table_macro}=${name} ${${type}_definitions})
+                                               ${table_macro}=${name} WLI_PRODUCT=${product})
     list(APPEND added ${name})
   endforeach()
   set(added_kernels ${added} PARENT_SCOPE)

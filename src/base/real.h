@@ -1,13 +1,9 @@
-/* The sources that compute are compiled once with real = float and once with real = double. */
+/* real: what the arrays of the number type hold that a source is compiled for (base/product.h). */
 #ifndef WLI_REAL_H
 #define WLI_REAL_H
 
-#ifdef WLI_DOUBLE
-typedef double real;
-#define WLI_REAL(name) name##_f64
-#else
-typedef float real;
-#define WLI_REAL(name) name##_f32
-#endif
+#include "base/product.h"
+
+#include WLI_PRODUCT_HEADER(real)
 
 #endif

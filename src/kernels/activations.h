@@ -21,11 +21,6 @@ WLI_INLINE vec times_two_plus(vec d, vec m) {
 
 /* A tanh is 1 from 2^t = 2^TANH_BOUND on. A gate before a tanh is lowered, so that its denominator times the tanh's does not overflow
  * where the gate is not 0 yet, as it is from 2^-t below the smallest number on. */
-#ifdef WLI_DOUBLE
-enum { TANH_BOUND = 57, GATE_BOUND = 1076, GATE_LOWERED = 112 };
-#else
-enum { TANH_BOUND = 28, GATE_BOUND = 151, GATE_LOWERED = 52 };
-#endif
 static const power_kind of_gate = { -LOG2_E, GATE_BOUND, GATE_LOWERED }, of_tanh = { 2 * LOG2_E, TANH_BOUND, 0 };
 /* Of a sigmoid alone, whose s is infinite at the bound. */
 static const power_kind of_sigmoid = { -LOG2_E, EXPONENT_BIAS + 1, 0 };

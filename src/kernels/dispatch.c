@@ -3,11 +3,17 @@
 #include "base/environment.h"
 #include "base/processor_caches.h"
 
-extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64;
+/* The tables of an instruction set, by what the arrays hold. */
+#define TABLES(isa)                                                                                                    \
+    extern const wli_native wli_native_##isa##_f32, wli_native_##isa##_f64;                                            \
+    static const wli_native *const isa[] = {                                                                           \
+        [WLSTM_F32] = &wli_native_##isa##_f32, [WLSTM_F64] = &wli_native_##isa##_f64                                   \
+    };
+TABLES(baseline)
 #if defined(__x86_64__)
-extern const wli_native wli_native_avx2_f32, wli_native_avx2_f64;
-extern const wli_native wli_native_avx512_f32, wli_native_avx512_f64;
-extern const wli_native wli_native_avx512vl_f32, wli_native_avx512vl_f64;
+TABLES(avx2)
+TABLES(avx512)
+TABLES(avx512vl)
 
 static bool has_avx512(void) {
     return wli_environment_get()->isa_cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f");
@@ -20,18 +26,16 @@ static bool has_avx512vl(void) {
 #endif
 
 const wli_native *wli_native_at(wlstm_dtype dtype, int index) {
-    const bool f64 = dtype == WLSTM_F64;
 #if defined(__x86_64__)
     const bool has_avx2 = wli_environment_get()->isa_cap >= WLI_ISA_AVX2 && __builtin_cpu_supports("avx2") &&
                           __builtin_cpu_supports("fma");
-    if (has_avx512() && index-- == 0) return f64 ? &wli_native_avx512_f64 : &wli_native_avx512_f32;
+    if (has_avx512() && index-- == 0) return avx512[dtype];
     if (has_avx512vl()) {
-        if (index-- == 0) return f64 ? &wli_native_avx512vl_f64 : &wli_native_avx512vl_f32;
+        if (index-- == 0) return avx512vl[dtype];
     } else if (has_avx2 && index-- == 0)
-        return f64 ? &wli_native_avx2_f64 : &wli_native_avx2_f32;
+        return avx2[dtype];
 #endif
-    if (index != 0) return NULL;
-    return f64 ? &wli_native_baseline_f64 : &wli_native_baseline_f32;
+    return index == 0 ? baseline[dtype] : NULL;
 }
 
 bool wli_native_rounds_alike(int index) {

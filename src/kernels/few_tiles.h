@@ -76,8 +76,8 @@ static bool lay_out_tiles(const wli_step_args *args, bool backwards, few_tiles *
 }
 
 /* One tile of a step: x, h_prev and h as pointers to its rows, gates and c those of the step. */
-WLI_INLINE void run_part(const step_part *part, const tile_pass *pass, const real *const *x, const real *const *h_prev,
-                         real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h) {
+WLI_INLINE void run_part(const step_part *part, const tile_pass *pass, const operand *const *x,
+                         const operand *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h) {
     part->tile(part->bias ? &part->input : NULL, x, part->bias, pass, h_prev, gates + part->gates_at, ldg,
                c + part->c_at, ldc, h, part->unit, part->units);
 }
@@ -91,8 +91,8 @@ WLI_INLINE void run_few_tiles(const few_tiles *step, const bool one, const bool 
         const int64_t row = part->row;
         tile_pass none;
         if (zero) none = part->pass, none.depth = 0; /* nothing is multiplied, and no row read */
-        run_part(part, zero ? &none : &part->pass, x ? (const real *const *)(x + row) : NULL,
-                 (const real *const *)(zero ? (const void *const *)h : h_prev) + row, gates, step->ldg, c, step->ldc,
+        run_part(part, zero ? &none : &part->pass, x ? (const operand *const *)(x + row) : NULL,
+                 (const operand *const *)(zero ? (const void *const *)h : h_prev) + row, gates, step->ldg, c, step->ldc,
                  h + row);
     } while (!one && ++part < end);
     if (step->tail) {

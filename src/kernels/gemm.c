@@ -2,7 +2,6 @@
 
 #include "base/allocator.h"
 #include "base/status.h"
-#include "kernels/pack.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@ const char *const wli_gemm_names[WLI_GEMM_KINDS] = { "native", "onednn matmul", 
 /* What wli_model_derive hands to the makers below. */
 typedef struct pack_request {
     wlstm_dtype dtype;
+    const wli_native *native;
     wli_gemm_kind kind;
     const wli_cell_weights *cell;
     wli_matrix which;
@@ -25,15 +25,14 @@ static void pack(const pack_request *request, int64_t panel_columns, void *panel
     wli_pack_args args = request->args;
     args.panel_columns = panel_columns;
     args.panels = panels;
-    (request->dtype == WLSTM_F64 ? wli_pack_f64 : wli_pack_f32)(&args);
+    request->native->pack(&args);
 }
 
 /* [columns]: b_ih + b_hh for weight_ih, zeros for weight_hr. */
 static void pack_bias(const pack_request *request, void *bias) {
     const wli_cell_weights *cell = request->cell;
     if (request->which == WLI_WEIGHT_IH)
-        (request->dtype == WLSTM_F64 ? wli_pack_bias_f64 : wli_pack_bias_f32)(request->layout, cell->bias_ih,
-                                                                              cell->bias_hh, bias);
+        request->native->pack_bias(request->layout, cell->bias_ih, cell->bias_hh, bias);
     else
         memset(bias, 0, (size_t)request->args.columns * wli_dtype_size(request->dtype));
 }
@@ -47,15 +46,16 @@ static void destroy_packed(void *object) {
 
 static wlstm_status fill_panels(const pack_request *request, wli_packed *packed) {
     const wli_pack_args *args = &request->args;
+    const int64_t depth = wli_packed_depth(request->native, args->depth);
     size_t element = wli_dtype_size(request->dtype);
-    if (!wli_size_product(args->columns, args->depth + 1, (int64_t)element, &packed->bytes))
+    if (!wli_size_product(args->columns, depth + 1, (int64_t)element, &packed->bytes))
         return wli_out_of_memory("packed weights", SIZE_MAX);
     packed->bytes += WLI_PANELS_PADDING;
     if (!(packed->panels = (request->small_pages ? wli_alloc_small_pages : wli_alloc)(packed->bytes)))
         return wli_out_of_memory("packed weights", packed->bytes);
     memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
     pack(request, (int64_t)request->layout->lanes * WLI_PANEL_VECTORS, packed->panels);
-    pack_bias(request, (char *)packed->panels + (size_t)(args->columns * args->depth) * element);
+    pack_bias(request, (char *)packed->panels + (size_t)(args->columns * depth) * element);
     return WLSTM_OK;
 }
 
@@ -92,8 +92,7 @@ static wlstm_status make_packed(void *context, void **object) {
         destroy_packed(packed);
         return status;
     }
-    packed->finite = (request->dtype == WLSTM_F64 ? wli_all_finite_f64 : wli_all_finite_f32)(
-        request->args.weight, request->args.rows * request->args.depth);
+    packed->finite = request->native->all_finite(request->args.weight, request->args.rows * request->args.depth);
     *object = packed;
     return WLSTM_OK;
 }
@@ -112,6 +111,7 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
     const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
     const int64_t lanes = native->lanes, columns = layout->columns;
     pack_request request = { .dtype = model->dtype,
+                             .native = native,
                              .kind = kind,
                              .cell = weights,
                              .which = which,
@@ -143,7 +143,8 @@ wlstm_status wli_gemm_make(wli_gemm *gemm, wli_model *model, int64_t cell, wli_m
     gemm->packed = packed;
     if (kind != WLI_GEMM_NATIVE) return wli_onednn_runner_make(gemm->packed->onednn, &gemm->runner);
     if (which != WLI_WEIGHT_HH)
-        gemm->bias = (const char *)gemm->packed->panels + (size_t)(gemm->columns * gemm->depth) * gemm->element;
+        gemm->bias = (const char *)gemm->packed->panels +
+                     (size_t)(gemm->columns * wli_packed_depth(native, gemm->depth)) * gemm->element;
     return WLSTM_OK;
 }
 

@@ -1,63 +1,15 @@
-/* One vector of WLI_LANES reals in GNU C vector extensions, and the few operations they lack. */
+/* Vectors of LANES reals in GNU C vector extensions, and the few operations they lack. real comes first: product.h. */
 #ifndef WLI_LANES_H
 #define WLI_LANES_H
 
-#include "base/real.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
 
-#define WLI_INLINE static inline __attribute__((always_inline))
-
-/* Before a loop over registers: its trip count is a constant after inlining. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-
-#ifdef WLI_DOUBLE
-typedef int64_t lane_int;
-enum { LANES = WLI_VECTOR_BYTES / 8 };
-#else
-typedef int32_t lane_int;
-enum { LANES = WLI_VECTOR_BYTES / 4 };
-#endif
+enum { LANES = WLI_VECTOR_BYTES / sizeof(real) };
 typedef real vec __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef lane_int vec_int __attribute__((vector_size(WLI_VECTOR_BYTES)));
 typedef real vec_unaligned __attribute__((vector_size(WLI_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
-
-/* Where vectors are those of an x86 instruction set: its intrinsics by name, and the constraint of its registers. AVX-512's masks and
- * picks come with vectors of 32 bytes as well; narrower ones are the baseline's, whatever a user's flags allow. */
-#if defined(__AVX512F__) && (WLI_VECTOR_BYTES == 64 || (WLI_VECTOR_BYTES == 32 && defined(__AVX512VL__)))
-#define WLI_AVX512
-#endif
-#if defined(__AVX512F__) && WLI_VECTOR_BYTES == 64
-#define WLI_X86(name) _mm512_##name
-#define WLI_X86_VECTOR(type) __m512##type
-#define WLI_MASK (__mmask16)
-#define WLI_REGISTER "+v"
-#elif defined(__AVX__) && WLI_VECTOR_BYTES == 32
-#define WLI_X86(name) _mm256_##name
-#define WLI_X86_VECTOR(type) __m256##type
-#define WLI_MASK (__mmask8)
-#ifdef __AVX512VL__
-#define WLI_REGISTER "+v"
-#else
-#define WLI_REGISTER "+x"
-#endif
-#elif defined(__SSE2__) && WLI_VECTOR_BYTES == 16
-#define WLI_X86(name) _mm_##name
-#define WLI_X86_VECTOR(type) __m128##type
-#define WLI_REGISTER "+x"
-#elif defined(__aarch64__) && WLI_VECTOR_BYTES == 16
-#define WLI_REGISTER "+w"
-#endif
 
 WLI_INLINE vec load(const real *from) {
     return *(const vec_unaligned *)from;
@@ -69,10 +21,8 @@ WLI_INLINE void store(real *to, vec value) {
 
 /* The first `count` lanes; the library never writes past a caller's row. */
 WLI_INLINE void store_some(real *to, vec value, int64_t count) {
-#if defined(WLI_AVX512) && defined(WLI_DOUBLE)
-    WLI_X86(mask_storeu_pd)(to, (__mmask8)((1u << count) - 1), (WLI_X86_VECTOR(d))value);
-#elif defined(WLI_AVX512)
-    WLI_X86(mask_storeu_ps)(to, WLI_MASK((1u << count) - 1), (WLI_X86_VECTOR())value);
+#ifdef WLI_AVX512
+    WLI_X86_REAL(mask_storeu)(to, WLI_MASK((1u << count) - 1), (WLI_X86_REALS)value);
 #else
     memcpy(to, &value, (size_t)count * sizeof(real));
 #endif
@@ -83,22 +33,16 @@ WLI_INLINE void store_some(real *to, vec value, int64_t count) {
 #ifdef WLI_AVX512
 #define WLI_PICKS
 WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
-#ifdef WLI_DOUBLE
-    return (vec)WLI_X86(permutex2var_pd)((WLI_X86_VECTOR(d))a, (WLI_X86_VECTOR(i))numbers, (WLI_X86_VECTOR(d))b);
-#else
-    return (vec)WLI_X86(permutex2var_ps)((WLI_X86_VECTOR())a, (WLI_X86_VECTOR(i))numbers, (WLI_X86_VECTOR())b);
-#endif
+    return (vec)WLI_X86_REAL(permutex2var)((WLI_X86_REALS)a, (WLI_X86_VECTOR(i))numbers, (WLI_X86_REALS)b);
 }
 #elif defined(__AVX2__) && WLI_VECTOR_BYTES == 32
 #define WLI_PICKS
 WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
-#ifdef WLI_DOUBLE /* two words each */
+    /* By words, of which a double has two. */
     const __m256i low = _mm256_slli_epi64((__m256i)numbers, 1),
-                  words = _mm256_or_si256(low, _mm256_slli_epi64(low, 32)),
-                  picks = _mm256_add_epi32(words, _mm256_set1_epi64x((int64_t)1 << 32));
-#else
-    const __m256i picks = (__m256i)numbers;
-#endif
+                  words = _mm256_or_si256(low, _mm256_slli_epi64(low, 32));
+    const __m256i picks =
+        sizeof(real) == 4 ? (__m256i)numbers : _mm256_add_epi32(words, _mm256_set1_epi64x((int64_t)1 << 32));
     return (vec)_mm256_blendv_ps(_mm256_permutevar8x32_ps((__m256)a, picks), _mm256_permutevar8x32_ps((__m256)b, picks),
                                  (__m256)_mm256_slli_epi32(picks, 28));
 }
@@ -106,14 +50,9 @@ WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
 #define WLI_PICKS
 WLI_INLINE vec picked(vec a, vec_int numbers, vec b) {
     const uint8x16x2_t bytes = { { (uint8x16_t)a, (uint8x16_t)b } };
-#ifdef WLI_DOUBLE
-    const uint64x2_t first = (uint64x2_t)numbers * 0x0808080808080808u,
-                     next = { 0x0706050403020100u, 0x0706050403020100u };
-#else
-    const uint32x4_t first = (uint32x4_t)numbers * 0x04040404u,
-                     next = { 0x03020100u, 0x03020100u, 0x03020100u, 0x03020100u };
-#endif
-    return (vec)vqtbl2q_u8(bytes, (uint8x16_t)(first + next));
+    /* By bytes: the first of a lane in all of its, then one more each. */
+    const vec_int first = numbers * (lane_int)(UINT64_C(0x0101010101010101) * sizeof(real));
+    return (vec)vqtbl2q_u8(bytes, (uint8x16_t)(first + (lane_int)UINT64_C(0x0706050403020100)));
 }
 #endif
 #ifdef WLI_PICKS
@@ -125,19 +64,16 @@ WLI_INLINE vec_int numbers_of_lanes(void) {
 }
 #endif
 
-/* Where one instruction looks lanes up in a table of 64 bytes, by the low bits of each number. */
-#ifdef WLI_AVX512
-#define WLI_LOOKS_UP
+/* Lanes of a table of 64 bytes, by the low bits of each number. */
+#ifdef WLI_LOOKS_UP
 WLI_INLINE vec looked_up(const void *table, vec_int numbers) {
     vec first, second;
     memcpy(&first, table, sizeof first);
     memcpy(&second, (const char *)table + 64 - sizeof second, sizeof second);
 #if WLI_VECTOR_BYTES < 64
     return picked(first, numbers, second);
-#elif defined(WLI_DOUBLE)
-    return (vec)_mm512_permutexvar_pd((__m512i)numbers, (__m512d)first);
 #else
-    return (vec)_mm512_permutexvar_ps((__m512i)numbers, (__m512)first);
+    return (vec)WLI_X86_REAL(permutexvar)((WLI_X86_VECTOR(i))numbers, (WLI_X86_REALS)first);
 #endif
 }
 #endif
@@ -178,19 +114,12 @@ WLI_INLINE vec held(vec value) {
 }
 
 /* limit where x passes it, x elsewhere: a NaN in x stays. x86's min and max return their second operand for a NaN. */
-#if defined(WLI_X86) && defined(WLI_DOUBLE)
+#ifdef WLI_X86
 WLI_INLINE vec at_most(vec x, real limit) {
-    return (vec)WLI_X86(min_pd)((WLI_X86_VECTOR(d))broadcast(limit), (WLI_X86_VECTOR(d))x);
+    return (vec)WLI_X86_REAL(min)((WLI_X86_REALS)broadcast(limit), (WLI_X86_REALS)x);
 }
 WLI_INLINE vec at_least(vec x, real limit) {
-    return (vec)WLI_X86(max_pd)((WLI_X86_VECTOR(d))broadcast(limit), (WLI_X86_VECTOR(d))x);
-}
-#elif defined(WLI_X86)
-WLI_INLINE vec at_most(vec x, real limit) {
-    return (vec)WLI_X86(min_ps)((WLI_X86_VECTOR())broadcast(limit), (WLI_X86_VECTOR())x);
-}
-WLI_INLINE vec at_least(vec x, real limit) {
-    return (vec)WLI_X86(max_ps)((WLI_X86_VECTOR())broadcast(limit), (WLI_X86_VECTOR())x);
+    return (vec)WLI_X86_REAL(max)((WLI_X86_REALS)broadcast(limit), (WLI_X86_REALS)x);
 }
 #else
 WLI_INLINE vec select_lanes(vec_int mask, vec yes, vec no) {

@@ -1,9 +1,10 @@
-/* The gate GEMM and the fused LSTM step, compiled once per instruction set and dtype (src/CMakeLists.txt). The equations are
- * those of reference.c; the packed order of the columns is layout.h's. */
+/* The gate GEMM and the fused LSTM step, compiled once per instruction set and product (src/CMakeLists.txt). The equations are
+ * those of reference/forward.c; the packed order of the columns is layout.h's. */
 #include "kernels/native.h"
 
 #include "kernels/few_tiles.h"
 #include "kernels/finish.h"
+#include "kernels/pack.h"
 #include "kernels/sweep.h"
 
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
@@ -16,9 +17,10 @@ static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t fr
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
             tile_pass pass;
             pass_over(&pass, p, w, from, to, first, index);
-            const real *a_row[TAIL_ROWS], *tile_bias = bias ? bias + first * LANES : NULL;
+            const operand *a_row[TAIL_ROWS];
+            const real *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
-            for (int i = 0; i < tile; i++) a_row[i] = (const real *)a[r + i] + from;
+            for (int i = 0; i < tile; i++) a_row[i] = (const operand *)a[r + i] + from;
             (p->pair ? gemm_pairs[p->tail][tile - 1] : tiles[tile - 1])(&pass, a_row, tile_bias,
                                                                         c + r * ldc + first * LANES, ldc);
         }
@@ -81,9 +83,9 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         tile = tile_rows(args->rows - r, p->most_rows);
         step_part part;
         lay_out_tile(&part, p, w, input, args, from, to, r, tile, index);
-        const real *h_row[MAX_ROWS], *x_row[MAX_ROWS];
+        const operand *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         for (int i = 0; i < tile; i++) /* of a zero state no row is read */
-            h_row[i] = to > 0 ? (const real *)args->h_prev[r + i] + from : (const real *)args->h[r + i];
+            h_row[i] = to > 0 ? (const operand *)args->h_prev[r + i] + from : (const operand *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
         if (fetches) fetch_next_rows(args, p, input, r + tile);
         run_part(&part, &part.pass, x_row, h_row, args->gates, args->ldg, args->c, args->ldc, args->h + r);
@@ -107,8 +109,8 @@ static void finish_step(const wli_step_args *args, int64_t column, int64_t gate_
 /* The panels of a step, one after the other. */
 static void step_by_panels(const wli_step_args *args) {
     const wli_gate_layout *layout = args->layout;
-    const int64_t depth = args->h_prev ? args->depth : 0, tail_unit = layout->hidden_size - layout->tail;
     const weight w = weight_of(args->panels, args->depth, layout->columns);
+    const int64_t depth = args->h_prev ? w.depth : 0, tail_unit = layout->hidden_size - layout->tail;
     const weight input = args->input ? weight_of(args->input->panels, args->input->depth, layout->columns)
                                      : (weight){ NULL, 0, true, true };
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
@@ -157,4 +159,14 @@ static void step_prepared(const wli_prepared_step *prepared, const void *const *
         run_from_zero(tiles, x, gates, c, h);
 }
 
-const wli_native WLI_NATIVE_TABLE = { WLI_ISA_NAME, LANES, gemm, count_tiles, step, prepare, step_prepared };
+const wli_native WLI_NATIVE_TABLE = { .isa = WLI_ISA_NAME,
+                                      .lanes = LANES,
+                                      .group = GROUP,
+                                      .pack = pack,
+                                      .pack_bias = pack_bias,
+                                      .all_finite = all_finite,
+                                      .gemm = gemm,
+                                      .few_tiles = count_tiles,
+                                      .step = step,
+                                      .prepare = prepare,
+                                      .step_prepared = step_prepared };

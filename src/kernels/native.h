@@ -1,10 +1,20 @@
-/* The library's own kernels, one table per instruction set and dtype. All tensors are row-major; rows come as pointers, so
- * that batch_first, ragged batches and reversed time need no copies. Element type: the table's dtype. */
+/* The library's own kernels, one table per instruction set and product (product.h). All tensors are row-major; rows come as
+ * pointers, so that batch_first, ragged batches and reversed time need no copies. Elements are the product's reals, but those of
+ * packed weights. */
 #ifndef WLI_NATIVE_H
 #define WLI_NATIVE_H
 
 #include "kernels/layout.h"
 #include <stdbool.h>
+
+/* A weight matrix to pack in the order that the kernels read (layout.h). */
+typedef struct wli_pack_args {
+    const void *weight; /* [rows, depth] as PyTorch keeps it */
+    int64_t rows, depth;
+    const wli_gate_layout *layout; /* which row each column takes; NULL: column j is row j, past the rows zero */
+    int64_t columns, panel_columns;
+    void *panels; /* [panel][groups of k][panel_columns, fewer in the last], written */
+} wli_pack_args;
 
 /* C [rows, columns] = bias + A [rows, depth] W^T, or C += A W^T where bias is NULL. W is packed (layout.h). */
 typedef struct wli_gemm_args {
@@ -51,6 +61,12 @@ typedef struct wli_prepared_step {
 typedef struct wli_native {
     const char *isa;
     int lanes;
+    int group; /* elements of k in one element of packed weights, which is as large as a real */
+    void (*pack)(const wli_pack_args *args);
+    /* bias [columns] = b_ih + b_hh in the order of the layout; NULL biases, and padding, are zeros. */
+    void (*pack_bias)(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
+    /* Whether all `count` values are finite. */
+    bool (*all_finite)(const void *values, int64_t count);
     void (*gemm)(const wli_gemm_args *args);
     /* The register tiles of a step of few whole ones, 0 if it is of others, or so many that the way to them is short beside them. */
     int64_t (*few_tiles)(const wli_gate_layout *layout, int64_t rows);
@@ -62,5 +78,10 @@ typedef struct wli_native {
     void (*step_prepared)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev,
                           void *gates, void *c, void *const *h);
 } wli_native;
+
+/* The depth of packed weights. */
+static inline int64_t wli_packed_depth(const wli_native *native, int64_t depth) {
+    return (depth + native->group - 1) / native->group;
+}
 
 #endif

@@ -1,27 +1,46 @@
-/* Weights in the order the kernels read them (layout.h). */
+/* Weights and biases in the order in which the kernels read them (layout.h). */
 #ifndef WLI_PACK_H
 #define WLI_PACK_H
 
-#include "kernels/layout.h"
-#include <stdbool.h>
+#include "kernels/product.h"
 
-typedef struct wli_pack_args {
-    const void *weight; /* [rows, depth] as PyTorch keeps it */
-    int64_t rows, depth;
-    const wli_gate_layout *layout; /* which row each column takes; NULL: column j is row j, past the rows zero */
-    int64_t columns, panel_columns;
-    void *panels; /* [panel][depth][panel_columns, fewer in the last], written */
-} wli_pack_args;
+#include "kernels/native.h"
+#include <math.h>
 
-void wli_pack_f32(const wli_pack_args *args);
-void wli_pack_f64(const wli_pack_args *args);
+static int64_t row_of_column(const wli_pack_args *args, int64_t column) {
+    if (args->layout) return wli_gate_layout_row(args->layout, column);
+    return column < args->rows ? column : -1;
+}
 
-/* bias [columns] = b_ih + b_hh in the order of the layout; NULL biases, and padding, are zeros. */
-void wli_pack_bias_f32(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
-void wli_pack_bias_f64(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
+/* weight [rows, depth] -> panels [panel][groups of k][panel_columns]. A column at a time: its row is read once, in order. */
+static void pack(const wli_pack_args *args) {
+    const int64_t groups = groups_of(args->depth);
+    for (int64_t first = 0; first < args->columns; first += args->panel_columns) {
+        int64_t left = args->columns - first, width = left < args->panel_columns ? left : args->panel_columns;
+        packed *to = (packed *)args->panels + first * groups;
+        for (int64_t j = 0; j < width; j++) {
+            int64_t row = row_of_column(args, first + j);
+            if (row >= 0)
+                pack_column((const real *)args->weight + row * args->depth, args->depth, to + j, width);
+            else
+                for (int64_t k = 0; k < groups; k++) to[k * width + j] = (packed){ 0 };
+        }
+    }
+}
 
-/* Whether all `count` values are finite. */
-bool wli_all_finite_f32(const void *values, int64_t count);
-bool wli_all_finite_f64(const void *values, int64_t count);
+static void pack_bias(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias) {
+    const real *ih = b_ih, *hh = b_hh;
+    for (int64_t column = 0; column < layout->columns; column++) {
+        int64_t row = wli_gate_layout_row(layout, column);
+        ((real *)bias)[column] = row < 0 || !ih ? 0 : ih[row] + hh[row];
+    }
+}
+
+static bool all_finite(const void *values, int64_t count) {
+    const real *value = values;
+    for (int64_t k = 0; k < count; k++)
+        if (!isfinite(value[k])) return false;
+    return true;
+}
 
 #endif

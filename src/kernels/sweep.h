@@ -44,18 +44,19 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
     return (rows + 1) / 2;
 }
 
-/* A packed weight [columns, depth]: k of one panel is contiguous, so that a panel begins depth times as far on as its column. */
+/* A packed weight [columns, depth]: a group of k of one panel is contiguous, so that a panel begins depth times as far on as its
+ * column. */
 typedef struct weight {
-    const real *panels; /* [depth][vectors of the panel][LANES] of each panel, one behind the other */
-    int64_t depth;
-    bool cached;  /* all of it may still be in a cache since the last step */
-    bool by_pace; /* a lone pass over it looks after its own */
+    const packed *panels; /* [depth][vectors of the panel][LANES] of each panel, one behind the other */
+    int64_t depth;        /* in groups of k */
+    bool cached;          /* all of it may still be in a cache since the last step */
+    bool by_pace;         /* a lone pass over it looks after its own */
 } weight;
 
 WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) {
-    const int64_t bytes = columns * depth * (int64_t)sizeof(real);
+    const int64_t groups = groups_of(depth), bytes = columns * groups * (int64_t)sizeof(packed);
     const bool cached = bytes <= CACHED_BYTES, in_one_go = WLI_VECTOR_BYTES == 64 && bytes > MEMORY_BYTES;
-    return (weight){ panels, depth, cached, cached || in_one_go };
+    return (weight){ panels, groups, cached, cached || in_one_go };
 }
 
 /* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that
@@ -122,11 +123,11 @@ WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
 WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int64_t from, int64_t to, int first,
                           int64_t index) {
     const int64_t width = p->vectors * LANES, depth = to - from;
-    const real *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
+    const packed *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
     const bool lone = w->by_pace && p->passes == 1;
     const bool last_block = to == w->depth, streamed = !w->cached || depth > L1_BLOCK;
-    const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(real) / p->passes;
-    const real *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
+    const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(packed) / p->passes;
+    const packed *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
     *pass = (tile_pass){ .depth = depth,
                          .weights = weights + first * LANES,
                          .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
@@ -134,7 +135,7 @@ WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int6
                                       : (const char *)next + (first ? p->tiles + index : index) * step * depth,
                          .weights_step = width,
                          .panel_stride = w->depth * width,
-                         .next_step = lone       ? width * (int64_t)sizeof(real)
+                         .next_step = lone       ? width * (int64_t)sizeof(packed)
                                       : streamed ? step / 2
                                                  : step,
                          .next_stream = step / 2 * depth,

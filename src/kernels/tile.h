@@ -1,10 +1,10 @@
 /* One register tile, included once per TILE_ROWS, TILE_PANELS, TILE_VECTORS and TILE_TAIL (tiles.h): arrays of exactly the
  * tile's size, as some compilers keep larger ones in memory.
  *
- *     acc [TILE_ROWS][TILE_PANELS * TILE_VECTORS + TILE_TAIL] += A [TILE_ROWS, depth] * [panel | tail] [depth]
+ *     sums [TILE_ROWS][TILE_PANELS * TILE_VECTORS + TILE_TAIL] += A [TILE_ROWS, depth] * [panel | tail] [depth]
  *
- * Each output is one chain of multiply-adds over k in ascending order, whatever the tile: results do not depend on how rows
- * and panels are grouped. */
+ * Depth is in the product's groups of k. Each output is one chain of multiply-adds over k in ascending order, whatever the tile:
+ * results do not depend on how rows and panels are grouped. */
 
 #define TILE_FULL (TILE_PANELS * TILE_VECTORS)
 #define TILE_WIDTH (TILE_FULL + TILE_TAIL)
@@ -12,19 +12,15 @@
 #define TILE_FETCHES (TILE_PANELS == 1 && (TILE_ROWS > 1 || TILE_VECTORS < 4))
 
 /* a: TILE_ROWS pointers to [pass->depth]; `fetch` is a constant once inlined. */
-WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *pass, const real *const *a,
-                                         vec acc[TILE_ROWS * TILE_WIDTH]) {
-    const real *row[TILE_ROWS], *weights = pass->weights;
+WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *pass, const operand *const *a,
+                                         vec sums[TILE_ROWS * TILE_WIDTH]) {
+    const operand *row[TILE_ROWS];
+    const packed *weights = pass->weights;
     const char *next = pass->next;
     const int64_t depth = pass->depth, weights_step = pass->weights_step;
     const int64_t next_step = pass->next_step, next_stream = pass->next_stream;
     UNROLL for (int r = 0; r < TILE_ROWS; r++) row[r] = a[r];
     for (int64_t k = 0; k < depth; k++) {
-#if TILE_WIDTH < TILE_ROWS
-        vec w[TILE_WIDTH];
-#else
-        vec x[TILE_ROWS];
-#endif
         if (TILE_FETCHES) {
             const int bytes = TILE_VECTORS * WLI_VECTOR_BYTES;
             const char *own = fetch == FETCH_ONE_STREAM ? next : (const char *)weights + NEAR_AHEAD;
@@ -41,71 +37,81 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
             next += next_step;
         }
         /* The shorter side of the tile is held in registers, the longer one streams. */
+        UNROLL for (int part = 0; part < PARTS; part++) {
 #if TILE_WIDTH < TILE_ROWS
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) w[v] = held(load(weights + v * LANES));
-        UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-            const vec x = broadcast(row[r][k]);
-            UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] += x * w[v];
-        }
+            vec w[TILE_WIDTH];
+            UNROLL for (int v = 0; v < TILE_WIDTH; v++) w[v] = held(weight_lanes(weights + v * LANES, part));
+            UNROLL for (int r = 0; r < TILE_ROWS; r++) {
+                const vec x = operand_lanes(row[r] + k, part);
+                UNROLL for (int v = 0; v < TILE_WIDTH; v++) sums[r * TILE_WIDTH + v] =
+                    multiply_add(sums[r * TILE_WIDTH + v], x, w[v]);
+            }
 #else
-        UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = broadcast(row[r][k]);
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
-            const real *const own = v < TILE_FULL
-                                        ? weights + v / TILE_VECTORS * pass->panel_stride + v % TILE_VECTORS * LANES
-                                        : pass->tail + (k * TILE_TAIL + v - TILE_FULL) * LANES;
-            const vec w = TILE_ROWS > 1 ? held(load(own)) : load(own);
-            UNROLL for (int r = 0; r < TILE_ROWS; r++) acc[r * TILE_WIDTH + v] += x[r] * w;
-        }
+            vec x[TILE_ROWS];
+            UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = operand_lanes(row[r] + k, part);
+            UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
+                const packed *const own =
+                    v < TILE_FULL ? weights + v / TILE_VECTORS * pass->panel_stride + v % TILE_VECTORS * LANES
+                                  : pass->tail + (k * TILE_TAIL + v - TILE_FULL) * LANES;
+                const vec w = TILE_ROWS > 1 ? held(weight_lanes(own, part)) : weight_lanes(own, part);
+                UNROLL for (int r = 0; r < TILE_ROWS; r++) sums[r * TILE_WIDTH + v] =
+                    multiply_add(sums[r * TILE_WIDTH + v], x[r], w);
+            }
 #endif
+        }
         weights += weights_step;
     }
 }
 
-WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const real *const *a, vec acc[TILE_ROWS * TILE_WIDTH]) {
+/* G [TILE_ROWS][TILE_WIDTH], in registers, += A W^T. */
+WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const operand *const *a, vec g[TILE_ROWS * TILE_WIDTH]) {
+    vec sums[TILE_ROWS * TILE_WIDTH];
+    UNROLL for (int i = 0; i < TILE_ROWS * TILE_WIDTH; i++) sums[i] = sums_from(g[i]);
     if (TILE_FETCHES && pass->fetch == FETCH_INTO_L2)
-        TILE_NAME(multiply_pass)(FETCH_INTO_L2, pass, a, acc);
+        TILE_NAME(multiply_pass)(FETCH_INTO_L2, pass, a, sums);
     else if (TILE_FETCHES && pass->fetch == FETCH_INTO_L1)
-        TILE_NAME(multiply_pass)(FETCH_INTO_L1, pass, a, acc);
+        TILE_NAME(multiply_pass)(FETCH_INTO_L1, pass, a, sums);
     else
-        TILE_NAME(multiply_pass)(FETCH_ONE_STREAM, pass, a, acc);
+        TILE_NAME(multiply_pass)(FETCH_ONE_STREAM, pass, a, sums);
+    UNROLL for (int i = 0; i < TILE_ROWS * TILE_WIDTH; i++) g[i] = sums_to(g[i], sums[i]);
 }
 
 /* C tile [TILE_ROWS, ldc] = (bias or C) + A W^T. */
-static void TILE_NAME(gemm)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc) {
-    vec acc[TILE_ROWS * TILE_WIDTH];
+static void TILE_NAME(gemm)(const tile_pass *pass, const operand *const *a, const real *bias, real *c, int64_t ldc) {
+    vec g[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] =
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) g[r * TILE_WIDTH + v] =
             load((bias ? bias : c + r * ldc) + v * LANES);
     }
-    TILE_NAME(multiply)(pass, a, acc);
+    TILE_NAME(multiply)(pass, a, g);
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(c + r * ldc + v * LANES, acc[r * TILE_WIDTH + v]);
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(c + r * ldc + v * LANES, g[r * TILE_WIDTH + v]);
     }
 }
 
 /* The fused step: gates, from G [TILE_ROWS, ldg] or where `input` is given from bias + x W_ih^T, + h_prev W_hh^T, finished in
  * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. The gates of a tail, with
  * a panel or without one, go to G. */
-static void TILE_NAME(step)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
-                            const real *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
-                            int64_t unit, int64_t units) {
-    vec acc[TILE_ROWS * TILE_WIDTH];
+static void TILE_NAME(step)(const tile_pass *input, const operand *const *x, const real *bias, const tile_pass *pass,
+                            const operand *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc,
+                            void *const *h, int64_t unit, int64_t units) {
+    vec g[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) acc[r * TILE_WIDTH + v] =
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) g[r * TILE_WIDTH + v] =
             load((input ? bias : gates + r * ldg) + v * LANES);
     }
-    if (input) TILE_NAME(multiply)(input, x, acc);
-    TILE_NAME(multiply)(pass, h_prev, acc);
+    if (input) TILE_NAME(multiply)(input, x, g);
+    TILE_NAME(multiply)(pass, h_prev, g);
 #if TILE_VECTORS < 4
     (void)c, (void)ldc, (void)h, (void)unit, (void)units;
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, acc[r * TILE_WIDTH + v]);
+        UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, g[r * TILE_WIDTH + v]);
     }
 #else
     vec full[TILE_ROWS * TILE_FULL], cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int v = 0; v < TILE_FULL; v++) full[r * TILE_FULL + v] = acc[r * TILE_WIDTH + v];
-        UNROLL for (int v = TILE_FULL; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, acc[r * TILE_WIDTH + v]);
+        UNROLL for (int v = 0; v < TILE_FULL; v++) full[r * TILE_FULL + v] = g[r * TILE_WIDTH + v];
+        UNROLL for (int v = TILE_FULL; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, g[r * TILE_WIDTH + v]);
     }
     UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) cell[i] =
         load(c + i / TILE_PANELS * ldc + unit + i % TILE_PANELS * LANES);

@@ -52,11 +52,11 @@ _Static_assert(LONE_AHEAD + 64 * WLI_PANEL_VECTORS <= WLI_PANELS_PADDING, "prefe
 typedef enum fetching { FETCH_ONE_STREAM, FETCH_INTO_L1, FETCH_INTO_L2 } fetching;
 enum { FEW_PASSES = 2 };
 
-/* One pass of a tile over a block of a panel: its vectors of each k at weights, weights_step apart, the second panel of a pair
+/* One pass of a tile over a block of a panel, its depth in groups of k: its vectors of each group at weights, weights_step apart, the second panel of a pair
  * panel_stride further on; those of a tail taken along at tail, densely. */
 typedef struct tile_pass {
     int64_t depth;
-    const real *weights, *tail;
+    const packed *weights, *tail;
     const char *next;
     int64_t weights_step, panel_stride;
     int64_t next_step, next_stream; /* bytes that `next` moves on with k; from it to the second stream */
@@ -130,9 +130,9 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
         PAIR_OF_TWO(name, 4_3)                                                                                         \
     }
 
-typedef void (*gemm_tile)(const tile_pass *pass, const real *const *a, const real *bias, real *c, int64_t ldc);
-typedef void (*step_tile)(const tile_pass *input, const real *const *x, const real *bias, const tile_pass *pass,
-                          const real *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
+typedef void (*gemm_tile)(const tile_pass *pass, const operand *const *a, const real *bias, real *c, int64_t ldc);
+typedef void (*step_tile)(const tile_pass *input, const operand *const *x, const real *bias, const tile_pass *pass,
+                          const operand *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
                           int64_t unit, int64_t units);
 
 /* By the tail taken along, then by rows; narrower panels have none. */

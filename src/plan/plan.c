@@ -51,8 +51,7 @@ static wlstm_status check_options(const wlstm_plan_options *options) {
 static wlstm_status make_reference(wlstm_plan *plan) {
     const wli_model *model = plan->model;
     size_t bytes;
-    if (!(model->dtype == WLSTM_F64 ? wli_reference_workspace_f64
-                                    : wli_reference_workspace_f32)(model, plan->max_seq_len, plan->max_batch, &bytes))
+    if (!wli_reference_of(model)->workspace(model, plan->max_seq_len, plan->max_batch, &bytes))
         return wli_out_of_memory("scratch", SIZE_MAX);
     if (!(plan->reference_workspace = wli_alloc(bytes))) return wli_out_of_memory("scratch", bytes);
     plan->scratch_bytes = bytes;
@@ -243,8 +242,7 @@ void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options) {
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
     if (plan->backend == WLSTM_BACKEND_REFERENCE) {
-        (plan->model->dtype == WLSTM_F64 ? wli_reference_forward_f64
-                                         : wli_reference_forward_f32)(plan->model, call, plan->reference_workspace);
+        wli_reference_of(plan->model)->forward(plan->model, call, plan->reference_workspace);
         return WLSTM_OK;
     }
     if (plan->choice.project == WLI_GEMM_NATIVE && plan->choice.step == WLI_GEMM_NATIVE)

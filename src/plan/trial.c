@@ -176,17 +176,15 @@ double wli_trials_time(wli_trials *trials, wli_runner *runner, double seconds) {
 
 static wlstm_status run_reference(wli_trials *trials, int64_t steps) {
     const wli_model *model = trials->model;
-    const bool f64 = model->dtype == WLSTM_F64;
+    const wli_reference *reference = wli_reference_of(model);
     arrays *a = &trials->reference;
     wlstm_status status = arrays_make(model, steps, trials->patterns, trials->patterns, a);
     if (status != WLSTM_OK) return status;
     size_t bytes = SIZE_MAX;
-    void *workspace = (f64 ? wli_reference_workspace_f64 : wli_reference_workspace_f32)(model, steps, a->batch, &bytes)
-                          ? wli_alloc(bytes)
-                          : NULL;
+    void *workspace = reference->workspace(model, steps, a->batch, &bytes) ? wli_alloc(bytes) : NULL;
     if (!workspace) return wli_out_of_memory("the reference's workspace", bytes);
     const wli_call call = call_of(a);
-    (f64 ? wli_reference_forward_f64 : wli_reference_forward_f32)(model, &call, workspace);
+    reference->forward(model, &call, workspace);
     wli_free(workspace);
     return WLSTM_OK;
 }

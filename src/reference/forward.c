@@ -1,5 +1,5 @@
 /* The equations of torch.nn.LSTM (PyTorch 2.13 documentation), one line of code a line of maths, in PyTorch's notation.
- * Compiled for float and for double. Sums are kept in double, so that the oracle's own rounding does not count. */
+ * Compiled once a number type. Sums are kept in double, so that the oracle's own rounding does not count. */
 #include "reference/forward.h"
 
 #include "base/allocator.h"
@@ -20,7 +20,7 @@ static void widest(const wli_model *model, int64_t *hidden, int64_t *output) {
 
 /* One row's gates [4H], o*tanh(c) [H], h and c in doubles, then the outputs [T, B, D*R] of two layers, or where there is but one
  * h_0 [B, R]. */
-bool WLI_REAL(wli_reference_workspace)(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes) {
+static bool workspace_bytes(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes) {
     int64_t hidden, output;
     size_t row, rows, layers;
     widest(model, &hidden, &output);
@@ -89,7 +89,7 @@ static real *at(const void *base, int64_t offset) {
 }
 
 /* x [T, B, I] -> out [T, B, D*R] layer by layer; between layers h is kept as [T, B, D*R]. */
-void WLI_REAL(wli_reference_forward)(const wli_model *model, const wli_call *call, void *workspace) {
+static void forward(const wli_model *model, const wli_call *call, void *workspace) {
     const int64_t B = call->batch, L = model->num_layers;
     const int D = model->num_directions;
     int64_t widest_hidden, widest_output;
@@ -122,3 +122,5 @@ void WLI_REAL(wli_reference_forward)(const wli_model *model, const wli_call *cal
         input = output, input_strides = output_strides;
     }
 }
+
+const wli_reference WLI_OF_PRODUCT(wli_reference) = { workspace_bytes, forward };

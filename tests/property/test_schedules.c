@@ -122,13 +122,12 @@ static void run(const wli_sequence_spec *spec, wli_call call, bool at_random, re
 static void check_against_reference(const wli_model *model, wli_call call) {
     size_t bytes;
     const bool f64 = model->dtype == WLSTM_F64;
-    assert_true(
-        (f64 ? wli_reference_workspace_f64 : wli_reference_workspace_f32)(model, call.seq_len, call.batch, &bytes));
+    assert_true(wli_reference_of(model)->workspace(model, call.seq_len, call.batch, &bytes));
     void *workspace = malloc(bytes);
     assert_non_null(workspace);
     memset(&expected, 0, sizeof expected);
     call.out = expected.out, call.h_n = expected.h_n, call.c_n = expected.c_n;
-    (f64 ? wli_reference_forward_f64 : wli_reference_forward_f32)(model, &call, workspace);
+    wli_reference_of(model)->forward(model, &call, workspace);
     free(workspace);
     const int64_t out = call.seq_len * call.batch * model->num_directions * model->cells[0].state_size;
     assert_true(tensors_close("serial", model->dtype, serial.out, expected.out, out));

@@ -32,7 +32,7 @@ step_case make_step_case(wlstm_dtype dtype, const wli_native *native, int64_t H,
     s.ldg = random_flag(&stream) ? s.layout.columns : wli_gate_stride(s.layout.columns, size);
     s.ldc = random_flag(&stream) ? s.layout.padded_hidden : wli_gate_stride(s.layout.padded_hidden, size);
     make_rows(dtype, depth, s.h_prev);
-    s.panels = pack(dtype, native->lanes, s.weight, 4 * H, depth, &s.layout, s.layout.columns);
+    s.panels = pack(dtype, native, s.weight, 4 * H, depth, &s.layout, s.layout.columns);
     return s;
 }
 

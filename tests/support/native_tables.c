@@ -5,36 +5,31 @@
 #include <stdlib.h>
 
 #include "compare.h"
-#include "kernels/pack.h"
 #include "random.h"
-
-extern const wli_native wli_native_baseline_f32, wli_native_baseline_f64, wli_native_wide_f32, wli_native_wide_f64;
-#if defined(__x86_64__)
-extern const wli_native wli_native_avx2_f32, wli_native_avx2_f64, wli_native_avx512_f32, wli_native_avx512_f64;
-extern const wli_native wli_native_avx512vl_f32, wli_native_avx512vl_f64;
-extern const wli_native wli_native_wide_avx2_f32, wli_native_wide_avx2_f64;
-#endif
 
 const wli_native *tables[2][MAX_TABLES];
 int num_tables;
 uint64_t stream;
 
-static void add_table(const wli_native *f32, const wli_native *f64) {
-    tables[WLSTM_F32][num_tables] = f32;
-    tables[WLSTM_F64][num_tables++] = f64;
-}
+/* The tables of an instruction set. */
+#define ADD_TABLES(isa)                                                                                                \
+    do {                                                                                                               \
+        extern const wli_native wli_native_##isa##_f32, wli_native_##isa##_f64;                                        \
+        tables[WLSTM_F32][num_tables] = &wli_native_##isa##_f32;                                                       \
+        tables[WLSTM_F64][num_tables++] = &wli_native_##isa##_f64;                                                     \
+    } while (0)
 
 void find_tables(void) {
     stream = random_test_stream();
-    add_table(&wli_native_baseline_f32, &wli_native_baseline_f64);
-    add_table(&wli_native_wide_f32, &wli_native_wide_f64);
+    ADD_TABLES(baseline);
+    ADD_TABLES(wide);
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        add_table(&wli_native_avx2_f32, &wli_native_avx2_f64);
-        add_table(&wli_native_wide_avx2_f32, &wli_native_wide_avx2_f64);
+        ADD_TABLES(avx2);
+        ADD_TABLES(wide_avx2);
     }
-    if (__builtin_cpu_supports("avx512f")) add_table(&wli_native_avx512_f32, &wli_native_avx512_f64);
-    if (__builtin_cpu_supports("avx512vl")) add_table(&wli_native_avx512vl_f32, &wli_native_avx512vl_f64);
+    if (__builtin_cpu_supports("avx512f")) ADD_TABLES(avx512);
+    if (__builtin_cpu_supports("avx512vl")) ADD_TABLES(avx512vl);
 #endif
     for (int t = 0; t < num_tables; t++)
         printf("%s, %d lanes of f32\n", tables[WLSTM_F32][t]->isa, tables[WLSTM_F32][t]->lanes);
@@ -56,12 +51,13 @@ void free_rows(const void *rows[ROWS]) {
     for (int r = 0; r < ROWS; r++) free((void *)(uintptr_t)rows[r]);
 }
 
-void *pack(wlstm_dtype dtype, int lanes, const void *weight, int64_t rows, int64_t depth, const wli_gate_layout *layout,
-           int64_t columns) {
+void *pack(wlstm_dtype dtype, const wli_native *native, const void *weight, int64_t rows, int64_t depth,
+           const wli_gate_layout *layout, int64_t columns) {
     void *panels = malloc((size_t)(columns * depth) * dtype_size(dtype));
     if (!panels && depth) abort();
-    const wli_pack_args args = { weight, rows, depth, layout, columns, (int64_t)lanes * WLI_PANEL_VECTORS, panels };
-    (dtype == WLSTM_F64 ? wli_pack_f64 : wli_pack_f32)(&args);
+    const wli_pack_args args = { weight, rows, depth, layout, columns, (int64_t)native->lanes * WLI_PANEL_VECTORS,
+                                 panels };
+    native->pack(&args);
     return panels;
 }
 

@@ -24,9 +24,9 @@ void make_rows(wlstm_dtype dtype, int64_t depth, const void *rows[ROWS]);
 
 void free_rows(const void *rows[ROWS]);
 
-/* weight [rows, depth] packed for so many lanes, in the order of the layout or as it is. */
-void *pack(wlstm_dtype dtype, int lanes, const void *weight, int64_t rows, int64_t depth, const wli_gate_layout *layout,
-           int64_t columns);
+/* weight [rows, depth] packed for the table, in the order of the layout or as it is. */
+void *pack(wlstm_dtype dtype, const wli_native *native, const void *weight, int64_t rows, int64_t depth,
+           const wli_gate_layout *layout, int64_t columns);
 
 /* The index-th other table whose bits are to be those of `native`; they follow the widest. NULL past the last. */
 const wli_native *alike(wlstm_dtype dtype, const wli_native *native, int index);

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "kernels/dispatch.h"
 #include "kernels/layout.h"
-#include "kernels/pack.h"
 
 enum { MAX_HIDDEN = 200, GATES = 4 };
 
@@ -93,8 +93,9 @@ static void weights_and_biases_are_packed_in_the_order_of_the_layout(void **stat
     for (int k = 0; k < ROWS * DEPTH; k++) weight[k] = (float)k;
     for (int k = 0; k < ROWS; k++) ih[k] = (float)k, hh[k] = 0.5f;
     assert_in_range(layout.columns, 1, MAX_COLUMNS);
-    wli_pack_f32(&(wli_pack_args){ weight, ROWS, DEPTH, &layout, layout.columns, WLI_PANEL_VECTORS * LANES, panels });
-    wli_pack_bias_f32(&layout, ih, hh, bias);
+    const wli_native *native = wli_native_get(WLSTM_F32);
+    native->pack(&(wli_pack_args){ weight, ROWS, DEPTH, &layout, layout.columns, WLI_PANEL_VECTORS * LANES, panels });
+    native->pack_bias(&layout, ih, hh, bias);
     const int64_t panel_columns = WLI_PANEL_VECTORS * LANES;
     for (int64_t column = 0; column < layout.columns; column++) {
         const int64_t first = column / panel_columns * panel_columns, row = wli_gate_layout_row(&layout, column);
@@ -105,7 +106,7 @@ static void weights_and_biases_are_packed_in_the_order_of_the_layout(void **stat
         }
         assert_true(bias[column] == (row < 0 ? 0 : ih[row] + hh[row]));
     }
-    wli_pack_bias_f32(&layout, NULL, NULL, bias);
+    native->pack_bias(&layout, NULL, NULL, bias);
     for (int64_t column = 0; column < layout.columns; column++) assert_true(bias[column] == 0);
 }
 

@@ -62,7 +62,7 @@ static void gemm_equals_the_loop(wlstm_dtype dtype, const wli_native *native, in
     snprintf(what, sizeof what, "%s %s gemm: depth %d, outputs %d%s", native->isa, dtype == WLSTM_F64 ? "f64" : "f32",
              (int)depth, (int)outputs, with_bias ? ", bias" : "");
     make_rows(dtype, depth, g.a);
-    g.panels = pack(dtype, native->lanes, weight, outputs, depth, NULL, columns);
+    g.panels = pack(dtype, native, weight, outputs, depth, NULL, columns);
     g.bias = with_bias ? random_values(dtype, columns, 2) : NULL;
 
     guarded all = run_gemm(&g, 0, ROWS);
@@ -89,7 +89,7 @@ static void gemm_equals_the_loop(wlstm_dtype dtype, const wli_native *native, in
     const wli_native *other;
     for (int index = 0; (other = alike(dtype, native, index)); index++) {
         gemm_case narrow = g;
-        narrow.native = other, narrow.panels = pack(dtype, other->lanes, weight, outputs, depth, NULL, columns);
+        narrow.native = other, narrow.panels = pack(dtype, other, weight, outputs, depth, NULL, columns);
         guarded same = run_gemm(&narrow, 0, ROWS);
         for (int64_t r = 0; r < ROWS; r++)
             assert_true(tensors_identical(what, dtype, (char *)same.values + (size_t)(r * g.ldc) * size,

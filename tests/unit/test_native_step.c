@@ -63,7 +63,7 @@ static void step_equals_the_equations(wlstm_dtype dtype, const wli_native *nativ
         step_case other = s;
         other.native = same, other.layout = wli_gate_layout_make(H, same->lanes);
         other.ldg = other.layout.columns, other.ldc = other.layout.padded_hidden;
-        other.panels = pack(dtype, same->lanes, s.weight, 4 * H, depth, &other.layout, other.layout.columns);
+        other.panels = pack(dtype, same, s.weight, 4 * H, depth, &other.layout, other.layout.columns);
         run_step(&other, 0, ROWS, false, &some);
         check_identical(what, dtype, H, ROWS, &some, other.ldc, &all, s.ldc, 0);
         free_step(&some, ROWS);

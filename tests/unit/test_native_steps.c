@@ -81,7 +81,7 @@ static void steps_at_once_equal_single_ones(wlstm_dtype dtype, const wli_native 
     s.ldg = wli_gate_stride(s.layout.columns, size), s.ldc = wli_gate_stride(s.layout.padded_hidden, size);
     void *hh = random_values(dtype, 4 * H * H, random_weight_exponent(H)), *ih = random_values(dtype, 4 * H * I, -2);
     void *bias = random_values(dtype, s.layout.columns, 1), *x = random_values(dtype, STEPS * rows * I, 1);
-    s.panels = pack(dtype, native->lanes, hh, 4 * H, H, &s.layout, s.layout.columns);
+    s.panels = pack(dtype, native, hh, 4 * H, H, &s.layout, s.layout.columns);
     const void *x_rows[STEPS * ROWS];
     for (int64_t r = 0; r < STEPS * rows; r++) x_rows[r] = (char *)x + (size_t)(r * I) * size;
     void *projected = calloc((size_t)(STEPS * rows * s.ldg + s.layout.lanes), size);
@@ -90,7 +90,7 @@ static void steps_at_once_equal_single_ones(wlstm_dtype dtype, const wli_native 
                                   .depth = I,
                                   .columns = s.layout.columns,
                                   .a = x_rows,
-                                  .panels = pack(dtype, native->lanes, ih, 4 * H, I, &s.layout, s.layout.columns),
+                                  .panels = pack(dtype, native, ih, 4 * H, I, &s.layout, s.layout.columns),
                                   .bias = bias,
                                   .c = projected,
                                   .ldc = s.ldg,

@@ -1,0 +1,38 @@
+/* Products whose weights, operands and sums are all of the arrays' type. */
+#ifndef WLI_PRODUCT_PLAIN_H
+#define WLI_PRODUCT_PLAIN_H
+
+#include "kernels/lanes.h"
+
+typedef real packed, operand;
+enum { GROUP = 1, PARTS = 1 };
+
+/* weights [depth] -> to, `step` apart */
+WLI_INLINE void pack_column(const real *weights, int64_t depth, packed *to, int64_t step) {
+    for (int64_t k = 0; k < depth; k++) to[k * step] = weights[k];
+}
+
+WLI_INLINE vec weight_lanes(const packed *from, int part) {
+    (void)part;
+    return load(from);
+}
+
+WLI_INLINE vec operand_lanes(const operand *from, int part) {
+    (void)part;
+    return broadcast(*from);
+}
+
+WLI_INLINE vec multiply_add(vec sums, vec operands, vec weights) {
+    return sums + operands * weights;
+}
+
+WLI_INLINE vec sums_from(vec g) {
+    return g;
+}
+
+WLI_INLINE vec sums_to(vec g, vec sums) {
+    (void)g;
+    return sums;
+}
+
+#endif
