@@ -121,7 +121,6 @@ static void run(const wli_sequence_spec *spec, wli_call call, bool at_random, re
 /* The serial run in one chunk agrees with the reference. */
 static void check_against_reference(const wli_model *model, wli_call call) {
     size_t bytes;
-    const bool f64 = model->dtype == WLSTM_F64;
     assert_true(wli_reference_of(model)->workspace(model, call.seq_len, call.batch, &bytes));
     void *workspace = malloc(bytes);
     assert_non_null(workspace);
