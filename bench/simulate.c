@@ -80,8 +80,16 @@ static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
     if (!s->x || !s->out || !s->cells) return wli_out_of_memory("the simulation's arrays", x_bytes + out_bytes);
     const wli_native *native = choose(s, 1).native; /* which do not depend on the threads */
     for (; s->num_cells < cells && status == WLSTM_OK; s->num_cells += status == WLSTM_OK)
-        status = wli_cell_kernels_make(&s->cells[s->num_cells], s->model, s->num_cells, WLI_GEMM_NATIVE,
-                                       WLI_GEMM_NATIVE, native, T * B, B, false);
+        status = wli_cell_kernels_make(&(wli_cell_spec){ .weights = &s->model->cells[s->num_cells],
+                                                         .dtype = s->model->dtype,
+                                                         .shelf = &s->model->derived,
+                                                         .place = s->num_cells,
+                                                         .native = native,
+                                                         .project = &wli_multiply_native,
+                                                         .step = &wli_multiply_native,
+                                                         .project_rows = T * B,
+                                                         .step_rows = B },
+                                       &s->cells[s->num_cells]);
     return status;
 }
 

@@ -2,9 +2,9 @@
 
 #include "base/allocator.h"
 #include "base/lock.h"
+#include "base/one_thread.h"
 #include "base/status.h"
 #include "kernels/onednn_api.h"
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,6 +173,17 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
     return WLSTM_OK;
 }
 
+typedef struct filling {
+    wli_onednn_gemm *gemm;
+    const wli_onednn_gemm_spec *spec;
+    wlstm_status status;
+} filling;
+
+static void fill_alone(void *context) {
+    filling *f = context;
+    f->status = fill(f->gemm, f->spec);
+}
+
 wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **out) {
     *out = NULL;
     if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
@@ -181,13 +192,11 @@ wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_g
     wli_onednn_gemm *gemm = wli_calloc(sizeof *gemm);
     if (!gemm) return wli_out_of_memory("gemm", sizeof *gemm);
     /* oneDNN chooses the blocking for the thread count of this moment, and one thread is what will run it. */
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
-    wlstm_status status = fill(gemm, spec);
-    omp_set_num_threads(threads);
-    if (status != WLSTM_OK) {
+    filling f = { gemm, spec, WLSTM_OK };
+    wli_as_one_thread(fill_alone, &f);
+    if (f.status != WLSTM_OK) {
         wli_onednn_gemm_destroy(gemm);
-        return status;
+        return f.status;
     }
     *out = gemm;
     return WLSTM_OK;

@@ -1,5 +1,5 @@
-/* Gate GEMMs by oneDNN's matmul or inner-product primitives, f32; the one place that uses oneDNN. Without oneDNN in the build
- * every make fails with WLSTM_ERROR_UNSUPPORTED.
+/* Gate GEMMs by oneDNN's matmul or inner-product primitives, f32; the one place that uses oneDNN, of which a build without it
+ * has the version alone.
  *
  * What oneDNN cannot get for itself ends the process, by an exception or by code that is not there. So before it is asked for
  * anything, it is tried whether there is ample room: OUT_OF_MEMORY where there is none. */

@@ -6,30 +6,27 @@
  * projection of all steps is faster. */
 enum { MOST_INPUT_BYTES = 24 << 10 };
 
-wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,
-                                   wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
-                                   int64_t project_rows, int64_t step_rows, bool small_pages) {
-    const wli_cell_weights *weights = &model->cells[cell];
+/* Whether a step is few tiles, small enough, and all of it a native step's. */
+static bool should_bring_input(const wli_cell_spec *spec, const wli_cell_kernels *kernels) {
+    const size_t bytes = (size_t)(kernels->layout.columns * (kernels->ih.depth + kernels->hh.depth)) * kernels->element;
+    return kernels->in_panels && !spec->weights->weight_hr && bytes <= MOST_INPUT_BYTES &&
+           spec->native->few_tiles(&kernels->layout, spec->step_rows);
+}
+
+wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *kernels) {
     /* Two write the same rows of G, the third its own. */
-    const bool dense_hidden = step_kind == WLI_GEMM_INNER_PRODUCT;
-    const bool dense = dense_hidden || project_kind == WLI_GEMM_INNER_PRODUCT;
+    const bool dense = spec->project->dense || spec->step->dense;
     memset(kernels, 0, sizeof *kernels);
-    kernels->weights = weights;
-    kernels->element = wli_dtype_size(model->dtype);
-    kernels->layout = wli_gate_layout_make(weights->hidden_size, native->lanes);
+    kernels->weights = spec->weights;
+    kernels->element = wli_dtype_size(spec->dtype);
+    kernels->layout = wli_gate_layout_make(spec->weights->hidden_size, spec->native->lanes);
     kernels->c_stride = wli_gate_stride(kernels->layout.padded_hidden, kernels->element);
-    wlstm_status status = wli_gemm_make(&kernels->ih, model, cell, WLI_WEIGHT_IH, project_kind, native,
-                                        &kernels->layout, project_rows, dense, small_pages);
-    if (status == WLSTM_OK)
-        status = wli_gemm_make(&kernels->hh, model, cell, WLI_WEIGHT_HH, step_kind, native, &kernels->layout, step_rows,
-                               dense, small_pages);
-    if (status == WLSTM_OK && weights->weight_hr)
-        status = wli_gemm_make(&kernels->hr, model, cell, WLI_WEIGHT_HR, step_kind, native, &kernels->layout, step_rows,
-                               dense_hidden, small_pages);
-    const size_t weight_bytes =
-        (size_t)(kernels->layout.columns * (kernels->ih.depth + kernels->hh.depth)) * kernels->element;
-    kernels->brings_input = project_kind == WLI_GEMM_NATIVE && step_kind == WLI_GEMM_NATIVE && !weights->weight_hr &&
-                            native->few_tiles(&kernels->layout, step_rows) && weight_bytes <= MOST_INPUT_BYTES;
+    kernels->in_panels = spec->project->in_panels && spec->step->in_panels;
+    wlstm_status status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_IH, dense, &kernels->ih);
+    if (status == WLSTM_OK) status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_HH, dense, &kernels->hh);
+    if (status == WLSTM_OK && spec->weights->weight_hr)
+        status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_HR, spec->step->dense, &kernels->hr);
+    kernels->brings_input = should_bring_input(spec, kernels);
     kernels->range = wli_all_panels(kernels->layout.columns, kernels->layout.lanes);
     kernels->projection_range = wli_all_panels(kernels->hr.columns, kernels->layout.lanes);
     return status;
@@ -77,7 +74,7 @@ static inline wli_step_args step_args(const wli_cell_kernels *kernels, const wli
                             .c = step->c,
                             .ldc = step->ldc,
                             .h = h,
-                            .steps = kernels->hh.kind == WLI_GEMM_NATIVE ? step->steps : 1,
+                            .steps = kernels->hh.multiplier->in_panels ? step->steps : 1,
                             .h_step = step->h_step,
                             .range = step->range,
                             .backwards = step->backwards,
@@ -86,8 +83,7 @@ static inline wli_step_args step_args(const wli_cell_kernels *kernels, const wli
 }
 
 bool wli_cell_prepare(const wli_cell_kernels *kernels, const wli_cell_step *step, wli_prepared_step *prepared) {
-    if (kernels->ih.kind != WLI_GEMM_NATIVE || kernels->hh.kind != WLI_GEMM_NATIVE || kernels->weights->weight_hr)
-        return false;
+    if (!kernels->in_panels || kernels->weights->weight_hr) return false;
     const wli_gemm_args input = input_args(kernels, step);
     const wli_step_args args = step_args(kernels, step, &input, step->h_prev, step->h);
     return kernels->hh.native->prepare(&args, prepared);
@@ -100,7 +96,7 @@ wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_worksp
     const wli_gemm *hh = &kernels->hh;
     const void *const *h_prev = NULL; /* nothing to multiply, or done */
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
-    if (hh->kind != WLI_GEMM_NATIVE && !skips) {
+    if (!hh->multiplier->in_panels && !skips) {
         wlstm_status status =
             wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
         if (status != WLSTM_OK) return status;

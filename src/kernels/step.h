@@ -1,18 +1,21 @@
-/* One (layer, direction) ready to run: project, then step by step. The two GEMMs of the gates may come from different backends;
- * the cell's arithmetic is always the native kernel's. */
-#ifndef WLI_CELL_H
-#define WLI_CELL_H
+/* One (layer, direction) ready to run: project, then step by step. The two products of the gates may be different multipliers';
+ * what follows them is always the native kernel's. */
+#ifndef WLI_STEP_H
+#define WLI_STEP_H
 
 #include "kernels/gemm.h"
 
 typedef struct wli_cell_kernels {
     const wli_cell_weights *weights;
     wli_gate_layout layout;
-    size_t element;                          /* bytes of a real */
-    int64_t c_stride;                        /* elements from one row of c to the next */
-    wli_gemm ih, hh, hr;                     /* hr only with projection */
-    wli_panel_range range, projection_range; /* all of the cell's units; with projection, all of its outputs */
-    bool brings_input;                       /* a step is few tiles, and best projects its rows of x itself */
+    size_t element;   /* bytes of a real */
+    int64_t c_stride; /* elements from one row of c to the next */
+    wli_gemm ih, hh;
+    wli_gemm hr;    /* only with projection */
+    bool in_panels; /* both products of the gates are the native kernels' */
+    /* All of the cell's units; with projection, all of its outputs. */
+    wli_panel_range range, projection_range;
+    bool brings_input; /* a step is few tiles, and best projects its rows of x itself */
 } wli_cell_kernels;
 
 /* Workspace of one thread that runs cells. */
@@ -27,9 +30,8 @@ typedef struct wli_cell_step {
     int64_t rows;
     const void *const *h_prev; /* [rows] pointers to [R] */
     bool h_prev_is_zero;
-    const void *const
-        *x; /* [rows] pointers to [I]: a step that stands alone, or brings its input, projects them itself; NULL: G is
-                  * projected */
+    /* [rows] pointers to [I]: a step that stands alone, or brings its input, projects them itself; NULL: G is projected. */
+    const void *const *x;
     void *gates; /* G [rows, columns], projected; replaced */
     void *c;     /* [rows, ldc], replaced */
     int64_t ldc;
@@ -40,9 +42,7 @@ typedef struct wli_cell_step {
     bool backwards, one_way;          /* sweep the weights from the end: for every second step; as in wli_step_args */
 } wli_cell_step;
 
-wlstm_status wli_cell_kernels_make(wli_cell_kernels *kernels, wli_model *model, int64_t cell,
-                                   wli_gemm_kind project_kind, wli_gemm_kind step_kind, const wli_native *native,
-                                   int64_t project_rows, int64_t step_rows, bool small_pages);
+wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *kernels);
 void wli_cell_kernels_release(wli_cell_kernels *kernels);
 /* Of the packed weights. */
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);

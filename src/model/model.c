@@ -85,8 +85,7 @@ static wlstm_status fill(wli_model *model, const wli_model_spec *spec) {
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "num_layers: fewer expected, got %" PRId64, model->num_layers);
     if (!(model->cells = wli_alloc(cell_bytes))) return wli_out_of_memory("layers", cell_bytes);
     if (!(model->parameters = wli_alloc(parameter_bytes))) return wli_out_of_memory("parameters", parameter_bytes);
-    const size_t derived_bytes = (size_t)num_cells * sizeof *model->derived;
-    if (!(model->derived = wli_calloc(derived_bytes))) return wli_out_of_memory("layers", derived_bytes);
+    if (!wli_shelf_make(&model->derived, num_cells)) return wli_out_of_memory("layers", cell_bytes);
     for (int64_t i = 0; i < num_cells; i++) {
         int64_t layer = i / model->num_directions;
         wli_cell_weights *cell = &model->cells[i];
@@ -128,26 +127,14 @@ wlstm_status wli_model_create(const wli_model_spec *spec, wli_model **out) {
     return WLSTM_OK;
 }
 
-static void drop_derived(wli_model *model) {
-    for (int64_t cell = 0; model->has_derived && cell < model->num_layers * model->num_directions; cell++)
-        while (model->derived[cell]) {
-            wli_derived *derived = model->derived[cell];
-            model->derived[cell] = derived->next;
-            derived->destroy(derived->object);
-            wli_free(derived);
-        }
-    model->has_derived = false;
-}
-
 void wli_model_retain(wli_model *model) {
     atomic_fetch_add(&model->references, 1);
 }
 
 void wli_model_release(wli_model *model) {
     if (!model || atomic_fetch_sub(&model->references, 1) > 1) return;
-    drop_derived(model);
+    wli_shelf_free(&model->derived);
     for (int64_t i = 0; i < model->num_parameters; i++) wli_free(model->parameters[i].values);
-    wli_free(model->derived);
     wli_free(model->parameters);
     wli_free(model->cells);
     wli_free(model);
@@ -156,7 +143,7 @@ void wli_model_release(wli_model *model) {
 wlstm_status wli_model_make_private(wli_model **model) {
     wli_model *shared = *model, *copy;
     if (atomic_load(&shared->references) == 1) {
-        drop_derived(shared);
+        wli_shelf_clear(&shared->derived);
         return WLSTM_OK;
     }
     int64_t *hidden_sizes = wli_alloc((size_t)shared->num_layers * sizeof(int64_t));
@@ -183,56 +170,6 @@ wlstm_status wli_model_make_private(wli_model **model) {
     wli_model_release(shared);
     *model = copy;
     return WLSTM_OK;
-}
-
-static wli_derived *find_derived(wli_model *model, int64_t cell, const char *key) {
-    wli_derived *derived = model->derived[cell];
-    while (derived && strcmp(derived->key, key) != 0) derived = derived->next;
-    return derived;
-}
-
-static void add_derived(wli_model *model, int64_t cell, wli_derived *derived) {
-    derived->next = model->derived[cell];
-    model->derived[cell] = derived;
-    model->has_derived = true;
-}
-
-/* Makes an object that is in no list yet; without the lock, as it takes long and memory of the user's. */
-static wlstm_status make_derived(const char *key, wlstm_status (*make)(void *context, void **object),
-                                 void (*destroy)(void *object), void *context, wli_derived **out) {
-    wli_derived *derived = *out = wli_calloc(sizeof *derived);
-    if (!derived) return wli_out_of_memory("packed weights", sizeof *derived);
-    wlstm_status status = make(context, &derived->object);
-    if (status != WLSTM_OK) {
-        wli_free(derived);
-        *out = NULL;
-        return status;
-    }
-    snprintf(derived->key, sizeof derived->key, "%s", key);
-    derived->destroy = destroy;
-    return WLSTM_OK;
-}
-
-wlstm_status wli_model_derive(wli_model *model, int64_t cell, const char *key,
-                              wlstm_status (*make)(void *context, void **object), void (*destroy)(void *object),
-                              void *context, void **object) {
-    wlstm_status status = WLSTM_OK;
-    wli_lock();
-    wli_derived *derived = find_derived(model, cell, key);
-    if (!derived) {
-        wli_turn_take(&model->deriving);
-        derived = find_derived(model, cell, key); /* another may have made it meanwhile */
-        if (!derived) {
-            wli_unlock();
-            status = make_derived(key, make, destroy, context, &derived);
-            wli_lock();
-            if (derived) add_derived(model, cell, derived);
-        }
-        wli_turn_give(&model->deriving);
-    }
-    wli_unlock();
-    *object = derived ? derived->object : NULL;
-    return status;
 }
 
 int64_t wli_model_widest_hidden(const wli_model *model) {

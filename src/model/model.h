@@ -6,8 +6,8 @@
 #ifndef WLI_MODEL_H
 #define WLI_MODEL_H
 
-#include "base/lock.h"
 #include "base/number_types.h"
+#include "base/shelf.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,15 +35,6 @@ typedef struct wli_parameter {
     void *values;
 } wli_parameter;
 
-/* Something a backend derived from the values (packed weights, primitives) and shares between plans. */
-enum { WLI_DERIVED_KEY_BYTES = 96 };
-typedef struct wli_derived {
-    char key[WLI_DERIVED_KEY_BYTES];
-    void *object;
-    void (*destroy)(void *object);
-    struct wli_derived *next;
-} wli_derived;
-
 typedef struct wli_model {
     atomic_int references;
     wlstm_dtype dtype;
@@ -55,9 +46,7 @@ typedef struct wli_model {
     wli_cell_weights *cells;                     /* [num_layers * num_directions], layer by layer, forward first */
     int64_t num_parameters;
     wli_parameter *parameters;
-    wli_turn deriving;
-    wli_derived **derived; /* [num_layers * num_directions] lists, of who holds the lock; whole objects only */
-    bool has_derived;      /* whether any list has one */
+    wli_shelf derived; /* from the values, a place a cell: what plans share */
 } wli_model;
 
 typedef struct wli_model_spec {
@@ -79,11 +68,6 @@ void wli_model_release(wli_model *model);
 
 /* Makes *model safe to change: itself if nobody shares it, else a copy that takes its place. What was derived is dropped. */
 wlstm_status wli_model_make_private(wli_model **model);
-
-/* The object of this key and cell, made by make(context) on first use; every plan of the model shares it. */
-wlstm_status wli_model_derive(wli_model *model, int64_t cell, const char *key,
-                              wlstm_status (*make)(void *context, void **object), void (*destroy)(void *object),
-                              void *context, void **object);
 
 /* Parameter access behind the public functions of both lstm and cell. */
 wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]);

@@ -74,11 +74,10 @@ static bool legal_always(const wli_setting *setting, const wli_choice *given) {
 }
 
 static bool legal_multiplier(const wli_setting *setting, const wli_choice *given, int64_t kind) {
-    if (kind == WLI_GEMM_NATIVE) return setting->backend != WLSTM_BACKEND_ONEDNN;
-    char version[WLI_ONEDNN_VERSION_BYTES];
-    wli_onednn_version(version);
-    return version[0] && setting->backend != WLSTM_BACKEND_NATIVE && !setting->deterministic &&
-           setting->model->dtype == WLSTM_F32 && given->schedule == WLI_SERIAL;
+    const wli_multiplier *multiplier = wli_multipliers[kind];
+    return (setting->backend == WLSTM_BACKEND_AUTO || setting->backend == multiplier->backend) &&
+           (!setting->deterministic || multiplier->deterministic) && multiplier->serves(setting->model->dtype) &&
+           (given->schedule == WLI_SERIAL || multiplier->in_panels);
 }
 
 static bool legal_project(const wli_setting *setting, const wli_choice *given) {
@@ -151,7 +150,7 @@ static int64_t *field_of(wli_choice *choice, int axis) {
 
 int64_t wli_choice_value(const wli_choice *choice, wli_axis_id axis) {
     wli_choice copy = *choice;
-    return *field_of(&copy, axis);
+    return *field_of(&copy, (int)axis);
 }
 
 /* Each axis's value as the table has it. */

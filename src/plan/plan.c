@@ -60,9 +60,9 @@ static wlstm_status make_reference(wlstm_plan *plan) {
 
 /* "native avx2", "onednn matmul 2.6.3" */
 static void name_gemm(const wlstm_plan *plan, int64_t kind, char text[64]) {
-    char version[WLI_ONEDNN_VERSION_BYTES];
-    wli_onednn_version(version);
-    snprintf(text, 64, "%s %s", wli_gemm_names[kind], kind == WLI_GEMM_NATIVE ? plan->choice.native->isa : version);
+    char code[WLI_CODE_NAME_BYTES];
+    wli_multipliers[kind]->name_code(plan->choice.native, code);
+    snprintf(text, 64, "%s %s", wli_gemm_names[kind], code);
 }
 
 static void describe_backend(const wlstm_plan *plan, char text[160]) {
@@ -72,7 +72,7 @@ static void describe_backend(const wlstm_plan *plan, char text[160]) {
     const char *isa = choice->native->isa;
     if (choice->project != choice->step)
         snprintf(text, 160, "project %s, step %s, cell %s", project, step, isa);
-    else if (choice->step != WLI_GEMM_NATIVE)
+    else if (!wli_multipliers[choice->step]->in_panels)
         snprintf(text, 160, "project and step %s, cell %s", step, isa);
     else
         snprintf(text, 160, "project and step %s", step);
@@ -118,10 +118,10 @@ static void describe(wlstm_plan *plan, const wli_decision *decision) {
 /* Why a backend cannot serve the model with these options, or NULL. */
 static const char *obstacle(wlstm_backend backend, const wli_model *model, const wlstm_plan_options *options) {
     if (backend != WLSTM_BACKEND_ONEDNN) return NULL;
-    char version[WLI_ONEDNN_VERSION_BYTES];
-    wli_onednn_version(version);
-    if (!version[0]) return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
-    if (model->dtype != WLSTM_F32) return "one that computes f64 expected, got onednn (f32 only)";
+    if (!wli_multiply_inner_product.serves(WLSTM_F32))
+        return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
+    if (!wli_multiply_inner_product.serves(model->dtype))
+        return "one that computes f64 expected, got onednn (f32 only)";
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }
 
@@ -245,14 +245,7 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
         wli_reference_of(plan->model)->forward(plan->model, call, plan->reference_workspace);
         return WLSTM_OK;
     }
-    if (plan->choice.project == WLI_GEMM_NATIVE && plan->choice.step == WLI_GEMM_NATIVE)
-        return wli_runner_run(plan->runner, call);
-    /* Outside a parallel region oneDNN would fork for each small GEMM. */
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
-    wlstm_status status = wli_runner_run(plan->runner, call);
-    omp_set_num_threads(threads);
-    return status;
+    return wli_runner_run(plan->runner, call);
 }
 
 wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths, const void *x,

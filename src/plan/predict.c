@@ -3,8 +3,8 @@
 #include "base/processor_caches.h"
 #include <math.h>
 
-/* What rates do not say: a round figure of 2020s x86-64 servers. */
-static const double onednn_call_seconds = 1.5e-6;
+/* What rates do not say of a product by another library: a round figure of 2020s x86-64 servers. */
+static const double library_call_seconds = 1.5e-6;
 /* Of a step that is not one of several in the kernel (kernels/few_tiles.h): the way there, and chains that nothing else hides. */
 static const double lone_step_seconds = 40e-9;
 
@@ -40,7 +40,7 @@ static double own_units(const work *w, const wli_gate_layout *layout) {
 }
 
 static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
-    return w->units <= 1 && !cell->weight_hr && w->choice->step == WLI_GEMM_NATIVE &&
+    return w->units <= 1 && !cell->weight_hr && wli_multipliers[w->choice->step]->in_panels &&
            w->choice->native->few_tiles(layout, (int64_t)w->rows);
 }
 
@@ -58,11 +58,12 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
     double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype) +
                      lone_step_seconds / (steps_in_kernel(w, cell, &layout) ? w->steps : 1);
-    /* G on its way through memory: written by the projection, read by the step, by oneDNN once more. */
+    /* G on its way through memory: written by the projection, read by the step, by a product apart from the step once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_cache_sizes()[1]) seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
-    if (w->choice->step != WLI_GEMM_NATIVE) seconds += onednn_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
-    if (w->choice->project != WLI_GEMM_NATIVE) seconds += onednn_call_seconds / w->steps;
+    if (!wli_multipliers[w->choice->step]->in_panels)
+        seconds += library_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
+    if (!wli_multipliers[w->choice->project]->in_panels) seconds += library_call_seconds / w->steps;
     return seconds;
 }
 

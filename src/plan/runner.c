@@ -12,11 +12,25 @@ struct wli_runner {
 
 static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, const wli_choice *choice) {
     wlstm_status status = WLSTM_OK;
-    for (int64_t i = 0; i < runner->num_cells && status == WLSTM_OK; i++)
-        status = wli_cell_kernels_make(&runner->cells[i], runner->model, i, (wli_gemm_kind)choice->project,
-                                       (wli_gemm_kind)choice->step, choice->native, choice->gate_rows, setting->batch,
-                                       choice->small_pages != 0);
+    for (int64_t i = 0; i < runner->num_cells && status == WLSTM_OK; i++) {
+        const wli_cell_spec spec = { .weights = &runner->model->cells[i],
+                                     .dtype = runner->model->dtype,
+                                     .shelf = &runner->model->derived,
+                                     .place = i,
+                                     .native = choice->native,
+                                     .project = wli_multipliers[choice->project],
+                                     .step = wli_multipliers[choice->step],
+                                     .project_rows = choice->gate_rows,
+                                     .step_rows = setting->batch,
+                                     .small_pages = choice->small_pages != 0 };
+        status = wli_cell_kernels_make(&spec, &runner->cells[i]);
+    }
     return status;
+}
+
+/* Once more when all that the plan needs is there. */
+static wlstm_status check_room(const wli_multiplier *multiplier) {
+    return multiplier->check_room ? multiplier->check_room() : WLSTM_OK;
 }
 
 wlstm_status wli_runner_make(wli_model *model, const wli_setting *setting, const wli_choice *choice, wli_runner **out) {
@@ -29,8 +43,8 @@ wlstm_status wli_runner_make(wli_model *model, const wli_setting *setting, const
     wlstm_status status = make_cells(runner, setting, choice);
     const wli_sequence_spec spec = { model, runner->cells, setting->seq_len, setting->batch, *choice };
     if (status == WLSTM_OK) status = wli_sequence_make(&spec, &runner->sequence);
-    const bool by_onednn = choice->project != WLI_GEMM_NATIVE || choice->step != WLI_GEMM_NATIVE;
-    if (status == WLSTM_OK && by_onednn) status = wli_onednn_check_room();
+    if (status == WLSTM_OK) status = check_room(wli_multipliers[choice->project]);
+    if (status == WLSTM_OK) status = check_room(wli_multipliers[choice->step]);
     if (status != WLSTM_OK) {
         wli_runner_free(runner);
         *out = NULL;

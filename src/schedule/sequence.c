@@ -1,6 +1,7 @@
 #include "schedule/sequence.h"
 
 #include "base/allocator.h"
+#include "base/one_thread.h"
 #include "base/status.h"
 #include "schedule/state.h"
 #include <omp.h>
@@ -181,14 +182,30 @@ wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, w
     return status;
 }
 
-/* One thread alone. */
-static wlstm_status run_serial(const wli_run *run, wli_worker *worker) {
-    wlstm_status status = WLSTM_OK;
+/* All nodes by the first worker. */
+typedef struct serial_run {
+    const wli_run *run;
+    wlstm_status status;
+} serial_run;
+
+static void run_serial(void *context) {
+    serial_run *serial = context;
+    const wli_run *run = serial->run;
     wli_node node;
-    for (bool more = wli_graph_first(&run->graph, &node); more && status == WLSTM_OK;
+    for (bool more = wli_graph_first(&run->graph, &node); more && serial->status == WLSTM_OK;
          more = wli_graph_next(&run->graph, WLI_BY_CHUNK, &node))
-        status = wli_node_run(run, worker, &node, NULL);
-    return status;
+        serial->status = wli_node_run(run, &run->sequence->workers[0], &node, NULL);
+}
+
+static wlstm_status run_alone(const wli_run *run) {
+    const wli_choice *choice = &run->sequence->spec.choice;
+    serial_run serial = { run, WLSTM_OK };
+    const bool forks = wli_multipliers[choice->project]->forks || wli_multipliers[choice->step]->forks;
+    if (forks && !omp_in_parallel())
+        wli_as_one_thread(run_serial, &serial);
+    else
+        run_serial(&serial);
+    return serial.status;
 }
 
 wli_grid wli_grid_of(const wli_run *run) {
@@ -211,8 +228,7 @@ bool wli_runs_alone(void) {
 static wlstm_status run_schedule(const wli_run *run, void *context) {
     const wli_sequence_spec *spec = &run->sequence->spec;
     (void)context;
-    if (spec->choice.threads == 1 || spec->choice.schedule == WLI_SERIAL || wli_runs_alone())
-        return run_serial(run, &run->sequence->workers[0]);
+    if (spec->choice.threads == 1 || spec->choice.schedule == WLI_SERIAL || wli_runs_alone()) return run_alone(run);
     if (spec->choice.schedule == WLI_WAVEFRONT)
         wli_run_wavefront(run, (int)spec->choice.threads);
     else

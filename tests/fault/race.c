@@ -34,8 +34,15 @@ int main(void) {
     wlstm_status status = wli_model_create(&shape, &model);
     if (status == WLSTM_OK) status = wli_model_reset(&model, 0);
     for (int64_t l = 0; l < L && status == WLSTM_OK; l++)
-        status = wli_cell_kernels_make(&cells[l], model, l, WLI_GEMM_NATIVE, WLI_GEMM_NATIVE, wli_native_get(WLSTM_F32),
-                                       T, 1, false);
+        status = wli_cell_kernels_make(&(wli_cell_spec){ .weights = &model->cells[l],
+                                                         .shelf = &model->derived,
+                                                         .place = l,
+                                                         .native = wli_native_get(WLSTM_F32),
+                                                         .project = &wli_multiply_native,
+                                                         .step = &wli_multiply_native,
+                                                         .project_rows = T,
+                                                         .step_rows = 1 },
+                                       &cells[l]);
     spec.model = model;
     if (status == WLSTM_OK) status = wli_sequence_make(&spec, &sequence);
     if (status == WLSTM_OK) status = wli_sequence_run_by(sequence, &call, run_without_waiting, NULL);

@@ -167,8 +167,16 @@ static void all_schedules_give_the_same_bits(void **state) {
                  (int)model->cells[0].input_size, (int)model->cells[0].hidden_size, (int)model->num_layers,
                  (int)model->cells[0].proj_size, model->num_directions);
         for (int64_t i = 0; i < num_cells; i++)
-            assert_int_equal(wli_cell_kernels_make(&cells[i], model, i, WLI_GEMM_NATIVE, WLI_GEMM_NATIVE,
-                                                   wli_native_get(model->dtype), T * B, B, false),
+            assert_int_equal(wli_cell_kernels_make(&(wli_cell_spec){ .weights = &model->cells[i],
+                                                                     .dtype = model->dtype,
+                                                                     .shelf = &model->derived,
+                                                                     .place = i,
+                                                                     .native = wli_native_get(model->dtype),
+                                                                     .project = &wli_multiply_native,
+                                                                     .step = &wli_multiply_native,
+                                                                     .project_rows = T * B,
+                                                                     .step_rows = B },
+                                                   &cells[i]),
                              WLSTM_OK);
         draw_values(model->dtype, x, LARGEST_T * LARGEST_B * LARGEST_I);
         draw_values(model->dtype, h_0, STATE);

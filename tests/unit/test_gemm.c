@@ -17,7 +17,20 @@ enum { PROBLEMS = 200 };
 static uint64_t stream;
 
 static bool built_in(wli_gemm_kind kind) {
-    return kind == WLI_GEMM_NATIVE || !strstr(wlstm_build_info(), "no oneDNN");
+    return wli_multipliers[kind]->serves(WLSTM_F32);
+}
+
+static wlstm_status make_cell(wli_model *model, wli_gemm_kind project, wli_gemm_kind step, int64_t project_rows,
+                              int64_t step_rows, wli_cell_kernels *cell) {
+    const wli_cell_spec spec = { .weights = &model->cells[0],
+                                 .dtype = WLSTM_F32,
+                                 .shelf = &model->derived,
+                                 .native = wli_native_get(WLSTM_F32),
+                                 .project = wli_multipliers[project],
+                                 .step = wli_multipliers[step],
+                                 .project_rows = project_rows,
+                                 .step_rows = step_rows };
+    return wli_cell_kernels_make(&spec, cell);
 }
 
 static wli_model *draw_model(int64_t hidden_size, int64_t proj_size) {
@@ -86,9 +99,7 @@ static void every_kind_multiplies(void **state) {
         const int64_t project_rows = random_between(&stream, 1, 40), step_rows = random_between(&stream, 1, 9);
         wli_cell_kernels cell;
         if (built_in(project) && built_in(step)) {
-            assert_int_equal(wli_cell_kernels_make(&cell, model, 0, project, step, wli_native_get(WLSTM_F32),
-                                                   project_rows, step_rows, false),
-                             WLSTM_OK);
+            assert_int_equal(make_cell(model, project, step, project_rows, step_rows, &cell), WLSTM_OK);
             for (int64_t rows = project_rows; rows > 0; rows /= 2) check_product(&cell, false, rows);
             /* Native steps add onto G in the kernel that finishes the cell. */
             for (int64_t rows = step_rows; rows > 0 && step != WLI_GEMM_NATIVE; rows--)
@@ -107,12 +118,24 @@ static void the_most_rows_fit(void **state) {
     for (wli_gemm_kind kind = WLI_GEMM_NATIVE; kind < WLI_GEMM_KINDS; kind++) {
         wli_cell_kernels cell;
         if (!built_in(kind)) continue;
-        assert_int_equal(
-            wli_cell_kernels_make(&cell, model, 0, kind, kind, wli_native_get(WLSTM_F32), most, most, false), WLSTM_OK);
+        assert_int_equal(make_cell(model, kind, kind, most, most, &cell), WLSTM_OK);
         check_product(&cell, false, 13);
         wli_cell_kernels_release(&cell);
     }
     wli_model_release(model);
+}
+
+/* The table is in the order of its kinds, and each has its backend's name first. */
+static void each_kind_is_in_its_place(void **state) {
+    (void)state;
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++) {
+        const wli_multiplier *multiplier = wli_multipliers[kind];
+        const char *backend = multiplier->backend == WLSTM_BACKEND_NATIVE ? "native" : "onednn";
+        assert_int_equal(multiplier->kind, kind);
+        assert_memory_equal(wli_gemm_names[kind], backend, strlen(backend));
+        assert_true(!built_in((wli_gemm_kind)kind) || (multiplier->run && multiplier->pack && multiplier->discard));
+        assert_true(!multiplier->prepare == !multiplier->release);
+    }
 }
 
 /* oneDNN's fast inner products write dense rows only; everybody else wants them an odd number of lines apart. */
@@ -125,8 +148,7 @@ static void rows_are_dense_for_inner_products(void **state) {
         const bool dense = project == WLI_GEMM_INNER_PRODUCT || step == WLI_GEMM_INNER_PRODUCT;
         wli_cell_kernels cell;
         if (!built_in(project) || !built_in(step)) continue;
-        assert_int_equal(wli_cell_kernels_make(&cell, model, 0, project, step, wli_native_get(WLSTM_F32), 8, 2, false),
-                         WLSTM_OK);
+        assert_int_equal(make_cell(model, project, step, 8, 2, &cell), WLSTM_OK);
         assert_int_equal(cell.ih.stride, dense ? 256 : wli_gate_stride(256, sizeof(float)));
         assert_int_equal(cell.hh.stride, cell.ih.stride);
         assert_int_equal(cell.hr.stride, step == WLI_GEMM_INNER_PRODUCT ? 32 : wli_gate_stride(32, sizeof(float)));
@@ -139,6 +161,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_multiplies),
         cmocka_unit_test(the_most_rows_fit),
+        cmocka_unit_test(each_kind_is_in_its_place),
         cmocka_unit_test(rows_are_dense_for_inner_products),
     };
     stream = random_test_stream();

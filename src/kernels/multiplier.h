@@ -1,0 +1,89 @@
+/* Who multiplies: packs a weight matrix as it likes it best, and then does C [rows, columns] = bias + A W^T, or C += A W^T. One row
+ * of the table each, in a file of its own, multiply_NAME.c; nobody else asks which it is. */
+#ifndef WLI_MULTIPLIER_H
+#define WLI_MULTIPLIER_H
+
+#include "kernels/dispatch.h"
+#include "kernels/operands.h"
+#include "model/model.h"
+
+typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_MATMUL, WLI_GEMM_INNER_PRODUCT, WLI_GEMM_KINDS } wli_gemm_kind;
+
+/* A weight matrix to pack. */
+typedef struct wli_pack_request {
+    wlstm_dtype dtype;
+    const wli_native *native;
+    wli_pack_args matrix; /* but for its panels */
+    /* With a bias, b_ih + b_hh of which NULL is zeros; without one products add onto C. */
+    bool has_bias;
+    const void *bias_ih, *bias_hh;
+    int64_t max_rows; /* of A */
+    int64_t stride;   /* elements from one row of C to the next */
+    bool small_pages;
+} wli_pack_request;
+
+/* It packed, shared by all who multiply by it. */
+typedef struct wli_packed {
+    const struct wli_multiplier *multiplier;
+    void *panels; /* in_panels: layout.h's */
+    void *bias;   /* in_panels: [columns], in the panels' memory */
+    void *own;    /* what the multiplier has in their place */
+    size_t bytes;
+    bool finite; /* every weight is: the product with a zero state can be left out */
+} wli_packed;
+
+/* A packed matrix, and what one thread needs to multiply by it. */
+typedef struct wli_gemm {
+    const struct wli_multiplier *multiplier;
+    const wli_native *native;
+    const wli_packed *packed;
+    const void *bias; /* in_panels: of the packed; NULL adds onto C */
+    void *own;        /* the multiplier's, for one thread at a time */
+    int64_t depth, columns;
+    int64_t stride; /* elements from one row of C to the next */
+    size_t element;
+    bool halves; /* as in wli_gemm_args */
+} wli_gemm;
+
+enum { WLI_CODE_NAME_BYTES = 32 };
+
+typedef struct wli_multiplier {
+    wli_gemm_kind kind;
+    wlstm_backend backend; /* by which callers name it */
+    /* It packs layout.h's panels, by which a native step multiplies itself. */
+    bool in_panels;
+    /* The rows of C lie close; as a rule they are an odd number of lines apart. */
+    bool dense;
+    /* Each element of C is one chain of sums, however the work is cut. */
+    bool deterministic;
+    /* It starts threads of its own where it is not in a parallel region. */
+    bool forks;
+
+    /* Whether this build has it, for such numbers. */
+    bool (*serves)(wlstm_dtype dtype);
+    /* Whose code runs: "avx2", "2.6.3". */
+    void (*name_code)(const wli_native *native, char text[WLI_CODE_NAME_BYTES]);
+    /* What tells apart what it packs of one matrix for one layout. */
+    void (*name_packed)(const wli_pack_request *request, char *text, size_t bytes);
+    wlstm_status (*pack)(const wli_pack_request *request, wli_packed *packed);
+    void (*discard)(wli_packed *packed);
+    /* As wli_gemm_run, of one row at least. */
+    wlstm_status (*run)(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
+                        wli_gathered *gathered);
+    /* gemm->own, if there is one: else NULL, and so are the next two. */
+    wlstm_status (*prepare)(wli_gemm *gemm);
+    void (*release)(wli_gemm *gemm);
+    /* Whether there is memory left for what it takes while it runs. */
+    wlstm_status (*check_room)(void);
+} wli_multiplier;
+
+extern const wli_multiplier wli_multiply_native, wli_multiply_matmul, wli_multiply_inner_product;
+
+extern const wli_multiplier *const wli_multipliers[WLI_GEMM_KINDS];
+extern const char *const wli_gemm_names[WLI_GEMM_KINDS];
+
+/* For those who pack: the request's matrix in panels of so many columns, and its bias [columns]. */
+void wli_pack_weights(const wli_pack_request *request, int64_t panel_columns, void *panels);
+void wli_pack_biases(const wli_pack_request *request, void *bias);
+
+#endif
