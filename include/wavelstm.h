@@ -378,9 +378,9 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
 /* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
  * the default. A value that is not understood counts as not set.
  *
- *     WLSTM_VERBOSE      0 to 3, default 0: messages on stderr, none at 0; each plan made, each value not
+ *     WLSTM_VERBOSE      0 to 2, default 0: messages on stderr, none at 0; each plan made, each value not
  *                        understood, a plan cache that is not in order and a search that failed at 1; what a search
- *                        measures and a plan cache that is there and cannot be read at 2; 3 is 2
+ *                        measures and a plan cache that is there and cannot be read at 2
  *     WLSTM_ISA          the widest instruction set used: baseline, neon (ARM's baseline), avx2, avx512, avx512_bf16; default:
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over

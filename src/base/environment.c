@@ -78,7 +78,7 @@ static const char *find_cache_directory(void) {
 }
 
 static void read_environment(void) {
-    environment.verbose = read_number("WLSTM_VERBOSE", 0, 3, "0 to 3", 0);
+    environment.verbose = read_number("WLSTM_VERBOSE", 0, 2, "0 to 2", 0);
     environment.num_threads = read_number("WLSTM_NUM_THREADS", 1, 1 << 16, "1 to 65536", 0);
     environment.backend = (wlstm_backend)read_choice("WLSTM_BACKEND", backends, WLSTM_BACKEND_AUTO);
     environment.effort = (wlstm_effort)read_choice("WLSTM_EFFORT", efforts, WLSTM_EFFORT_DEFAULT);

@@ -11,7 +11,7 @@ typedef enum wli_isa { WLI_ISA_BASELINE, WLI_ISA_AVX2, WLI_ISA_AVX512 } wli_isa;
 
 typedef struct wli_environment {
     int num_threads;       /* WLSTM_NUM_THREADS; 0 is not set */
-    int verbose;           /* WLSTM_VERBOSE, 0 to 3 */
+    int verbose;           /* WLSTM_VERBOSE, 0 to 2 */
     wlstm_backend backend; /* WLSTM_BACKEND; AUTO is not set */
     wlstm_effort effort;   /* WLSTM_EFFORT; DEFAULT is not set */
     wli_isa isa_cap;       /* WLSTM_ISA; AVX512, the highest, is not set */
