@@ -6,8 +6,8 @@
 #include <math.h>
 
 typedef struct replay_state {
-    double *done;    /* [lanes][chunks] */
-    double *longest; /* [lanes][chunks] the same with a thread for every item */
+    double *done;    /* [chains][chunks] */
+    double *longest; /* [chains][chunks] the same with a thread for every item */
     double *free_at; /* [gangs or threads] */
     int64_t chunks, gangs;
 } replay_state;
@@ -19,8 +19,8 @@ static double later(double a, double b) {
 static double item_seconds(const replay_plan *plan, const replay_costs *costs, const wli_node *node) {
     const int64_t first = node->chunk * plan->graph.chunk_steps, length = plan->graph.lengths[node->part];
     const int64_t left = length - first, steps = left < plan->graph.chunk_steps ? left : plan->graph.chunk_steps;
-    const double meetings = plan->grid.units > 1 ? costs->meetings * costs->barrier : 0;
-    return (double)steps * (costs->step[wli_graph_lane(&plan->graph, node)] + meetings);
+    const double meetings = plan->grid.shares > 1 ? costs->meetings * costs->barrier : 0;
+    return (double)steps * (costs->step[wli_graph_chain(&plan->graph, node)] + meetings);
 }
 
 static int64_t first_free(const replay_state *state) {
@@ -34,12 +34,12 @@ static void run_item(const replay_plan *plan, const replay_costs *costs, const w
                      replay_times *times) {
     const bool tasks = plan->schedule == WLI_WAVEFRONT;
     const int64_t gang = tasks ? first_free(state) : wli_grid_owner(&plan->grid, state->gangs, node);
-    const int64_t at = wli_graph_lane(&plan->graph, node) * state->chunks + node->chunk;
+    const int64_t at = wli_graph_chain(&plan->graph, node) * state->chunks + node->chunk;
     const double seconds = item_seconds(plan, costs, node) + (tasks ? costs->task : 0);
     double ready = 0, longest = 0;
     wli_node needed[WLI_MOST_NEEDED];
     for (int i = wli_graph_needed(&plan->graph, node, needed); i-- > 0;) {
-        const int64_t before = wli_graph_lane(&plan->graph, &needed[i]) * state->chunks + needed[i].chunk;
+        const int64_t before = wli_graph_chain(&plan->graph, &needed[i]) * state->chunks + needed[i].chunk;
         const bool own = !tasks && wli_grid_owner(&plan->grid, state->gangs, &needed[i]) == gang;
         ready = later(ready, state->done[before] + (own || tasks ? 0 : costs->wait));
         longest = later(longest, state->longest[before]);
@@ -48,19 +48,19 @@ static void run_item(const replay_plan *plan, const replay_costs *costs, const w
     state->longest[at] = longest + seconds;
     times->all = later(times->all, state->done[at]);
     times->critical_path = later(times->critical_path, state->longest[at]);
-    times->work += seconds * (double)(tasks ? 1 : plan->grid.units);
+    times->work += seconds * (double)(tasks ? 1 : plan->grid.shares);
 }
 
 bool replay_run(const replay_plan *plan, const replay_costs *costs, replay_times *times) {
     const wli_grid *grid = &plan->grid;
     const bool tasks = plan->schedule == WLI_WAVEFRONT;
-    const int64_t chunks = wli_graph_chunks(&plan->graph, 0), lanes = wli_graph_lanes(&plan->graph);
+    const int64_t chunks = wli_graph_chunks(&plan->graph, 0), chains = wli_graph_chains(&plan->graph);
     const wli_order order = tasks ? WLI_BY_FRONT : wli_grid_order(grid);
     replay_state state = { .chunks = chunks,
                            .gangs = tasks ? plan->threads : grid->layers * grid->directions * grid->parts };
     *times = (replay_times){ 0 };
-    state.done = wli_calloc((size_t)(lanes * chunks) * sizeof(double));
-    state.longest = wli_calloc((size_t)(lanes * chunks) * sizeof(double));
+    state.done = wli_calloc((size_t)(chains * chunks) * sizeof(double));
+    state.longest = wli_calloc((size_t)(chains * chunks) * sizeof(double));
     state.free_at = wli_calloc((size_t)state.gangs * sizeof(double));
     const bool made = state.done && state.longest && state.free_at;
     wli_node node;

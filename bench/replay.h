@@ -3,12 +3,12 @@
 #ifndef BENCH_REPLAY_H
 #define BENCH_REPLAY_H
 
-#include "schedule/state.h"
+#include "schedule/schedules.h"
 
 /* In seconds. */
 typedef struct replay_costs {
-    const double
-        *step; /* [lanes of the graph] one step of an item by one thread of its gang, the projection's part included */
+    /* [chains of the graph] one step of an item by one thread of its gang, its share of the projection included. */
+    const double *step;
     double barrier; /* one meeting of a gang, of which there are `meetings` a step */
     int meetings;
     double wait;         /* a gang that waits for another sees that it is done */

@@ -121,34 +121,34 @@ static wlstm_status time_plan(const simulation *s, int threads, double *seconds)
 
 /* ------------------------------------------------------------------------------------------------- costs of the items */
 
-/* The measured steps of a plan's lanes, and the plan as it is replayed. */
+/* The measured steps of a plan's chains, and the plan as it is replayed. */
 typedef struct measurement {
     replay_plan plan;
-    double *steps, *sums; /* [lanes] seconds: of a step, the least of all repeats; of all steps in one repeat */
+    double *steps, *sums; /* [chains] seconds: of a step, the least of all repeats; of all steps in one repeat */
     int64_t *lengths;
     int64_t gang;
 } measurement;
 
-/* The items of one gang, by one of its threads alone: seconds a step of each of its lanes. */
+/* The items of one gang, by one of its threads alone: seconds a step of each of its chains. */
 static void measure_gang(const wli_run *run, measurement *m) {
     const bool tasks = m->plan.schedule == WLI_WAVEFRONT;
     const wli_order order = tasks ? WLI_BY_FRONT : wli_grid_order(&m->plan.grid);
     const int64_t gangs = tasks ? 1 : m->plan.grid.layers * m->plan.grid.directions * m->plan.grid.parts;
-    const int64_t lanes = wli_graph_lanes(&run->graph);
-    const wli_share share = { 0, tasks ? 1 : (int)m->plan.grid.units, NULL };
+    const int64_t chains = wli_graph_chains(&run->graph);
+    const wli_share share = { 0, tasks ? 1 : (int)m->plan.grid.shares, NULL };
     const double until = omp_get_wtime() + seconds_a_gang;
     for (int repeat = 0; repeat < REPEATS || omp_get_wtime() < until; repeat++) {
         wli_node node;
-        memset(m->sums, 0, (size_t)lanes * sizeof *m->sums);
+        memset(m->sums, 0, (size_t)chains * sizeof *m->sums);
         for (bool more = wli_graph_first(&run->graph, &node); more; more = wli_graph_next(&run->graph, order, &node)) {
             if (wli_grid_owner(&m->plan.grid, gangs, &node) != m->gang) continue;
             const double start = omp_get_wtime();
             (void)wli_node_run(run, &run->sequence->workers[0], &node, &share);
-            m->sums[wli_graph_lane(&run->graph, &node)] += omp_get_wtime() - start;
+            m->sums[wli_graph_chain(&run->graph, &node)] += omp_get_wtime() - start;
         }
-        for (int64_t lane = 0; lane < lanes; lane++) {
-            const double step = m->sums[lane] / (double)run->call->seq_len;
-            if (step > 0 && (m->steps[lane] == 0 || step < m->steps[lane])) m->steps[lane] = step;
+        for (int64_t chain = 0; chain < chains; chain++) {
+            const double step = m->sums[chain] / (double)run->call->seq_len;
+            if (step > 0 && (m->steps[chain] == 0 || step < m->steps[chain])) m->steps[chain] = step;
         }
     }
 }
@@ -161,9 +161,9 @@ static wlstm_status measure_gangs(const wli_run *run, void *context) {
     m->plan.threads = run->sequence->spec.choice.threads;
     if (m->plan.schedule == WLI_SERIAL || m->plan.threads == 1) m->plan.grid = (wli_grid){ 1, 1, 1, 1 };
     if (m->plan.schedule == WLI_WAVEFRONT) m->plan.grid = (wli_grid){ 1, 1, 1, 1 };
-    m->steps = wli_calloc((size_t)wli_graph_lanes(&run->graph) * sizeof *m->steps);
+    m->steps = wli_calloc((size_t)wli_graph_chains(&run->graph) * sizeof *m->steps);
     m->lengths = wli_calloc((size_t)run->call->batch * sizeof *m->lengths);
-    m->sums = wli_calloc((size_t)wli_graph_lanes(&run->graph) * sizeof *m->sums);
+    m->sums = wli_calloc((size_t)wli_graph_chains(&run->graph) * sizeof *m->sums);
     if (!m->steps || !m->sums || !m->lengths) return wli_out_of_memory("the simulation's costs", 0);
     memcpy(m->lengths, run->graph.lengths, (size_t)run->call->batch * sizeof *m->lengths);
     m->plan.graph.lengths = m->lengths;
@@ -181,17 +181,17 @@ static double l3_bytes(void) {
 }
 
 /* Seconds that a step takes longer as others read too. */
-static double contention(const simulation *s, const measurement *m, int64_t lane) {
-    const wli_cell_weights *cell = &s->cells[lane / m->plan.graph.parts].weights[0];
+static double contention(const simulation *s, const measurement *m, int64_t chain) {
+    const wli_cell_weights *cell = &s->cells[chain / m->plan.graph.parts].weights[0];
     const double weights =
         4 * (double)cell->hidden_size * (double)cell->state_size + (double)cell->proj_size * (double)cell->hidden_size;
-    const double bytes = weights * (double)wli_dtype_size(s->model->dtype) / (double)m->plan.grid.units;
+    const double bytes = weights * (double)wli_dtype_size(s->model->dtype) / (double)m->plan.grid.shares;
     const double threads = (double)m->plan.threads, l3 = l3_bytes();
     if (threads < 2) return 0;
     const double alone = wli_rates_bandwidth(machine_at(s->machine, 1), bytes);
     double shared = wli_rates_bandwidth(machine_at(s->machine, 2), 2 * bytes) / 2;
     if (2 * bytes > l3 && threads > 2 * PAIRS_OF_MEMORY) shared *= 2 * PAIRS_OF_MEMORY / threads;
-    const double reading = bytes / alone, step = m->steps[lane];
+    const double reading = bytes / alone, step = m->steps[chain];
     return shared < alone ? (bytes / shared - reading) * fmin(1, reading / step) : 0;
 }
 
@@ -207,16 +207,16 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
     wlstm_status status = wli_sequence_make(&spec, &sequence);
     if (status == WLSTM_OK) status = wli_sequence_run_by(sequence, &call, measure_gangs, &m);
     if (status == WLSTM_OK) {
-        const int64_t lanes = wli_graph_lanes(&m.plan.graph);
+        const int64_t chains = wli_graph_chains(&m.plan.graph);
         const wli_grid *grid = &m.plan.grid;
         replay_costs costs = { .step = m.steps,
-                               .barrier = wli_gang_barrier_seconds(meetings->barrier, grid->units),
+                               .barrier = wli_gang_barrier_seconds(meetings->barrier, grid->shares),
                                .meetings = s->problem.proj_size ? 2 : 1,
                                .wait = meetings->wait,
                                .task = meetings->task,
                                .region = meetings->region };
         bool made = replay_run(&m.plan, &costs, &no_contention);
-        for (int64_t lane = 0; lane < lanes; lane++) m.steps[lane] += contention(s, &m, lane);
+        for (int64_t chain = 0; chain < chains; chain++) m.steps[chain] += contention(s, &m, chain);
         made = made && replay_run(&m.plan, &costs, &times);
         costs.barrier = costs.wait = costs.task = costs.region = 0;
         made = made && replay_run(&m.plan, &costs, &no_meetings);
@@ -230,7 +230,7 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
             snprintf(plan, sizeof plan, "wavefront, chunk %d", (int)m.plan.graph.chunk_steps);
         else
             snprintf(plan, sizeof plan, "%d x %d x %d x %d, chunk %d", (int)grid->layers, (int)grid->directions,
-                     (int)grid->parts, (int)grid->units, (int)m.plan.graph.chunk_steps);
+                     (int)grid->parts, (int)grid->shares, (int)m.plan.graph.chunk_steps);
         *speed_up = one / times.all;
         char name[WLI_PROBLEM_NAME_BYTES];
         wli_problem_format(&s->problem, name);

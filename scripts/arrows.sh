@@ -1,6 +1,6 @@
 #!/bin/sh
-# Holds the includes of src/ to docs/architecture.md: a file may include what is in its own folder or in one above it in that table,
-# and within the folders named below no two files need each other, by whatever way round (a .c and a .h of one name are one file).
+# Holds the includes of src/ to docs/architecture.md: a file may include what is in its own folder or in one above it
+# in that table, and within most folders no two files need each other, by whatever way round (NAME.c and NAME.h are one).
 # Prints each include, or circle, that is wrong.
 set -eu
 cd "$(dirname "$0")/.."

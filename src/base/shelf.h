@@ -1,5 +1,5 @@
-/* Objects that are made on first use and kept for all who ask: packed weights, primitives. Each has a place, and among those of its
- * place a key. */
+/* Objects that are made on first use and kept for all who ask: packed weights, primitives. Each has a place, and
+ * among those of its place a key. */
 #ifndef WLI_SHELF_H
 #define WLI_SHELF_H
 
@@ -29,8 +29,8 @@ bool wli_shelf_make(wli_shelf *shelf, int64_t places);
 void wli_shelf_clear(wli_shelf *shelf);
 void wli_shelf_free(wli_shelf *shelf);
 
-/* The object of this place and key, made by make(context) where there is none. Thread-safe: one is made at a time. Errors: make's,
- * OUT_OF_MEMORY. */
+/* The object of this place and key, made by make(context) where there is none. Thread-safe: one is made at a time.
+ * Errors: make's, OUT_OF_MEMORY. */
 wlstm_status wli_shelf_get(wli_shelf *shelf, int64_t place, const char *key,
                            wlstm_status (*make)(void *context, void **object), void (*destroy)(void *object),
                            void *context, void **object);

@@ -21,8 +21,8 @@ typedef struct wli_cell_spec {
     bool small_pages;
 } wli_cell_spec;
 
-/* The columns of weight_ih and weight_hh are in the layout's order, those of weight_hr PyTorch's, padded to whole vectors. `dense`
- * leaves no gaps between the rows of C, for who shares it with a multiplier that wants none. */
+/* The columns of weight_ih and weight_hh are in the layout's order, those of weight_hr PyTorch's, padded to whole
+ * vectors. `dense` leaves no gaps between the rows of C, for who shares it with a multiplier that wants none. */
 wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *layout, wli_matrix which, bool dense,
                            wli_gemm *gemm);
 

@@ -1,5 +1,5 @@
-/* Who multiplies: packs a weight matrix as it likes it best, and then does C [rows, columns] = bias + A W^T, or C += A W^T. One row
- * of the table each, in a file of its own, multiply_NAME.c; nobody else asks which it is. */
+/* Who multiplies: packs a weight matrix as it likes it best, and then does C [rows, columns] = bias + A W^T, or C +=
+ * A W^T. One row of the table each, in a file of its own, multiply_NAME.c; nobody else asks which it is. */
 #ifndef WLI_MULTIPLIER_H
 #define WLI_MULTIPLIER_H
 

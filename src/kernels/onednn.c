@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A row count is run as the largest size that fits, again and again: 13 = 8 + 4 + 1 of a gemm for up to 13..15 rows. More than
- * LARGEST_SIZE rows at once would gain nothing. */
+/* A row count is run as the largest size that fits, again and again: 13 = 8 + 4 + 1 of a gemm for up to 13..15 rows.
+ * More than LARGEST_SIZE rows at once would gain nothing. */
 enum { LARGEST_SIZE = 1 << 20, MAX_SIZES = 21 };
 
-/* oneDNN keeps what it makes in tables with locks of its own, and who asks for what another is just making waits for it: in the child
- * of a fork beside that, for ever. So whatever it keeps is made with our lock held.
+/* oneDNN keeps what it makes in tables with locks of its own, and who asks for what another is just making waits for
+ * it: in the child of a fork beside that, for ever. So whatever it keeps is made with our lock held.
  *
  * One engine for the process, made on first use: oneDNN's engines are shared freely between threads. */
 static dnnl_engine_t engine;
@@ -60,7 +60,8 @@ static const char *name(const wli_onednn_gemm *gemm) {
     return gemm->inner_product ? "inner product" : "matmul";
 }
 
-/* The weights, [depth, columns] row-major or as the primitive likes them; an inner product names their dimensions as PyTorch does. */
+/* The weights, [depth, columns] row-major or as the primitive likes them; an inner product names their dimensions as
+ * PyTorch does. */
 static dnnl_status_t describe_weights(const wli_onednn_gemm *gemm, bool any, descriptor *d) {
     const dnnl_dims_t matmul = { gemm->depth, gemm->columns }, inner_product = { gemm->columns, gemm->depth };
     return describe(d, 2, gemm->inner_product ? inner_product : matmul,
@@ -74,7 +75,8 @@ static dnnl_status_t describe_bias(const wli_onednn_gemm *gemm, descriptor *d) {
     return gemm->inner_product ? describe(d, 1, inner_product, dnnl_a) : describe(d, 2, matmul, dnnl_ab);
 }
 
-/* The primitive for `size->rows` rows, with the lock held; the first one made chooses the weights' layout, the others take it. */
+/* The primitive for `size->rows` rows, with the lock held; the first one made chooses the weights' layout, the
+ * others take it. */
 static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool accumulate, bool choose_layout) {
     const dnnl_dims_t src_dims = { size->rows, gemm->depth }, dst_dims = { size->rows, gemm->columns };
     const dnnl_dims_t dst_strides = { gemm->ldc, 1 };

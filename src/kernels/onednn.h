@@ -1,8 +1,8 @@
-/* Gate GEMMs by oneDNN's matmul or inner-product primitives, f32; the one place that uses oneDNN, of which a build without it
- * has the version alone.
+/* Gate GEMMs by oneDNN's matmul or inner-product primitives, f32; the one place that uses oneDNN, of which a build
+ * without it has the version alone.
  *
- * What oneDNN cannot get for itself ends the process, by an exception or by code that is not there. So before it is asked for
- * anything, it is tried whether there is ample room: OUT_OF_MEMORY where there is none. */
+ * What oneDNN cannot get for itself ends the process, by an exception or by code that is not there. So before it is
+ * asked for anything, it is tried whether there is ample room: OUT_OF_MEMORY where there is none. */
 #ifndef WLI_ONEDNN_H
 #define WLI_ONEDNN_H
 
@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* C [rows, columns] = bias + A [rows, depth] B, or C += A B: primitives for several row counts over one reordered B. Read-only
- * once made, so that plans share it. */
+/* C [rows, columns] = bias + A [rows, depth] B, or C += A B: primitives for several row counts over one reordered B.
+ * Read-only once made, so that plans share it. */
 typedef struct wli_onednn_gemm wli_onednn_gemm;
 
 /* One thread's way to run a gemm: memory objects and scratchpad. */
@@ -33,11 +33,12 @@ size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm);
 wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **runner);
 void wli_onednn_runner_destroy(wli_onednn_runner *runner);
 
-/* Whether there is such room: the functions above ask by themselves, a plan once more when all that it needs is there. */
+/* Whether there is such room: the functions above ask by themselves, a plan once more when all that it needs is
+ * there. */
 wlstm_status wli_onednn_check_room(void);
 
-/* a [rows, depth] dense, c [rows, columns] ldc apart, rows at most max_rows. Runs on the calling thread alone if OpenMP gives it
- * one thread or a region is active. Allocates nothing of ours. */
+/* a [rows, depth] dense, c [rows, columns] ldc apart, rows at most max_rows. Runs on the calling thread alone if
+ * OpenMP gives it one thread or a region is active. Allocates nothing of ours. */
 wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c);
 
 enum { WLI_ONEDNN_VERSION_BYTES = 24 };

@@ -11,8 +11,8 @@ typedef struct wli_gathered {
     const void **rows; /* [rows] */
 } wli_gathered;
 
-/* a: [rows] pointers to [depth]. The rows themselves, or copies of them where their distance would put them all into the same sets
- * of the L1. */
+/* a: [rows] pointers to [depth]. The rows themselves, or copies of them where their distance would put them all into
+ * the same sets of the L1. */
 const void *const *wli_spread_rows(int64_t rows, int64_t depth, size_t element, const void *const *a,
                                    wli_gathered *gathered);
 

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Both weights of the gates, where a step brings its input: they stay in an L1 of 32 KiB beside what else is there. With more a
- * projection of all steps is faster. */
+/* Both weights of the gates, where a step brings its input: they stay in an L1 of 32 KiB beside what else is there.
+ * With more a projection of all steps is faster. */
 enum { MOST_INPUT_BYTES = 24 << 10 };
 
 /* Whether a step is few tiles, small enough, and all of it a native step's. */

@@ -1,5 +1,5 @@
-/* One (layer, direction) ready to run: project, then step by step. The two products of the gates may be different multipliers';
- * what follows them is always the native kernel's. */
+/* One (layer, direction) ready to run: project, then step by step. The two products of the gates may be different
+ * multipliers'; what follows them is always the native kernel's. */
 #ifndef WLI_STEP_H
 #define WLI_STEP_H
 
@@ -30,7 +30,8 @@ typedef struct wli_cell_step {
     int64_t rows;
     const void *const *h_prev; /* [rows] pointers to [R] */
     bool h_prev_is_zero;
-    /* [rows] pointers to [I]: a step that stands alone, or brings its input, projects them itself; NULL: G is projected. */
+    /* [rows] pointers to [I]: a step that stands alone, or brings its input, projects them itself; NULL: G is
+     * projected. */
     const void *const *x;
     void *gates; /* G [rows, columns], projected; replaced */
     void *c;     /* [rows, ldc], replaced */
@@ -51,17 +52,17 @@ size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
                               const void *const *x, wli_panel_range range, void *gates);
 
-/* h', c' from G, h and c; with projection, o * tanh(c') into the workspace in place of h'. Says how many of the steps are done: one,
- * or all. */
+/* h', c' from G, h and c; with projection, o * tanh(c') into the workspace in place of h'. Says how many of the
+ * steps are done: one, or all. */
 wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                 const wli_cell_step *step, int64_t *done);
 
-/* Prepares such a step with all of its units, without projection, for hh.native->step_prepared: false where there is no such way. Its
- * rows' pointers are not kept. */
+/* Prepares such a step with all of its units, without projection, for hh.native->step_prepared: false where there is
+ * no such way. Its rows' pointers are not kept. */
 bool wli_cell_prepare(const wli_cell_kernels *kernels, const wli_cell_step *step, wli_prepared_step *prepared);
 
-/* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet before
- * this. */
+/* h' of such a step, once all units are in the workspace: threads that share the units share `unprojected`, and meet
+ * before this. */
 wlstm_status wli_cell_project_hidden(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                      const wli_cell_step *step);
 

@@ -15,8 +15,8 @@ static const char *const schedules[] = { "serial", "wavefront", "gangs" };
 static const char *const lanes[] = { "widest", "half", "quarter" };
 static const char *const sweeps[] = { "back and forth", "one way" };
 static const char *const pages[] = { "huge", "small" };
-/* Ladders; 0: all threads; one gang for all layers, and for both directions; as many parts as gangs have threads, otherwise one;
- * all steps, the model's number of rows. */
+/* Ladders; 0: all threads; one gang for all layers, and for both directions; as many parts as gangs have threads,
+ * otherwise one; all steps, the model's number of rows. */
 static const int64_t thread_shares[] = { 0, 2, 4, 8, 16, 32 }; /* one in so many */
 static const int64_t gang_layers[] = { 0, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128 };
 static const int64_t gang_directions[] = { 0, 2 };

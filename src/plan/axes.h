@@ -1,5 +1,6 @@
-/* The space of choices: one table of axes, a row each, from which the search, the check of cached choices and all printing come.
- * A candidate is an index into each axis; what it means for a model, a size and a number of threads is a wli_choice. */
+/* The space of choices: one table of axes, a row each, from which the search, the check of cached choices and all
+ * printing come. A candidate is an index into each axis; what it means for a model, a size and a number of threads
+ * is a wli_choice. */
 #ifndef WLI_AXES_H
 #define WLI_AXES_H
 
@@ -42,7 +43,8 @@ extern const wli_axis wli_axes[WLI_AXES];
 /* Stands for the table: names, counts and values. */
 uint64_t wli_axes_hash(void);
 
-/* Whether every index is in range and legal, which the candidate must be to be resolved, and the scratch is in proportion. */
+/* Whether every index is in range and legal, which the candidate must be to be resolved, and the scratch is in
+ * proportion. */
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate);
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate);
 

@@ -57,16 +57,18 @@ static void consider_fewer(contest *c) {
     }
 }
 
-/* Half vectors for cells whose units fit one, if results stay the same: their gates fill three or four of them, where whole ones hold two
- * gates each, to be taken apart (finish.h). Not for several rows of so few units that two rows' would fit: of them a whole one holds four. */
+/* Half vectors for cells whose units fit one, if results stay the same: their gates fill three or four of them,
+ * where whole ones hold two gates each, to be taken apart (finish.h). Not for several rows of so few units that two
+ * rows' would fit: of them a whole one holds four. */
 static uint8_t choose_lanes(const wli_setting *setting) {
     if (!wli_native_rounds_alike(1)) return 0;
     const int64_t H = wli_model_widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;
     return H <= half && (2 * H > half || setting->batch == 1);
 }
 
-/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner product, as fast
- * as matmul or faster (docs/kernels.md). Several threads must gain clearly; tasks, which go to whoever is free, over gangs too. */
+/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner
+ * product, as fast as matmul or faster (docs/kernels.md). Several threads must gain clearly; tasks, which go to
+ * whoever is free, over gangs too. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
     wli_candidate serial = { .index = { [WLI_AXIS_LANES] = choose_lanes(setting) } }, tasks = serial;
     if (setting->backend == WLSTM_BACKEND_ONEDNN)

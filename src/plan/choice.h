@@ -5,7 +5,8 @@
 #include "plan/axes.h"
 #include "plan/machine_model.h"
 
-/* The untuned choice: tens of microseconds for two threads, under a millisecond for a hundred of them and usual stacks. */
+/* The untuned choice: tens of microseconds for two threads, under a millisecond for a hundred of them and usual
+ * stacks. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine);
 
 #endif

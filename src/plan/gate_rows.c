@@ -3,7 +3,8 @@
 #include "base/processor_caches.h"
 #include "kernels/dispatch.h"
 
-/* Whether layers that each could stay in the last cache push each other out of it, so that every chunk fetches them from memory. */
+/* Whether layers that each could stay in the last cache push each other out of it, so that every chunk fetches them
+ * from memory. */
 static bool layers_compete(const wli_model *model) {
     const double cache = 0.5 * (double)wli_cache_sizes()[2]; /* programs beside this one have their part */
     double all = 0, largest = 0;
@@ -17,9 +18,9 @@ static bool layers_compete(const wli_model *model) {
     return largest < cache && all >= cache;
 }
 
-/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from further out is
- * shared by many. A core that does two multiply-adds of 64 bytes a cycle does more of them while a byte comes from memory, and needs
- * more rows; on others prefetches hide the memory with fewer. */
+/* G of a chunk should stay in the L2 beside the panel in use, yet have rows enough that the weights' way from
+ * further out is shared by many. A core that does two multiply-adds of 64 bytes a cycle does more of them while a
+ * byte comes from memory, and needs more rows; on others prefetches hide the memory with fewer. */
 int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows) {
     const bool from_memory = layers_compete(model);
     const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48;

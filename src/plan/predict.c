@@ -5,21 +5,22 @@
 
 /* What rates do not say of a product by another library: a round figure of 2020s x86-64 servers. */
 static const double library_call_seconds = 1.5e-6;
-/* Of a step that is not one of several in the kernel (kernels/few_tiles.h): the way there, and chains that nothing else hides. */
+/* Of a step that is not one of several in the kernel (kernels/few_tiles.h): the way there, and chains that nothing
+ * else hides. */
 static const double lone_step_seconds = 40e-9;
 
-/* One cell under a choice: the steps of `rows` rows, on one of `threads` threads that each own 1/units of its units, `sharers` of
- * them the same ones. */
+/* One cell under a choice: the steps of `rows` rows, on one of `threads` threads that each have one of `shares` of
+ * its units, `sharers` of them the same one. */
 typedef struct work {
     const wli_setting *setting;
     const wli_choice *choice;
     const wli_machine_model *machine;
     double rows, steps; /* of a part, of a chunk */
-    double units, threads, sharers;
+    double shares, threads, sharers;
 } work;
 
-/* Bytes a second of one of the threads, which all go through `bytes` again and again. What fits no L2 is in the L3 once for
- * all who share it. */
+/* Bytes a second of one of the threads, which all go through `bytes` again and again. What fits no L2 is in the L3
+ * once for all who share it. */
 static double bandwidth(const work *w, double bytes) {
     if (w->threads <= 1) return wli_rates_bandwidth(&w->machine->one, bytes);
     const bool fits = bytes < 0.8 * (double)wli_cache_sizes()[1];
@@ -32,15 +33,16 @@ static double together(double compute, double reads) {
     return compute > reads ? compute + 0.25 * reads : reads + 0.25 * compute;
 }
 
-/* Of the thread that has most: threads share whole panels, of which one row takes a lone one in the time of one and a half. */
+/* Of the thread that has most: threads share whole panels, of which one row takes a lone one in the time of one and
+ * a half. */
 static double own_units(const work *w, const wli_gate_layout *layout) {
-    const double panels = (double)wli_all_panels(layout->columns, layout->lanes).end, own = ceil(panels / w->units);
+    const double panels = (double)wli_all_panels(layout->columns, layout->lanes).end, own = ceil(panels / w->shares);
     const double lone = w->rows <= 1 && fmod(own, 2) != 0 ? 0.5 : 0;
     return fmin((double)layout->hidden_size, own * layout->lanes) + lone * layout->lanes;
 }
 
 static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
-    return w->units <= 1 && !cell->weight_hr && wli_multipliers[w->choice->step]->in_panels &&
+    return w->shares <= 1 && !cell->weight_hr && wli_multipliers[w->choice->step]->in_panels &&
            w->choice->native->few_tiles(layout, (int64_t)w->rows);
 }
 
@@ -58,7 +60,8 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
     double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype) +
                      lone_step_seconds / (steps_in_kernel(w, cell, &layout) ? w->steps : 1);
-    /* G on its way through memory: written by the projection, read by the step, by a product apart from the step once more. */
+    /* G on its way through memory: written by the projection, read by the step, by a product apart from the step
+     * once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_cache_sizes()[1]) seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
     if (!wli_multipliers[w->choice->step]->in_panels)
@@ -91,15 +94,15 @@ static int64_t ceil_divide(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-/* Gangs of layers start one after the other, a chunk apart, and wait for each other once a chunk; a gang's threads meet every
- * step, twice with projection. */
+/* Gangs of layers start one after the other, a chunk apart, and wait for each other once a chunk; a gang's threads
+ * meet every step, twice with projection. */
 static double gang_seconds(const work *w, int64_t steps) {
     const wli_model *model = w->setting->model;
     const wli_choice *choice = w->choice;
     const wli_rates *all = &w->machine->all;
     const int64_t L = model->num_layers, D = model->num_directions, T = w->setting->seq_len;
     const double barrier =
-        wli_gang_barrier_seconds(all->barrier, (int64_t)w->units) * (model->cells[0].proj_size ? 2 : 1);
+        wli_gang_barrier_seconds(all->barrier, (int64_t)w->shares) * (model->cells[0].proj_size ? 2 : 1);
     const double cell = stack_seconds(w) / (double)(L * D) + barrier;
     const double own = (double)(ceil_divide(L, choice->gang_layers) * ceil_divide(D, choice->gang_directions));
     const double waits = choice->gang_layers > 1 || D > choice->gang_directions || choice->gang_directions > 1
@@ -119,13 +122,13 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
                .machine = machine,
                .rows = (double)rows,
                .steps = (double)(steps > 1 ? steps : 1),
-               .units = 1,
+               .shares = 1,
                .threads = N,
                .sharers = parts < N ? parts : N };
     const double chunks = ceil(T / w.steps);
     switch (choice->schedule) {
     case WLI_GANG:
-        w.units = N / (double)(choice->gang_layers * choice->gang_directions * choice->parts);
+        w.shares = N / (double)(choice->gang_layers * choice->gang_directions * choice->parts);
         return gang_seconds(&w, (int64_t)w.steps);
     case WLI_WAVEFRONT: {
         /* N threads wide, narrower at its ends; two directions stay as wide as they are. */

@@ -2,7 +2,8 @@
  *
  *     t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16]
  *
- * for example t200b1i80h320l2-bi. The order is fixed, numbers have no leading zeros, and a model and a call may have the sizes. */
+ * for example t200b1i80h320l2-bi. The order is fixed, numbers have no leading zeros, and a model and a call may have
+ * the sizes. */
 #ifndef WLI_PROBLEM_H
 #define WLI_PROBLEM_H
 
@@ -24,11 +25,12 @@ void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_B
 /* The lstm of the problem's shape, as wlstm_lstm_create makes it. */
 wlstm_lstm_config wli_problem_config(const wli_problem *problem);
 
-/* The problem of running the model on (seq_len, batch); false for a stack of unlike cells, whose first layer's sizes it then
- * has. */
+/* The problem of running the model on (seq_len, batch); false for a stack of unlike cells, whose first layer's sizes
+ * it then has. */
 bool wli_problem_of(const wli_model *model, int64_t seq_len, int64_t batch, wli_problem *problem);
 
-/* Floating-point operations of one forward pass: 8H(I+R) + 2HP a row, step, layer and direction (a multiply-add is two). */
+/* Floating-point operations of one forward pass: 8H(I+R) + 2HP a row, step, layer and direction (a multiply-add is
+ * two). */
 double wli_problem_flops(const wli_problem *problem);
 
 #endif

@@ -17,8 +17,8 @@ double wli_rates_bandwidth(const wli_rates *rates, double bytes) {
     if (!(position > 0)) return rates->bandwidths[0];
     if (position >= WLI_RATE_SIZES - 1) return rates->bandwidths[WLI_RATE_SIZES - 1];
     const int below = (int)position;
-    const double part = position - below;
-    return rates->bandwidths[below] * (1 - part) + rates->bandwidths[below + 1] * part;
+    const double above = position - below;
+    return rates->bandwidths[below] * (1 - above) + rates->bandwidths[below + 1] * above;
 }
 
 wli_rates wli_rates_guess(int threads) {

@@ -1,5 +1,5 @@
-/* What the cost model and the limit know of a machine: multiply-adds a second, bytes a second by working-set size, what threads
- * pay to meet, what the cell costs. */
+/* What the cost model and the limit know of a machine: multiply-adds a second, bytes a second by working-set size,
+ * what threads pay to meet, what the cell costs. */
 #ifndef WLI_RATES_H
 #define WLI_RATES_H
 
@@ -11,11 +11,11 @@ enum { WLI_RATE_SIZES = 14, WLI_RATE_SMALLEST = 32 << 10 };
 typedef struct wli_rates {
     int threads;
     double flops_f32, flops_f64; /* a second, all threads together */
-    double bandwidths
-        [WLI_RATE_SIZES]; /* bytes a second, all together, each reading its share of the set again and again */
-    /* Seconds: a parallel region; a gang's barrier of two threads; a wavefront's task. */
-    double region, barrier, task;
-    /* Seconds of one thread for the cell's arithmetic (four gates, c and h) on one vector, however wide its vectors are. */
+    /* Bytes a second, all together, each reading its share of the set again and again. */
+    double bandwidths[WLI_RATE_SIZES];
+    double region, barrier, task; /* seconds: a parallel region; a gang's barrier of two threads; a wavefront's task */
+    /* Seconds of one thread for the cell's arithmetic (four gates, c and h) on one vector, however wide its vectors
+     * are. */
     double cell_f32, cell_f64;
 } wli_rates;
 
@@ -25,7 +25,8 @@ double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype);
 /* Between the sizes by interpolation over log(bytes), outside them the nearest one's. */
 double wli_rates_bandwidth(const wli_rates *rates, double bytes);
 
-/* Round figures of 2020s servers, by the instruction set in use and the sizes of this machine's caches: for who never tuned. */
+/* Round figures of 2020s servers, by the instruction set in use and the sizes of this machine's caches: for who
+ * never tuned. */
 wli_rates wli_rates_guess(int threads);
 
 #endif

@@ -1,6 +1,6 @@
-/* the model's choice -> schedules -> each axis up and down -> again, until a round brings nothing -> against the model's once
- * more. A candidate runs in turns with the best so far, so that what disturbs the machine disturbs both, and takes its place
- * only by a clear gain. */
+/* the model's choice -> schedules -> each axis up and down -> again, until a round brings nothing -> against the
+ * model's once more. A candidate runs in turns with the best so far, so that what disturbs the machine disturbs
+ * both, and takes its place only by a clear gain. */
 #include "plan/search.h"
 
 #include "base/allocator.h"
@@ -51,8 +51,8 @@ static bool over(void *context) {
 static double scale(const search *s, const wli_candidate *candidate) {
     const wli_setting timed = wli_trials_timed(s->trials);
     const wli_choice whole = wli_candidate_resolve(&s->setting, candidate);
-    const wli_choice part = wli_candidate_resolve(wli_trials_setting(s->trials), candidate);
-    return wli_predict(&s->setting, &whole, &s->machine) / wli_predict(&timed, &part, &s->machine);
+    const wli_choice sample = wli_candidate_resolve(wli_trials_setting(s->trials), candidate);
+    return wli_predict(&s->setting, &whole, &s->machine) / wli_predict(&timed, &sample, &s->machine);
 }
 
 /* The least times of two runners by turns; false when one fails. Ends early where the second is hopeless. */
@@ -79,7 +79,8 @@ static void report(const wli_candidate *candidate, double seconds, double best_s
     wli_verbose(2, line);
 }
 
-/* Runs a candidate against the best; whether it took its place. *ratio is how they compared, INFINITY where it does not run. */
+/* Runs a candidate against the best; whether it took its place. *ratio is how they compared, INFINITY where it does
+ * not run. */
 static bool challenge(search *s, const wli_candidate *candidate, int turns, double *ratio) {
     wli_runner *runner;
     *ratio = INFINITY;
@@ -195,7 +196,8 @@ static void descend(search *s) {
     }
 }
 
-/* Any candidate at all, while there is time; each axis at its default half of the time, as few of all others are legal. */
+/* Any candidate at all, while there is time; each axis at its default half of the time, as few of all others are
+ * legal. */
 static void wander(search *s) {
     uint64_t state = 1;
     for (int draws = 0; draws < 100000 && !over(s); draws++) {
@@ -208,7 +210,8 @@ static void wander(search *s) {
     }
 }
 
-/* The best against the untuned once more, in fresh turns: the luckiest of many measurements is not the fastest of many plans. */
+/* The best against the untuned once more, in fresh turns: the luckiest of many measurements is not the fastest of
+ * many plans. */
 static wlstm_status conclude(search *s, wli_search_result *result) {
     double least[2];
     const double untuned_scale = scale(s, &s->untuned), best_scale = scale(s, &s->best);

@@ -16,16 +16,16 @@ typedef struct wli_search_request {
 
 typedef struct wli_search_result {
     wli_candidate untuned, tuned;
-    double untuned_seconds,
-        tuned_seconds; /* of one forward pass; of a part of it scaled up, where a whole one takes long */
-    int tried;         /* candidates that were measured */
-    bool looked;       /* whether there was time to measure one, if there are any */
+    /* Of one forward pass; of a part of it scaled up, where a whole one takes long. */
+    double untuned_seconds, tuned_seconds;
+    int tried;   /* candidates that were measured */
+    bool looked; /* whether there was time to measure one, if there are any */
 } wli_search_result;
 
-/* Coordinate descent over the axes from the choice of a program on a machine that nobody probed or tuned, which wins ties.
- * Candidates that the model takes to be far slower are left out. PATIENT tries every value of each axis, then candidates at
- * random until the time is over. Errors: OUT_OF_MEMORY, BACKEND (even the untuned choice gives no right result, or it was
- * stopped). */
+/* Coordinate descent over the axes from the choice of a program on a machine that nobody probed or tuned, which wins
+ * ties. Candidates that the model takes to be far slower are left out. PATIENT tries every value of each axis, then
+ * candidates at random until the time is over. Errors: OUT_OF_MEMORY, BACKEND (even the untuned choice gives no
+ * right result, or it was stopped). */
 wlstm_status wli_search(const wli_search_request *request, wli_search_result *result);
 
 #endif

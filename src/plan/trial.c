@@ -200,7 +200,7 @@ static double row_step_flops(const wli_model *model) {
 }
 
 /* How many rows and steps of the reference can be paid for: two steps first, then rows, then steps. */
-static int64_t choose_part(wli_trials *trials) {
+static int64_t choose_sample(wli_trials *trials) {
     const int64_t T = trials->setting.seq_len, B = trials->setting.batch, most_patterns = 7, most_steps = 32;
     const double rows = reference_flops / row_step_flops(trials->model);
     int64_t patterns = rows < 2 ? 1 : rows > 2e6 ? most_patterns : (int64_t)(rows / 2);
@@ -218,9 +218,9 @@ static void choose_rows(wli_trials *trials, int64_t steps) {
     wli_setting fewer = trials->setting;
     while ((fewer.batch = (fewer.batch + 1) / 2) >= (int64_t)fewer.threads * ROWS_A_THREAD) {
         const wli_choice choice = wli_candidate_resolve(&trials->setting, request->first);
-        wli_setting part = trials->setting;
-        part.seq_len = steps;
-        if (wli_predict(&part, &choice, request->machine) <= 2 * request->longest_run ||
+        wli_setting sample = trials->setting;
+        sample.seq_len = steps;
+        if (wli_predict(&sample, &choice, request->machine) <= 2 * request->longest_run ||
             !wli_candidate_legal(&fewer, request->first))
             return;
         trials->setting.batch = fewer.batch;
@@ -229,7 +229,7 @@ static void choose_rows(wli_trials *trials, int64_t steps) {
 
 static wlstm_status fill(wli_trials *trials, wli_runner **runner) {
     const double longest_run = trials->request.longest_run;
-    const int64_t T = trials->setting.seq_len, steps = choose_part(trials);
+    const int64_t T = trials->setting.seq_len, steps = choose_sample(trials);
     choose_rows(trials, steps);
     const int64_t B = trials->setting.batch;
     wlstm_status status = run_reference(trials, steps);

@@ -28,8 +28,8 @@ const wli_setting *wli_trials_setting(const wli_trials *trials);
 /* What a timed run does of it: all, or so many steps. */
 wli_setting wli_trials_timed(const wli_trials *trials);
 
-/* A runner of the candidate, legal in the trials' setting, that gives the reference's results. Errors: BACKEND (other results, or
- * given up), and the runner's. */
+/* A runner of the candidate, legal in the trials' setting, that gives the reference's results. Errors: BACKEND
+ * (other results, or given up), and the runner's. */
 wlstm_status wli_trials_runner(wli_trials *trials, const wli_candidate *candidate, wli_runner **runner);
 
 /* The least seconds of a run, of as many as fit into `seconds`, one at least; negative when it fails. */

@@ -1,5 +1,5 @@
-/* Where threads wait for each other: spinning, as the wait is shorter than a system call, then yielding, as with more threads
- * than cores the others need the core to arrive. */
+/* Where threads wait for each other: spinning, as the wait is shorter than a system call, then yielding, as with
+ * more threads than cores the others need the core to arrive. */
 #ifndef WLI_BARRIER_H
 #define WLI_BARRIER_H
 

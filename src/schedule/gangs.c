@@ -1,30 +1,42 @@
 /* Gangs: one parallel region for the whole call, in which every thread knows from the start what it will do. */
-#include "schedule/state.h"
+#include "schedule/schedules.h"
 
 #include <omp.h>
+
+wli_grid wli_grid_of(const wli_run *run) {
+    const wli_choice *choice = &run->sequence->spec.choice;
+    const int64_t directions = wli_smaller(wli_larger(choice->gang_directions, 1), run->graph.directions);
+    wli_grid grid = { .layers = wli_smaller(wli_larger(choice->gang_layers, 1), choice->threads) };
+    grid.directions = wli_smaller(directions, choice->threads / grid.layers);
+    grid.parts = wli_smaller(choice->parts, choice->threads / (grid.layers * grid.directions));
+    grid.shares = choice->threads / (grid.layers * grid.directions * grid.parts);
+    grid.parts = wli_smaller(run->graph.parts, grid.parts);
+    return grid;
+}
 
 int64_t wli_grid_owner(const wli_grid *grid, int64_t gangs, const wli_node *node) {
     const int64_t direction = node->direction % grid->directions, part = node->part % grid->parts;
     return ((node->layer % grid->layers * grid->directions + direction) * grid->parts + part) % gangs;
 }
 
-/* One thread of a gang: its nodes in an order that all gangs share, so that the first node not yet done can always run. */
+/* One thread of a gang: its nodes in an order that all gangs share, so that the first node not yet done can always
+ * run. */
 static void run_gang_member(const wli_run *run, wli_grid grid, int64_t gangs, int64_t gang, wli_share share) {
     wli_sequence *sequence = run->sequence;
     const wli_graph *graph = &run->graph;
-    wli_worker worker = sequence->workers[gang * share.units + share.member];
-    worker.workspace.unprojected = sequence->workers[gang * share.units].workspace.unprojected;
+    wli_worker worker = sequence->workers[gang * share.members + share.member];
+    worker.workspace.unprojected = sequence->workers[gang * share.members].workspace.unprojected;
     wli_node node, needed[WLI_MOST_NEEDED];
     const wli_order order = wli_grid_order(&grid);
     for (bool more = wli_graph_first(graph, &node); more; more = wli_graph_next(graph, order, &node)) {
         if (wli_grid_owner(&grid, gangs, &node) != gang) continue;
         for (int i = wli_graph_needed(graph, &node, needed); i-- > 0;)
             if (wli_grid_owner(&grid, gangs, &needed[i]) != gang)
-                wli_counter_wait(&sequence->done[wli_graph_lane(graph, &needed[i])], needed[i].chunk + 1);
+                wli_counter_wait(&sequence->done[wli_graph_chain(graph, &needed[i])], needed[i].chunk + 1);
         (void)wli_node_run(run, &worker, &node, &share);
         /* The gang has met at the item's end, so one may speak for all. */
         if (share.member == 0)
-            atomic_store_explicit(&sequence->done[wli_graph_lane(graph, &node)].value, node.chunk + 1,
+            atomic_store_explicit(&sequence->done[wli_graph_chain(graph, &node)].value, node.chunk + 1,
                                   memory_order_release);
     }
 }
@@ -32,15 +44,16 @@ static void run_gang_member(const wli_run *run, wli_grid grid, int64_t gangs, in
 void wli_run_gangs(const wli_run *run, wli_grid grid) {
     wli_sequence *sequence = run->sequence;
     const int64_t wanted = grid.layers * grid.directions * grid.parts;
-    for (int64_t lane = 0; lane < wli_graph_lanes(&run->graph); lane++) atomic_store(&sequence->done[lane].value, 0);
+    for (int64_t chain = 0; chain < wli_graph_chains(&run->graph); chain++)
+        atomic_store(&sequence->done[chain].value, 0);
     for (int64_t gang = 0; gang < wanted; gang++) atomic_store(&sequence->barriers[gang].arrived.value, 0);
-#pragma omp parallel num_threads((int)(wanted * grid.units))
+#pragma omp parallel num_threads((int)(wanted * grid.shares))
     {
         /* There may be fewer threads than asked for. */
         const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
-        const int64_t gangs = wanted < team ? wanted : team, units = team / gangs, gang = me / units;
+        const int64_t gangs = wli_smaller(wanted, team), members = team / gangs, gang = me / members;
+        wli_barrier *barrier = members > 1 ? &sequence->barriers[gang] : NULL;
         if (gang < gangs)
-            run_gang_member(run, grid, gangs, gang,
-                            (wli_share){ (int)(me % units), (int)units, units > 1 ? &sequence->barriers[gang] : NULL });
+            run_gang_member(run, grid, gangs, gang, (wli_share){ (int)(me % members), (int)members, barrier });
     }
 }

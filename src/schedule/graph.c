@@ -6,7 +6,7 @@ int64_t wli_graph_chunks(const wli_graph *graph, int64_t part) {
 
 bool wli_graph_first(const wli_graph *graph, wli_node *node) {
     *node = (wli_node){ 0 };
-    return wli_graph_lanes(graph) > 0;
+    return wli_graph_chains(graph) > 0;
 }
 
 /* From the last part on: of one direction. */
@@ -61,8 +61,8 @@ int wli_graph_needed(const wli_graph *graph, const wli_node *node, wli_node need
         needed[count++].layer--; /* the input */
     }
     if (graph->directions == 2 && node->layer > 0) {
-        /* The other half of the input is computed from the other end: its last step here is of the part's longest row. This
-         * is also when the buffer that the node writes, of the layer two below, has been read. */
+        /* The other half of the input is computed from the other end: its last step here is of the part's longest
+         * row. This is also when the buffer that the node writes, of the layer two below, has been read. */
         needed[count] = *node;
         needed[count].layer--, needed[count].direction = 1 - node->direction;
         needed[count++].chunk = (graph->lengths[node->part] - 1 - node->chunk * S) / S;

@@ -1,8 +1,9 @@
-/* The graph of a sequence's items: which there are and what each waits for. Everything that decides who runs which item when
- * walks this one graph: OpenMP's tasks, the gangs, the simulated threads of wlstm-bench, the tests' random order.
+/* The graph of a sequence's items: which there are and what each waits for. Everything that decides who runs which
+ * item when walks this one graph: OpenMP's tasks, the gangs, the simulated threads of wlstm-bench, the tests' random
+ * order.
  *
- * A node is one (layer, direction, part, chunk); the chunks of one (layer, direction, part), a lane, are a chain. Nodes of
- * chunks that begin after the longest row of a part's end are not there. */
+ * A node is one (layer, direction, part, chunk); those of one (layer, direction, part) are a chain. Nodes of chunks
+ * that begin after the longest row of a part's end are not there. */
 #ifndef WLI_GRAPH_H
 #define WLI_GRAPH_H
 
@@ -36,15 +37,16 @@ int64_t wli_graph_chunks(const wli_graph *graph, int64_t part);
 bool wli_graph_first(const wli_graph *graph, wli_node *node);
 bool wli_graph_next(const wli_graph *graph, wli_order order, wli_node *node);
 
-/* The nodes that must be done first, and how many they are. Done means that those before them in their lanes are done too. */
+/* The nodes that must be done first, and how many they are. Done means that those before them in their chains are
+ * done too. */
 int wli_graph_needed(const wli_graph *graph, const wli_node *node, wli_node needed[WLI_MOST_NEEDED]);
 
-/* Numbers the lanes of a graph from 0. */
-static inline int64_t wli_graph_lane(const wli_graph *graph, const wli_node *node) {
+/* Numbers the chains of a graph from 0. */
+static inline int64_t wli_graph_chain(const wli_graph *graph, const wli_node *node) {
     return (node->layer * graph->directions + node->direction) * graph->parts + node->part;
 }
 
-static inline int64_t wli_graph_lanes(const wli_graph *graph) {
+static inline int64_t wli_graph_chains(const wli_graph *graph) {
     return graph->layers * graph->directions * graph->parts;
 }
 

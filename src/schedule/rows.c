@@ -9,8 +9,8 @@ void wli_rows_sort(wli_rows *rows, const wli_call *call) {
     const int64_t batch = call->batch;
     rows->batch = batch;
     for (int64_t r = 0; r < batch; r++) rows->order[r] = r;
-    /* Shell's sort: in place, as execution allocates nothing and qsort may. Gaps 1, 4, 13, ...: with even ones alone, rows short and
-     * long in turn would be left to the last. */
+    /* Shell's sort: in place, as execution allocates nothing and qsort may. Gaps 1, 4, 13, ...: with even ones
+     * alone, rows short and long in turn would be left to the last. */
     int64_t gap = 1;
     while (gap < batch / 3) gap = 3 * gap + 1;
     for (gap = call->lengths ? gap : 0; gap > 0; gap /= 3)

@@ -1,5 +1,5 @@
-/* The batch rows of a call in the order they are worked on: longest first, so that the rows of a part that still run are always
- * its first ones and finished rows cost nothing. */
+/* The batch rows of a call in the order they are worked on: longest first, so that the rows of a part that still run
+ * are always its first ones and finished rows cost nothing. */
 #ifndef WLI_ROWS_H
 #define WLI_ROWS_H
 
@@ -14,11 +14,12 @@ typedef struct wli_rows {
 /* Fills order and lengths, which hold the batch, for a call; equal lengths keep the caller's order. */
 void wli_rows_sort(wli_rows *rows, const wli_call *call);
 
-/* Sorted rows are dealt to `parts` parts as cards are, row r to part r % parts; where their lengths differ, every second round
- * goes backwards, so that all parts have nearly the same number of steps. */
+/* Sorted rows are dealt to `parts` parts as cards are, row r to part r % parts; where their lengths differ, every
+ * second round goes backwards, so that all parts have nearly the same number of steps. */
 void wli_rows_deal(wli_rows *rows, int64_t parts);
 
-/* How many rows of a part are longer than `step`, no more than the `active` of an earlier step; wli_rows_of_part is the first. */
+/* How many rows of a part are longer than `step`, no more than the `active` of an earlier step; wli_rows_of_part is
+ * the first. */
 static inline int64_t wli_rows_active(const wli_rows *rows, int64_t part, int64_t parts, int64_t step, int64_t active) {
     while (active > 0 && rows->lengths[part + (active - 1) * parts] <= step) active--;
     return active;
@@ -33,7 +34,8 @@ static inline int64_t wli_rows_time(const wli_rows *rows, int direction, int64_t
     return direction ? rows->lengths[r] - 1 - step : step;
 }
 
-/* A tensor whose row at (t, r) can be anywhere: strides in bytes, rows in the caller's order or in the order of work. */
+/* A tensor whose row at (t, r) can be anywhere: strides in bytes, rows in the caller's order or in the order of
+ * work. */
 typedef struct wli_view {
     char *base; /* of time first_time */
     int64_t first_time, time, row;

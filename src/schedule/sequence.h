@@ -1,5 +1,5 @@
-/* A whole sequence through a stack of layers: which rows of which tensors each project and step works on, in which order, and by
- * which threads. */
+/* A whole sequence through a stack of layers: which rows of which tensors each project and step works on, in which
+ * order, and by which threads. */
 #ifndef WLI_SEQUENCE_H
 #define WLI_SEQUENCE_H
 
@@ -8,18 +8,18 @@
 
 /* How threads share the work:
  *   SERIAL     one thread, chunk by chunk through all layers
- *   WAVEFRONT  OpenMP tasks: layer l at chunk k beside layer l+1 at chunk k-1, for each part of the batch; with two directions
- *              both of a layer side by side
- *   GANG       threads in gangs. A gang owns layers, directions and parts of the batch, each of its threads a slice of the units,
- *              for all time; a barrier a step in the gang, and between gangs they wait as a wavefront does */
+ *   WAVEFRONT  OpenMP tasks: layer l at chunk k beside layer l+1 at chunk k-1, for each part of the batch; with two
+ *              directions both of a layer side by side
+ *   GANG       threads in gangs. A gang owns layers, directions and parts of the batch, each of its threads a share of
+ *              the units, for all time; a barrier a step in the gang, and between gangs they wait as a wavefront does */
 typedef enum wli_schedule { WLI_SERIAL, WLI_WAVEFRONT, WLI_GANG } wli_schedule;
 
 /* How a sequence is run: a field for each axis of choice (plan/axes.c), all of one type. */
 typedef struct wli_choice {
     int64_t schedule;     /* a wli_schedule */
     int64_t thread_share; /* one in so many of the threads there are */
-    /* GANG: among how many gangs the layers and the directions are shared, 0 is 1; what these and the parts leave of the threads
-     * shares the units. */
+    /* GANG: among how many gangs the layers and the directions are shared, 0 is 1; what these and the parts leave of
+     * the threads shares the units. */
     int64_t gang_layers, gang_directions;
     /* Of the batch: part p works on rows p, p + parts, ..., longest first, so that all finish together. */
     int64_t parts;
@@ -51,9 +51,9 @@ size_t wli_sequence_bytes(const wli_sequence *sequence);
 /* Whether a run would be on the calling thread alone, whatever the spec. */
 bool wli_runs_alone(void);
 
-/* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing of ours. Inside somebody's
- * parallel region, and in the child of a process that had threads when it forked, it runs on the calling thread alone: the
- * result is the same. */
+/* One forward call, its arguments valid and within the spec, T and B at least 1. Allocates nothing of ours. Inside
+ * somebody's parallel region, and in the child of a process that had threads when it forked, it runs on the calling
+ * thread alone: the result is the same. */
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call);
 
 #endif

@@ -1,4 +1,5 @@
-/* One step of a cell, or of a stack of them: what streaming callers do again and again, so nothing here but pointers. */
+/* One step of a cell, or of a stack of them: what streaming callers do again and again, so nothing here but
+ * pointers. */
 #include "schedule/state.h"
 
 #include <string.h>

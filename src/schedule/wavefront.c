@@ -1,18 +1,18 @@
 /* The wavefront: each node of the graph is an OpenMP task, and what it needs are the task's dependences. */
-#include "schedule/state.h"
+#include "schedule/schedules.h"
 
 #include <omp.h>
 
-/* What stands for a node in task dependences: a node comes after all who named the one that had its token before. With one direction,
- * or one layer, a lane's chunks share four in turn: who names the one four chunks before is done early. In a stack of two directions
- * the other direction's chunks are far away, so each has its own, but every second layer the same: a layer starts at both ends, and so
- * when all of the layer two below is done. */
+/* What stands for a node in task dependences: a node comes after all who named the one that had its token before.
+ * With one direction, or one layer, a chain's chunks share four in turn: who names the one four chunks before is
+ * done early. In a stack of two directions the other direction's chunks are far away, so each has its own, but every
+ * second layer the same: a layer starts at both ends, and so when all of the layer two below is done. */
 static char *token(const wli_run *run, const wli_node *node) {
     const wli_sequence *sequence = run->sequence;
     wli_node shared = *node;
     shared.layer %= sequence->token_layers;
     const int64_t window = sequence->token_window;
-    return &sequence->tokens[1 + wli_graph_lane(&run->graph, &shared) * window + node->chunk % window];
+    return &sequence->tokens[1 + wli_graph_chain(&run->graph, &shared) * window + node->chunk % window];
 }
 
 void wli_run_wavefront(const wli_run *run, int threads) {

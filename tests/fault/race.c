@@ -3,7 +3,7 @@
 #include <omp.h>
 #include <stdio.h>
 
-#include "schedule/state.h"
+#include "schedule/item.h"
 
 enum { T = 6, H = 16, L = 4 };
 

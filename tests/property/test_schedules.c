@@ -13,7 +13,7 @@
 #include "compare.h"
 #include "random.h"
 #include "reference/forward.h"
-#include "schedule/state.h"
+#include "schedule/item.h"
 
 enum { PROBLEMS = 60, LARGEST_T = 23, LARGEST_B = 11, MOST_LAYERS = 4, LARGEST_H = 37, LARGEST_I = 25 };
 enum { OUT = LARGEST_T * LARGEST_B * 2 * LARGEST_H, STATE = 2 * MOST_LAYERS * LARGEST_B * LARGEST_H };
@@ -55,7 +55,7 @@ static void draw_values(wlstm_dtype dtype, double *values, int64_t count) {
 }
 
 static bool is_done(const wli_graph *graph, const int64_t *done, const wli_node *node) {
-    return done[wli_graph_lane(graph, node)] > node->chunk;
+    return done[wli_graph_chain(graph, node)] > node->chunk;
 }
 
 static bool is_ready(const wli_graph *graph, const int64_t *done, const wli_node *node) {
@@ -71,7 +71,7 @@ static void check_order(const wli_graph *graph, wli_order order) {
     wli_node node;
     for (bool more = wli_graph_first(graph, &node); more; more = wli_graph_next(graph, order, &node)) {
         assert_true(is_ready(graph, done, &node));
-        assert_int_equal(done[wli_graph_lane(graph, &node)]++, node.chunk);
+        assert_int_equal(done[wli_graph_chain(graph, &node)]++, node.chunk);
         nodes++;
     }
     for (int64_t part = 0; part < graph->parts; part++)
@@ -79,7 +79,7 @@ static void check_order(const wli_graph *graph, wli_order order) {
     assert_int_equal(nodes, 0);
 }
 
-/* The next node of each lane is a candidate; one of those that are ready is drawn, and any worker. */
+/* The next node of each chain is a candidate; one of those that are ready is drawn, and any worker. */
 static wlstm_status run_at_random(const wli_run *run, void *context) {
     const wli_graph *graph = &run->graph;
     int64_t done[2 * MOST_LAYERS * LARGEST_B] = { 0 };
@@ -89,12 +89,12 @@ static wlstm_status run_at_random(const wli_run *run, void *context) {
     for (;;) {
         wli_node ready[2 * MOST_LAYERS * LARGEST_B];
         int64_t count = 0;
-        for (int64_t lane = 0; lane < wli_graph_lanes(graph); lane++) {
-            const int64_t cell = lane / graph->parts;
+        for (int64_t chain = 0; chain < wli_graph_chains(graph); chain++) {
+            const int64_t cell = chain / graph->parts;
             const wli_node node = { .layer = cell / graph->directions,
                                     .direction = (int)(cell % graph->directions),
-                                    .part = lane % graph->parts,
-                                    .chunk = done[lane] };
+                                    .part = chain % graph->parts,
+                                    .chunk = done[chain] };
             if (node.chunk < wli_graph_chunks(graph, node.part) && is_ready(graph, done, &node)) ready[count++] = node;
         }
         if (count == 0) break;
@@ -102,7 +102,7 @@ static wlstm_status run_at_random(const wli_run *run, void *context) {
         wli_worker *worker =
             &run->sequence->workers[random_between(&stream, 0, run->sequence->spec.choice.threads - 1)];
         assert_int_equal(wli_node_run(run, worker, drawn, NULL), WLSTM_OK);
-        done[wli_graph_lane(graph, drawn)]++;
+        done[wli_graph_chain(graph, drawn)]++;
     }
     return WLSTM_OK;
 }

@@ -72,11 +72,11 @@ static double replayed_seconds(const wli_model *model, const wli_problem *proble
     assert_non_null(lengths);
     assert_non_null(steps);
     for (int64_t r = 0; r < problem->batch; r++) lengths[r] = problem->seq_len;
-    for (int64_t lane = 0; lane < cells * choice.parts; lane++) {
-        const wli_cell_weights *cell = &model->cells[lane / choice.parts];
-        const double weights = 4 * (double)cell->hidden_size / (double)grid.units;
+    for (int64_t chain = 0; chain < cells * choice.parts; chain++) {
+        const wli_cell_weights *cell = &model->cells[chain / choice.parts];
+        const double weights = 4 * (double)cell->hidden_size / (double)grid.shares;
         const double flops = 2 * weights * (double)(cell->input_size + cell->state_size) * (double)part_rows;
-        steps[lane] = flops / 30e9 + weights * (double)cell->state_size * 4 / 40e9;
+        steps[chain] = flops / 30e9 + weights * (double)cell->state_size * 4 / 40e9;
     }
     const wli_graph graph = { .layers = model->num_layers,
                               .parts = choice.parts,
@@ -84,7 +84,7 @@ static double replayed_seconds(const wli_model *model, const wli_problem *proble
                               .directions = model->num_directions,
                               .lengths = lengths };
     const replay_costs costs = { .step = steps,
-                                 .barrier = wli_gang_barrier_seconds(0.4e-6, grid.units),
+                                 .barrier = wli_gang_barrier_seconds(0.4e-6, grid.shares),
                                  .meetings = 1,
                                  .wait = 0.2e-6,
                                  .task = 2e-6,

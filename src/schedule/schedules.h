@@ -1,0 +1,29 @@
+/* Who runs which node of the graph when; private to src/schedule. */
+#ifndef WLI_SCHEDULES_H
+#define WLI_SCHEDULES_H
+
+#include "schedule/item.h"
+
+/* Gangs of `shares` threads, each of which has a share of the units, own layers, directions and parts of the batch. */
+typedef struct wli_grid {
+    int64_t layers, directions, parts, shares;
+} wli_grid;
+
+/* The grid of a run by gangs: the spec's, fewer where the batch has fewer rows. */
+wli_grid wli_grid_of(const wli_run *run);
+
+/* Which of the gangs owns a node: layers, directions and parts in turn where there are fewer gangs. */
+int64_t wli_grid_owner(const wli_grid *grid, int64_t gangs, const wli_node *node);
+
+/* The order in which gangs go through the graph. */
+static inline wli_order wli_grid_order(const wli_grid *grid) {
+    return grid->layers > 1 ? WLI_BY_FRONT : WLI_BY_CHUNK;
+}
+
+wlstm_status wli_run_serial(const wli_run *run);
+
+/* The schedules for several threads, for native kernels, which do not fail. */
+void wli_run_wavefront(const wli_run *run, int threads);
+void wli_run_gangs(const wli_run *run, wli_grid grid);
+
+#endif
