@@ -22,6 +22,8 @@ module wavelstm
     use wavelstm_c, only: WLSTM_F32, WLSTM_F64, WLSTM_BF16
     use wavelstm_c, only: WLSTM_BACKEND_AUTO, WLSTM_BACKEND_REFERENCE, WLSTM_BACKEND_ONEDNN, WLSTM_BACKEND_NATIVE
     use wavelstm_c, only: WLSTM_EFFORT_DEFAULT, WLSTM_EFFORT_ESTIMATE, WLSTM_EFFORT_MEASURE, WLSTM_EFFORT_PATIENT
+    use wavelstm_c, only: WLSTM_SCHEDULE_AUTO, WLSTM_SCHEDULE_SERIAL, WLSTM_SCHEDULE_WAVEFRONT, WLSTM_SCHEDULE_GANGS
+    use wavelstm_c, only: WLSTM_PRECISION_DEFAULT, WLSTM_PRECISION_FULL, WLSTM_PRECISION_BF16, WLSTM_PRECISION_INT8
     use wavelstm_cell, only: wlstm_cell
     use wavelstm_common, only: wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info, wlstm_set_allocator
     use wavelstm_common, only: wlstm_tensor_read, wlstm_tensor_shape

@@ -21,6 +21,12 @@ module wavelstm_c
         enumerator :: WLSTM_BF16 = 2
     end enum
     enum, bind(c)
+        enumerator :: WLSTM_PRECISION_DEFAULT = 0
+        enumerator :: WLSTM_PRECISION_FULL = 1
+        enumerator :: WLSTM_PRECISION_BF16 = 2
+        enumerator :: WLSTM_PRECISION_INT8 = 3
+    end enum
+    enum, bind(c)
         enumerator :: WLSTM_BACKEND_AUTO = 0
         enumerator :: WLSTM_BACKEND_REFERENCE = 1
         enumerator :: WLSTM_BACKEND_ONEDNN = 2
@@ -31,6 +37,12 @@ module wavelstm_c
         enumerator :: WLSTM_EFFORT_ESTIMATE = 1
         enumerator :: WLSTM_EFFORT_MEASURE = 2
         enumerator :: WLSTM_EFFORT_PATIENT = 3
+    end enum
+    enum, bind(c)
+        enumerator :: WLSTM_SCHEDULE_AUTO = 0
+        enumerator :: WLSTM_SCHEDULE_SERIAL = 1
+        enumerator :: WLSTM_SCHEDULE_WAVEFRONT = 2
+        enumerator :: WLSTM_SCHEDULE_GANGS = 3
     end enum
 
     type, bind(c) :: wlstm_lstm_config
@@ -71,6 +83,10 @@ module wavelstm_c
         integer(c_int) :: effort = WLSTM_EFFORT_DEFAULT
         real(c_double) :: time_limit = 0.0_c_double
         integer(c_int) :: deterministic = 0
+        integer(c_int) :: reserved = 0
+        integer(c_int) :: schedule = WLSTM_SCHEDULE_AUTO
+        integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
+        integer(c_int64_t) :: chunk_steps = 0
     end type
 
     interface

@@ -97,6 +97,15 @@ typedef enum wlstm_dtype {
     WLSTM_BF16 = 2 /* reserved: every use fails with WLSTM_ERROR_UNSUPPORTED in this version */
 } wlstm_dtype;
 
+/* What the products with weight_ih, weight_hh and weight_hr multiply. Arrays, biases, activations and c are float whatever it is;
+ * docs/precision.md has the arithmetic and what it costs. For WLSTM_F32 only: f64 accepts DEFAULT and FULL. */
+typedef enum wlstm_precision {
+    WLSTM_PRECISION_DEFAULT = 0, /* of a plan: its lstm's; else WLSTM_PRECISION, which f64 passes over; else FULL */
+    WLSTM_PRECISION_FULL = 1,    /* the values themselves */
+    WLSTM_PRECISION_BF16 = 2,    /* weights and rows rounded to bfloat16, sums in float */
+    WLSTM_PRECISION_INT8 = 3     /* weights and rows as integers of -127 to 127 with a scale a row, integer sums */
+} wlstm_precision;
+
 typedef struct wlstm_lstm wlstm_lstm; /* nn.LSTM in eval mode */
 typedef struct wlstm_cell wlstm_cell; /* nn.LSTMCell */
 typedef struct wlstm_plan wlstm_plan; /* the chosen way to run one lstm */
@@ -270,8 +279,8 @@ typedef enum wlstm_backend {
     WLSTM_BACKEND_NATIVE = 3     /* this library's fused kernels */
 } wlstm_backend;
 
-/* How much time choosing may take. The plan cache keeps nothing where it is off, a backend is named, deterministic is
- * set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
+/* How much time choosing may take. The plan cache keeps nothing where it is off, a backend, a schedule or chunk_steps is named,
+ * deterministic is set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
 typedef enum wlstm_effort {
     WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
     WLSTM_EFFORT_ESTIMATE =
@@ -281,20 +290,36 @@ typedef enum wlstm_effort {
     WLSTM_EFFORT_PATIENT = 3 /* as MEASURE, longer and wider; passes over what MEASURE found */
 } wlstm_effort;
 
-/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field but deterministic,
- * which may be any int, is checked, those not used too. */
+/* Which thread does what, and when; results are the same. Where the lstm, its sizes, the threads or the backend cannot have the
+ * schedule (one thread has SERIAL alone, a single cell no WAVEFRONT), a plan is as by AUTO, and its description says so. */
+typedef enum wlstm_schedule {
+    WLSTM_SCHEDULE_AUTO = 0,      /* the library's choice */
+    WLSTM_SCHEDULE_SERIAL = 1,    /* one thread: a chunk of time through all layers, then the next */
+    WLSTM_SCHEDULE_WAVEFRONT = 2, /* OpenMP tasks: layer l at chunk k beside layer l+1 at chunk k-1 */
+    WLSTM_SCHEDULE_GANGS = 3      /* threads that own layers, directions, rows and units for the whole call */
+} wlstm_schedule;
+
+/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field but deterministic, which may be any int, and
+ * reserved, which is not read, is checked, those not used too. */
 typedef struct wlstm_plan_options {
     size_t struct_size;  /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len; /* the largest T it will execute, at least 1 */
     int64_t max_batch;   /* the largest B it will execute, at least 1 */
     int num_threads; /* 0: WLSTM_NUM_THREADS, else OpenMP's default within the CPU quota; at most the cores that the process may use count */
-    wlstm_backend backend; /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
-    wlstm_effort effort;   /* how much time choosing may take */
-    double time_limit;     /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
-    int deterministic;     /* 1: the same bits for every thread count, effort and rest of the batch on one ISA */
+    wlstm_backend backend;   /* AUTO: WLSTM_BACKEND where it can serve, else the library's choice */
+    wlstm_effort effort;     /* how much time choosing may take */
+    double time_limit;       /* seconds that a search of effort MEASURE or PATIENT takes at most, about; 0: 2 and 10 */
+    int deterministic;       /* 1: the same bits for every thread count, effort and rest of the batch on one ISA */
+    int reserved;            /* not read: programs of the first header have rubbish there */
+    wlstm_schedule schedule; /* AUTO: WLSTM_SCHEDULE, else the library's choice */
+    wlstm_precision precision; /* DEFAULT: the lstm's */
+    int64_t chunk_steps;       /* the most time steps of a chunk; 0: the library's choice */
 } wlstm_plan_options;
 #define WLSTM_PLAN_OPTIONS_INIT                                                                                        \
-    { sizeof(wlstm_plan_options), 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0.0, 0 }
+    {                                                                                                                  \
+        sizeof(wlstm_plan_options), 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0.0, 0, 0, WLSTM_SCHEDULE_AUTO, \
+            WLSTM_PRECISION_DEFAULT, 0                                                                                 \
+    }
 
 /* A plan for one lstm: packed weights (shared with the lstm's other plans), primitives, schedule, scratch. It keeps what
  * it needs of the lstm, which may be freed first. The caller frees the plan. max_seq_len * max_batch is at most 2^40.
@@ -385,6 +410,7 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *                        the machine's widest
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
+ *     WLSTM_SCHEDULE     auto, serial, wavefront, gangs: the schedule where a plan's is AUTO, and of wlstm_forward
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward; default: OpenMP's,
  *                        at most the CPU quota of the process's control group (a container's) and those above it, rounded
  *                        down, at least 1, read once a process (a fork's child keeps its parent's)

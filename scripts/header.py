@@ -62,7 +62,7 @@ def parse(text):
     code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     macros = {}
     for name, values in re.findall(r"#define (WLSTM_\w+)_INIT[\s\\]*\{(.*?)\}", code, flags=re.DOTALL):
-        macros[name.lower()] = [value.strip() for value in values.split(",")]
+        macros[name.lower()] = [value.strip(" \\\n") for value in values.split(",")]
     code = re.sub(r"#ifdef __cplusplus.*?#endif", "", code, flags=re.DOTALL)
     code = re.sub(r"\s+", " ", re.sub(r"^#(?:.*\\\n)*.*$", "", code, flags=re.MULTILINE))
 

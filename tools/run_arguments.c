@@ -30,6 +30,14 @@ static int take_threads(const cli_option *option, const char *value) {
     return 0;
 }
 
+static int take_schedule(const cli_option *option, const char *value) {
+    static const char *const schedules[] = { "auto", "serial", "wavefront", "gangs", NULL };
+    int which;
+    const int wrong = cli_word(option->name, schedules, value, &which);
+    if (wrong == 0) *(wlstm_schedule *)option->to = (wlstm_schedule)(WLSTM_SCHEDULE_AUTO + which);
+    return wrong;
+}
+
 static int take_dtype(const cli_option *option, const char *value) {
     static const char *const dtypes[] = { "f32", "f64", "bf16", NULL };
     run_arguments *given = option->to;
@@ -103,6 +111,8 @@ int run_parse_arguments(int argc, char **argv, run_arguments *given, bool *finis
           "default: WLSTM_NUM_THREADS, else OpenMP's, at most the CPU quota of its control group" },
         { "--dtype", "TYPE", take_dtype, given,
           "f32 or f64 (bf16 is not in this version); default: f64 for an F64 model, else f32" },
+        { "--schedule", "NAME", take_schedule, &given->schedule,
+          "auto, serial, wavefront or gangs: which thread does what; default: WLSTM_SCHEDULE, else auto" },
         { "--effort", "EFFORT", take_effort, &given->effort,
           "how long to look for a fast plan: estimate, measure or patient" },
     };

@@ -11,6 +11,7 @@ typedef struct run_arguments {
     bool batch_first, convert;
     wlstm_dtype dtype; /* if convert */
     wlstm_effort effort;
+    wlstm_schedule schedule;
     int threads; /* 0: the library's default */
 } run_arguments;
 

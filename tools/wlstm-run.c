@@ -153,6 +153,7 @@ static wlstm_status execute(const run_arguments *given, run *this_run) {
     options.max_batch = this_run->batch > 0 ? this_run->batch : 1;
     options.num_threads = given->threads;
     options.effort = given->effort;
+    options.schedule = given->schedule;
     wlstm_status status = run_allocate("output", dtype, this_run->out_ndim, this_run->out_shape, &this_run->out);
     if (status == WLSTM_OK && given->hn != NULL)
         status = run_allocate("hn", dtype, this_run->state_ndim, this_run->h_shape, &this_run->h_n);

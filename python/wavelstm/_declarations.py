@@ -21,6 +21,13 @@ class Dtype(enum.IntEnum):
     WLSTM_BF16 = 2
 
 
+class Precision(enum.IntEnum):
+    WLSTM_PRECISION_DEFAULT = 0
+    WLSTM_PRECISION_FULL = 1
+    WLSTM_PRECISION_BF16 = 2
+    WLSTM_PRECISION_INT8 = 3
+
+
 class Backend(enum.IntEnum):
     WLSTM_BACKEND_AUTO = 0
     WLSTM_BACKEND_REFERENCE = 1
@@ -33,6 +40,13 @@ class Effort(enum.IntEnum):
     WLSTM_EFFORT_ESTIMATE = 1
     WLSTM_EFFORT_MEASURE = 2
     WLSTM_EFFORT_PATIENT = 3
+
+
+class Schedule(enum.IntEnum):
+    WLSTM_SCHEDULE_AUTO = 0
+    WLSTM_SCHEDULE_SERIAL = 1
+    WLSTM_SCHEDULE_WAVEFRONT = 2
+    WLSTM_SCHEDULE_GANGS = 3
 
 
 class _Struct(ctypes.Structure):
@@ -82,7 +96,11 @@ class PlanOptions(_Struct):
                 ("backend", c_int),
                 ("effort", c_int),
                 ("time_limit", c_double),
-                ("deterministic", c_int)]
+                ("deterministic", c_int),
+                ("reserved", c_int),
+                ("schedule", c_int),
+                ("precision", c_int),
+                ("chunk_steps", c_int64)]
     _defaults = {}
 
 

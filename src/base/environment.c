@@ -26,6 +26,11 @@ static const choice efforts[] = { { "default", WLSTM_EFFORT_DEFAULT },
                                   { "measure", WLSTM_EFFORT_MEASURE },
                                   { "patient", WLSTM_EFFORT_PATIENT },
                                   { NULL, 0 } };
+static const choice schedules[] = { { "auto", WLSTM_SCHEDULE_AUTO },
+                                    { "serial", WLSTM_SCHEDULE_SERIAL },
+                                    { "wavefront", WLSTM_SCHEDULE_WAVEFRONT },
+                                    { "gangs", WLSTM_SCHEDULE_GANGS },
+                                    { NULL, 0 } };
 /* neon is ARM's baseline; avx512_bf16 caps nothing that f32 and f64 use. */
 static const choice isas[] = { { "baseline", WLI_ISA_BASELINE },  { "neon", WLI_ISA_BASELINE },
                                { "avx2", WLI_ISA_AVX2 },          { "avx512", WLI_ISA_AVX512 },
@@ -82,6 +87,7 @@ static void read_environment(void) {
     environment.num_threads = read_number("WLSTM_NUM_THREADS", 1, 1 << 16, "1 to 65536", 0);
     environment.backend = (wlstm_backend)read_choice("WLSTM_BACKEND", backends, WLSTM_BACKEND_AUTO);
     environment.effort = (wlstm_effort)read_choice("WLSTM_EFFORT", efforts, WLSTM_EFFORT_DEFAULT);
+    environment.schedule = (wlstm_schedule)read_choice("WLSTM_SCHEDULE", schedules, WLSTM_SCHEDULE_AUTO);
     const char *cache = getenv("WLSTM_CACHE");
     environment.caching = !cache || strcmp(cache, "off") != 0;
     environment.cache_directory = environment.caching ? find_cache_directory() : NULL;

@@ -13,6 +13,15 @@ const wli_struct_kind wli_lstm_config_kind = { "config", "WLSTM_LSTM_CONFIG_INIT
                                                 WLI_SIZE_TO(wlstm_plan_options, deterministic),
                                                 sizeof(wlstm_plan_options) };
 
+/* Where today's fields lie on machines of 8-byte pointers: never moved, and none in what was padding. */
+#define AT(field, offset) _Static_assert(sizeof(void *) != 8 || offsetof(wlstm_plan_options, field) == (offset), #field)
+AT(deterministic, 48);
+AT(reserved, 52);
+AT(schedule, 56);
+AT(precision, 60);
+AT(chunk_steps, 64);
+#undef AT
+
 /* The caller's size; 0 and an error where no header had it. */
 static size_t size_of(const wli_struct_kind *kind, const void *given) {
     size_t size;

@@ -36,12 +36,25 @@ static int64_t threads_for(const wli_setting *setting, const wli_choice *given) 
     return setting->threads / at_least_one(given->thread_share);
 }
 
-static bool legal_schedule(const wli_setting *setting, const wli_choice *given) {
+/* A slice of a narrower cell is not worth a thread: 16 units, AVX-512's. */
+static int64_t most_shares(const wli_model *model) {
+    int64_t narrowest = model->cells[0].hidden_size;
+    for (int64_t l = 0; l < model->num_layers; l++)
+        narrowest = smaller(narrowest, wli_model_cell(model, l, 0)->hidden_size);
+    return at_least_one(narrowest / 16);
+}
+
+bool wli_schedule_possible(const wli_setting *setting, wli_schedule schedule) {
     const wli_model *model = setting->model;
-    if (given->schedule == WLI_SERIAL) return true;
+    const bool several_cells = model->num_layers * model->num_directions > 1;
+    if (schedule == WLI_SERIAL) return true;
     /* A oneDNN gemm's memory objects serve one thread. */
     if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return false;
-    return given->schedule == WLI_GANG || model->num_layers * model->num_directions > 1;
+    return several_cells || (schedule == WLI_GANG && (setting->batch > 1 || most_shares(model) > 1));
+}
+
+static bool legal_schedule(const wli_setting *setting, const wli_choice *given) {
+    return wli_schedule_possible(setting, (wli_schedule)given->schedule);
 }
 
 static bool legal_threads(const wli_setting *setting, const wli_choice *given) {
@@ -71,6 +84,10 @@ static bool legal_parts(const wli_setting *setting, const wli_choice *given) {
 static bool legal_always(const wli_setting *setting, const wli_choice *given) {
     (void)setting, (void)given;
     return true;
+}
+
+static bool legal_chunk_steps(const wli_setting *setting, const wli_choice *given) {
+    return setting->chunk_steps == 0 || given->chunk_steps == 0;
 }
 
 static bool legal_multiplier(const wli_setting *setting, const wli_choice *given, int64_t kind) {
@@ -114,7 +131,7 @@ const wli_axis wli_axes[WLI_AXES] = {
     [WLI_AXIS_GANG_DIRECTIONS] = { "gang_directions", FIELD(gang_directions), NUMBERS(gang_directions),
                                    legal_gang_directions, true },
     [WLI_AXIS_PARTS] = { "parts", FIELD(parts), NUMBERS(parts), legal_parts, true },
-    [WLI_AXIS_CHUNK_STEPS] = { "chunk_steps", FIELD(chunk_steps), NUMBERS(chunk_steps), legal_always, true },
+    [WLI_AXIS_CHUNK_STEPS] = { "chunk_steps", FIELD(chunk_steps), NUMBERS(chunk_steps), legal_chunk_steps, true },
     [WLI_AXIS_GATE_ROWS] = { "gate_rows", FIELD(gate_rows), NUMBERS(gate_rows), legal_always, true },
     [WLI_AXIS_PROJECT] = { "project", FIELD(project), WORDS(wli_gemm_names), legal_project, true },
     [WLI_AXIS_STEP] = { "step", FIELD(step), WORDS(wli_gemm_names), legal_step, true },
@@ -163,6 +180,13 @@ static wli_choice values_of(const wli_candidate *candidate) {
     return given;
 }
 
+/* What a candidate comes to: gangs of one thread are none. */
+static bool as_named(const wli_setting *setting, const wli_choice *choice) {
+    if (setting->schedule == WLSTM_SCHEDULE_AUTO) return true;
+    const wli_schedule named = (wli_schedule)(setting->schedule - WLSTM_SCHEDULE_SERIAL);
+    return (wli_schedule)choice->schedule == named || !wli_schedule_possible(setting, named);
+}
+
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate) {
     for (int a = 0; a < WLI_AXES; a++)
         if (candidate->index[a] >= wli_axes[a].count) return false;
@@ -172,15 +196,7 @@ bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candid
     const wli_candidate defaults = { .index = { 0 } };
     const wli_choice choice = wli_candidate_resolve(setting, candidate);
     const wli_choice by_default = wli_candidate_resolve(setting, &defaults);
-    return wli_scratch_in_proportion(setting, &choice, &by_default);
-}
-
-/* A slice of a narrower cell is not worth a thread: 16 units, AVX-512's. */
-static int64_t most_shares(const wli_model *model) {
-    int64_t narrowest = model->cells[0].hidden_size;
-    for (int64_t l = 0; l < model->num_layers; l++)
-        narrowest = smaller(narrowest, wli_model_cell(model, l, 0)->hidden_size);
-    return at_least_one(narrowest / 16);
+    return as_named(setting, &choice) && wli_scratch_in_proportion(setting, &choice, &by_default);
 }
 
 /* A gang's threads, by what they share: what layers, directions and parts leave of `threads` goes to the units. */
@@ -215,6 +231,7 @@ static void settle_chunks(const wli_setting *setting, wli_choice *choice) {
 
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate) {
     wli_choice choice = values_of(candidate);
+    if (setting->chunk_steps) choice.chunk_steps = setting->chunk_steps;
     choice.native = wli_native_at(setting->model->dtype, (int)choice.lanes);
     settle_threads(setting, &choice);
     settle_chunks(setting, &choice);

@@ -43,8 +43,11 @@ extern const wli_axis wli_axes[WLI_AXES];
 /* Stands for the table: names, counts and values. */
 uint64_t wli_axes_hash(void);
 
-/* Whether every index is in range and legal, which the candidate must be to be resolved, and the scratch is in
- * proportion. */
+/* Whether the model can have the schedule there: some way to share the work has more than one thread. */
+bool wli_schedule_possible(const wli_setting *setting, wli_schedule schedule);
+
+/* Whether every index is in range and legal, which the candidate must be to be resolved, the schedule the one
+ * that is named, and the scratch in proportion. */
 bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candidate);
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate);
 

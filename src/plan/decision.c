@@ -46,7 +46,7 @@ static bool tune(wli_model *model, const wli_setting *setting, const wli_problem
     if (found) {
         *decision = (wli_decision){ .choice = wli_candidate_resolve(setting, &result.tuned),
                                     .origin = result.looked ? WLI_FROM_TUNING : WLI_FROM_MODEL };
-        const bool narrowed = setting->backend != WLSTM_BACKEND_AUTO || setting->deterministic;
+        const bool narrowed = setting->backend || setting->deterministic || setting->schedule || setting->chunk_steps;
         if (problem && result.looked && !narrowed && wli_environment_get()->caching) {
             wli_cache_keep(&(wli_cache_entry){ .problem = *problem,
                                                .threads = setting->threads,

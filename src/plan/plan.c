@@ -42,6 +42,17 @@ static wlstm_status check_options(const wlstm_plan_options *options) {
                         (int)options->backend);
     if (options->effort < WLSTM_EFFORT_DEFAULT || options->effort > WLSTM_EFFORT_PATIENT)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "effort: a wlstm_effort expected, got %d", (int)options->effort);
+    if (options->schedule < WLSTM_SCHEDULE_AUTO || options->schedule > WLSTM_SCHEDULE_GANGS)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "schedule: a wlstm_schedule expected, got %d",
+                        (int)options->schedule);
+    if (options->precision < WLSTM_PRECISION_DEFAULT || options->precision > WLSTM_PRECISION_INT8)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "precision: a wlstm_precision expected, got %d",
+                        (int)options->precision);
+    if (options->precision > WLSTM_PRECISION_FULL)
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "precision: full expected, got another, which is not built yet");
+    if (options->chunk_steps < 0)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "chunk_steps: 0 (the library's choice) or more expected, got %" PRId64, options->chunk_steps);
     if (!(options->time_limit >= 0.0))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "time_limit: 0 (the default) or more seconds expected, got %g",
                         options->time_limit);
@@ -88,6 +99,14 @@ static void describe_origin(const wli_decision *decision, char text[WLI_PROBLEM_
     snprintf(text, WLI_PROBLEM_NAME_BYTES + 32, "%s%s", decision ? origins[decision->origin] : "", name);
 }
 
+/* Where a schedule is named and cannot be had. */
+static const char *describe_missing(const wli_setting *setting, const wli_choice *choice) {
+    static const char *const missing[] = { "", "", " (no wavefront)", " (no gangs)" };
+    return setting->schedule && (int)choice->schedule != (int)setting->schedule - WLSTM_SCHEDULE_SERIAL
+               ? missing[setting->schedule]
+               : "";
+}
+
 static void describe_schedule(const wli_choice *choice, char text[160]) {
     const int64_t layers = choice->gang_layers, directions = choice->gang_directions, parts = choice->parts;
     if (choice->threads <= 1)
@@ -103,7 +122,7 @@ static void describe_schedule(const wli_choice *choice, char text[160]) {
                  parts, choice->chunk_steps);
 }
 
-static void describe(wlstm_plan *plan, const wli_decision *decision) {
+static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_decision *decision) {
     char name[WLI_PROBLEM_NAME_BYTES], backend[160] = "reference", schedule[160], origin[WLI_PROBLEM_NAME_BYTES + 32];
     wli_problem problem;
     wli_problem_of(plan->model, plan->max_seq_len, plan->max_batch, &problem);
@@ -111,8 +130,9 @@ static void describe(wlstm_plan *plan, const wli_decision *decision) {
     if (plan->backend != WLSTM_BACKEND_REFERENCE) describe_backend(plan, backend);
     describe_origin(decision, origin);
     describe_schedule(&plan->choice, schedule);
-    snprintf(plan->description, sizeof plan->description, "%s: %s, %s, weights %.1f MB, scratch %.1f MB%s", name,
-             backend, schedule, (double)plan->weight_bytes / 1e6, (double)plan->scratch_bytes / 1e6, origin);
+    snprintf(plan->description, sizeof plan->description, "%s: %s, %s%s, weights %.1f MB, scratch %.1f MB%s", name,
+             backend, schedule, describe_missing(setting, &plan->choice), (double)plan->weight_bytes / 1e6,
+             (double)plan->scratch_bytes / 1e6, origin);
 }
 
 /* Why a backend cannot serve the model with these options, or NULL. */
@@ -174,7 +194,7 @@ static wlstm_status make_decided(wli_model *model, const wli_setting *setting, c
         decision = wli_decide_by_model(setting);
         status = wli_plan_make_choice(model, setting, &decision.choice, plan);
     }
-    if (status == WLSTM_OK) describe(*plan, &decision);
+    if (status == WLSTM_OK) describe(*plan, setting, &decision);
     return status;
 }
 
@@ -182,7 +202,7 @@ static wlstm_status make_by_reference(wli_model *model, const wli_setting *setti
     wlstm_status status = make_empty(model, setting, plan);
     if (status == WLSTM_OK) status = make_reference(*plan);
     if (status == WLSTM_OK)
-        describe(*plan, NULL);
+        describe(*plan, setting, NULL);
     else {
         wlstm_plan_free(*plan);
         *plan = NULL;
@@ -202,6 +222,8 @@ wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, 
     if (status == WLSTM_OK) status = choose_backend(model, options, &setting.backend);
     if (status != WLSTM_OK) return status;
     setting.deterministic = options->deterministic;
+    setting.schedule = options->schedule ? options->schedule : wli_environment_get()->schedule;
+    setting.chunk_steps = options->chunk_steps;
     const int threads = options->num_threads ? options->num_threads : wli_default_threads();
     /* More than the cores that this process may use would wait for each other. */
     setting.threads = threads < omp_get_num_procs() ? threads : omp_get_num_procs();

@@ -8,8 +8,10 @@ typedef struct wli_setting {
     const wli_model *model;
     int64_t seq_len, batch;
     int threads;
-    wlstm_backend backend; /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
-    bool deterministic;    /* native, with vectors that round as the widest do */
+    wlstm_backend backend;   /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
+    bool deterministic;      /* native, with vectors that round as the widest do */
+    wlstm_schedule schedule; /* where the model can have it, else as AUTO */
+    int64_t chunk_steps;     /* of every candidate; 0: the axis's */
 } wli_setting;
 
 #endif

@@ -40,7 +40,9 @@ static wli_setting draw_setting(const wli_model *model) {
                             .batch = random_between(&stream, 1, 300),
                             .threads = (int)random_between(&stream, 1, 64),
                             .backend = backends[random_between(&stream, 0, model->dtype == WLSTM_F32 ? 2 : 1)],
-                            .deterministic = random_flag(&stream) };
+                            .deterministic = random_flag(&stream),
+                            .schedule = (wlstm_schedule)random_between(&stream, 0, 3),
+                            .chunk_steps = random_flag(&stream) ? random_between(&stream, 1, 500) : 0 };
     if (strstr(wlstm_build_info(), "no oneDNN") && setting.backend == WLSTM_BACKEND_ONEDNN)
         setting.backend = WLSTM_BACKEND_AUTO;
     if (setting.backend == WLSTM_BACKEND_ONEDNN) setting.deterministic = false;
@@ -96,6 +98,9 @@ static void what_is_legal_can_run(void **state) {
                 assert_int_equal(c.threads, 1);
                 assert_int_equal(model->dtype, WLSTM_F32);
             }
+            const wli_schedule named = s.schedule ? (wli_schedule)(s.schedule - 1) : c.schedule;
+            assert_true(c.schedule == named || !wli_schedule_possible(&s, named));
+            if (s.chunk_steps) assert_int_equal(c.chunk_steps, s.chunk_steps < s.seq_len ? s.chunk_steps : s.seq_len);
             if (s.deterministic || s.backend == WLSTM_BACKEND_NATIVE)
                 assert_true(c.project == WLI_GEMM_NATIVE && c.step == WLI_GEMM_NATIVE);
             if (s.deterministic) assert_true(wli_native_rounds_alike(candidate.index[WLI_AXIS_LANES]));

@@ -75,7 +75,8 @@ contains
         c_n = 0
         call first%forward(x, out, h_n, c_n)
         call plan%create(second, max_seq_len=nt, max_batch=nb, num_threads=1, backend=WLSTM_BACKEND_NATIVE, &
-                         effort=WLSTM_EFFORT_ESTIMATE, time_limit=1.0_real64, deterministic=.true.)
+                         effort=WLSTM_EFFORT_ESTIMATE, time_limit=1.0_real64, deterministic=.true., &
+                         schedule=WLSTM_SCHEDULE_SERIAL, precision=WLSTM_PRECISION_FULL, chunk_steps=2)
         call second%free() ! the plan keeps what it needs
         h = 0
         c = 0

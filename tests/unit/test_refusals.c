@@ -201,6 +201,14 @@ static void plans_refuse(void **state) {
     refuse_plan(lstm, &options, "backend");
     options = good, options.effort = (wlstm_effort)99;
     refuse_plan(lstm, &options, "effort");
+    options = good, options.schedule = (wlstm_schedule)4;
+    refuse_plan(lstm, &options, "schedule: a wlstm_schedule expected, got 4");
+    options = good, options.schedule = (wlstm_schedule)-1;
+    refuse_plan(lstm, &options, "schedule");
+    options = good, options.precision = (wlstm_precision)4;
+    refuse_plan(lstm, &options, "precision: a wlstm_precision expected, got 4");
+    options = good, options.chunk_steps = -1;
+    refuse_plan(lstm, &options, "chunk_steps");
     options = good, options.time_limit = -1.0;
     refuse_plan(lstm, &options, "time_limit");
     assert_invalid(wlstm_plan_create(lstm, &good, NULL), "plan");

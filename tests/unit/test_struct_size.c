@@ -86,6 +86,7 @@ static void released_sizes_are_kept(void **state) {
     assert_int_equal(wli_cell_config_kind.first, 32);
     assert_int_equal(wli_load_options_kind.first, 32);
     assert_int_equal(wli_plan_options_kind.first, 56);
+    assert_int_equal(sizeof(wlstm_plan_options), 72);
 }
 
 /* The structs field by field: one that is added does not compile until it is counted here. It begins at or behind the
@@ -100,7 +101,8 @@ static void released_sizes_are_kept(void **state) {
 ENDS_AT(wlstm_lstm_config, dtype, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, WLSTM_F32);
 ENDS_AT(wlstm_cell_config, dtype, 32, 32, 0, 0, 0, 0, WLSTM_F32);
 ENDS_AT(wlstm_load_options, dtype, 28, 32, 0, NULL, 0, 0, WLSTM_F32);
-ENDS_AT(wlstm_plan_options, deterministic, 52, 56, 0, 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0, 0);
+ENDS_AT(wlstm_plan_options, chunk_steps, 72, 72, 0, 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0, 0, 0,
+        WLSTM_SCHEDULE_AUTO, WLSTM_PRECISION_DEFAULT, 0);
 #pragma GCC diagnostic pop
 
 int main(void) {
