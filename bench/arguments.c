@@ -18,8 +18,9 @@ static const char usage[] =
     "Times wavelstm on problems, across thread counts, with Google Benchmark. Each result is compared with the\n"
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
-    "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64],\n"
-    "                   as in t200b1i80h320l2-bi; default: the grid of public problems in bench/grid.txt\n";
+    "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]\n"
+    "                   [-f64|-bf16|-int8], as in t200b1i80h320l2-bi; default: the grid of public problems in "
+    "bench/grid.txt\n";
 
 static const char ending[] =
     "\n"

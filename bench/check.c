@@ -184,6 +184,7 @@ static wlstm_status window_compute(wlstm_lstm *lstm, const window *part) {
     options.max_seq_len = part->problem.seq_len, options.max_batch = part->problem.batch;
     options.num_threads = 1;
     options.backend = WLSTM_BACKEND_REFERENCE;
+    options.precision = part->problem.precision;
     wlstm_plan *reference;
     wlstm_status status = wlstm_plan_create(lstm, &options, &reference);
     if (status == WLSTM_OK)

@@ -61,6 +61,7 @@ static wlstm_status make_plan(const bench_case *benchmark, wlstm_lstm *lstm, wls
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
     options.max_seq_len = benchmark->problem.seq_len, options.max_batch = benchmark->problem.batch;
     options.num_threads = benchmark->threads;
+    options.precision = benchmark->problem.precision;
     return wlstm_plan_create(lstm, &options, plan);
 }
 
@@ -90,6 +91,7 @@ static wlstm_status prepare_cell(bench_case *benchmark) {
     config.input_size = benchmark->problem.input_size, config.hidden_size = benchmark->problem.hidden_size;
     config.bias = benchmark->problem.bias, config.dtype = benchmark->problem.dtype;
     wlstm_status status = wlstm_cell_create(&config, &benchmark->cell);
+    if (status == WLSTM_OK) status = wlstm_cell_set_precision(benchmark->cell, benchmark->problem.precision);
     if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &benchmark->arrays);
     /* Each time, as it also gives h and c their start. */
     return status == WLSTM_OK ? check_cell(benchmark->cell, &benchmark->problem, &benchmark->arrays) : status;

@@ -153,6 +153,12 @@ module wavelstm_c
             integer(c_int64_t), value :: seed
             integer(c_int) :: c_lstm_reset_parameters
         end function
+        function c_lstm_set_precision(lstm, precision) bind(c, name="wlstm_lstm_set_precision")
+            import
+            type(c_ptr), value :: lstm
+            integer(c_int), value :: precision
+            integer(c_int) :: c_lstm_set_precision
+        end function
         function c_lstm_num_parameters(lstm) bind(c, name="wlstm_lstm_num_parameters")
             import
             type(c_ptr), value :: lstm
@@ -232,6 +238,12 @@ module wavelstm_c
             type(c_ptr), value :: cell
             integer(c_int64_t), value :: seed
             integer(c_int) :: c_cell_reset_parameters
+        end function
+        function c_cell_set_precision(cell, precision) bind(c, name="wlstm_cell_set_precision")
+            import
+            type(c_ptr), value :: cell
+            integer(c_int), value :: precision
+            integer(c_int) :: c_cell_set_precision
         end function
         function c_cell_num_parameters(cell) bind(c, name="wlstm_cell_num_parameters")
             import

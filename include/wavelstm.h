@@ -32,8 +32,8 @@
  *
  * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only read the
  * same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info, get_parameter
- * and create_from_cells: any number of threads may do so at once. set_parameter, reset_parameters and free need the lstm or
- * cell to themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
+ * and create_from_cells: any number of threads may do so at once. set_parameter, set_precision, reset_parameters and free need the
+ * lstm or cell to themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
  * plans of one lstm share its parameters and packed weights and never write to them: they may run, and be freed, at once with
  * each other and with whatever is done to the lstm.
  *
@@ -183,6 +183,11 @@ WLSTM_API wlstm_status wlstm_lstm_get_config(const wlstm_lstm *lstm, wlstm_lstm_
  * there is no room for new ones: the old ones stay). Not thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed);
 
+/* What products multiply from here on: in wlstm_forward, and in plans whose own precision is DEFAULT. Plans made before keep what
+ * they have. A new lstm has DEFAULT, one of cells too, whatever theirs. Errors: INVALID_ARGUMENT (NULL, no wlstm_precision),
+ * UNSUPPORTED (BF16 or INT8 with f64). Not thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_set_precision(wlstm_lstm *lstm, wlstm_precision precision);
+
 /* Parameters in PyTorch's order: weight_ih_l0 [4H, I], weight_hh_l0 [4H, R], bias_ih_l0 [4H], bias_hh_l0 [4H],
  * weight_hr_l0 [P, H], then *_l0_reverse, then layer 1. 0 for a NULL lstm. Thread-safe. */
 WLSTM_API int64_t wlstm_lstm_num_parameters(const wlstm_lstm *lstm);
@@ -248,6 +253,7 @@ WLSTM_API wlstm_status wlstm_cell_save(const wlstm_cell *cell, const char *path,
 WLSTM_API void wlstm_cell_free(wlstm_cell *cell);
 WLSTM_API wlstm_status wlstm_cell_get_config(const wlstm_cell *cell, wlstm_cell_config *config);
 WLSTM_API wlstm_status wlstm_cell_reset_parameters(wlstm_cell *cell, uint64_t seed);
+WLSTM_API wlstm_status wlstm_cell_set_precision(wlstm_cell *cell, wlstm_precision precision);
 WLSTM_API int64_t wlstm_cell_num_parameters(const wlstm_cell *cell);
 WLSTM_API wlstm_status wlstm_cell_parameter_info(const wlstm_cell *cell, int64_t index, const char **name, int *ndim,
                                                  int64_t shape[2]);
@@ -331,7 +337,7 @@ typedef struct wlstm_plan_options {
  * (REFERENCE: some for every stack). oneDNN allocates for itself, by no allocator of the caller's, and ends the process where it gets
  * nothing: so a plan with a part by oneDNN is made only where 32 MiB more can be had at each step, else it is OUT_OF_MEMORY, and a
  * search goes on without such plans. NATIVE ones need none of that. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED
- * (options->backend cannot serve this lstm), BACKEND. Thread-safe. */
+ * (options->backend or options->precision cannot serve this lstm), BACKEND. Thread-safe. */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
 /* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it
@@ -411,6 +417,8 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
  *     WLSTM_SCHEDULE     auto, serial, wavefront, gangs: the schedule where a plan's is AUTO, and of wlstm_forward
+ *     WLSTM_PRECISION    full, bf16, int8: the precision where a plan's and its lstm's are DEFAULT, of wlstm_forward and
+ *                        wlstm_cell_forward; f64 passes it over
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward; default: OpenMP's,
  *                        at most the CPU quota of the process's control group (a container's) and those above it, rounded
  *                        down, at least 1, read once a process (a fork's child keeps its parent's)

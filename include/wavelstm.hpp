@@ -8,7 +8,7 @@
 //
 // Each function does what the C function named in its comment does: wavelstm.h gives shapes, costs and thread-safety. What C
 // reports by a status is thrown as wavelstm::error. The views carry their sizes, which are checked: an array of another size or of
-// another type than the parameters' throws. An empty view stands for C's NULL. Statuses, dtypes, backends and efforts are C's.
+// another type than the parameters' throws. An empty view stands for C's NULL. The enums are C's.
 #ifndef WAVELSTM_HPP
 #define WAVELSTM_HPP
 
@@ -145,6 +145,7 @@ struct lstm_functions {
     static constexpr auto load = wlstm_lstm_load;
     static constexpr auto save = wlstm_lstm_save;
     static constexpr auto reset_parameters = wlstm_lstm_reset_parameters;
+    static constexpr auto set_precision = wlstm_lstm_set_precision;
     static constexpr auto num_parameters = wlstm_lstm_num_parameters;
     static constexpr auto parameter_info = wlstm_lstm_parameter_info;
     static constexpr auto set_parameter = wlstm_lstm_set_parameter;
@@ -156,6 +157,7 @@ struct cell_functions {
     static constexpr auto load = wlstm_cell_load;
     static constexpr auto save = wlstm_cell_save;
     static constexpr auto reset_parameters = wlstm_cell_reset_parameters;
+    static constexpr auto set_precision = wlstm_cell_set_precision;
     static constexpr auto num_parameters = wlstm_cell_num_parameters;
     static constexpr auto parameter_info = wlstm_cell_parameter_info;
     static constexpr auto set_parameter = wlstm_cell_set_parameter;
@@ -172,12 +174,15 @@ template <class Functions> class base {
         return handle_.get();
     }
 
-    // wlstm_*_save, wlstm_*_reset_parameters
+    // wlstm_*_save, wlstm_*_reset_parameters, wlstm_*_set_precision
     void save(const std::string &path, const std::string &prefix = {}) const {
         check(Functions::save(handle(), path.c_str(), prefix.c_str()));
     }
     void reset_parameters(std::uint64_t seed) {
         check(Functions::reset_parameters(handle(), seed));
+    }
+    void set_precision(wlstm_precision precision) {
+        check(Functions::set_precision(handle(), precision));
     }
 
     // wlstm_*_num_parameters, wlstm_*_parameter_info: names and shapes in PyTorch's order

@@ -48,12 +48,16 @@ foreach(number "" " 1" "1 " +1 -1 0x1 1x 1e400 inf nan 0 99999999999999999999)
 endforeach()
 foreach(wrong t10b3i100h20 t1b1i1h1l1p1 t1b1i1h2l2p3-bi-f64 t1048576b1048577i1h1l1 t1b1i1h1099511627777l1 t1b1i1h1073741824l2-bi
         "--forget;t1b1i1h1l1p1" "--model;x;--batch;1,1048577;--seq;1048576" --threads=1, --threads=65536 --threads=1e0 --time-limit=x
-        --time-limit=0x1p-5 --time-limit=1e-400 --time-limit=1e --time-limit=. --effort=estimate
+        --time-limit=0x1p-5 --time-limit=1e-400 --time-limit=1e --time-limit=. --effort=estimate --precision=int4 --precision= --precision=default
+        "t1b1i1h1l1-f64;--precision=int8" "--list;--precision=int8"
         --no-such --model=x --batch=1 --prefix=x --cache= "--list;--forget" "--list;t2b1i2h2l1" "--export;a;--import;b")
   run(2 ${wrong})
 endforeach()
 run(1 --model ${WORK}/none.safetensors --batch 1 --seq 1)
 run(1 t2b1i2h2l1-bf16 --time-limit 0.1)
+expect("${errors}" "wlstm-tune: precision: full expected, got bf16: the reference runs it, with nothing to tune\n")
+run(1 t2b1i2h2l1 --precision int8 --time-limit 0.1)
+expect("${errors}" "wlstm-tune: precision: full expected, got int8: ")
 expect_cached(0)
 expect("${output}" "\n${WORK}/cache/[0-9a-f]+\\.json: read, 0 entries\n.*/wavelstm/[0-9a-f]+\\.json: absent\n.*\n\nnothing is tuned\n$")
 run(0 --forget)

@@ -1,6 +1,7 @@
 #include "tune_arguments.h"
 
 #include "base/number.h"
+#include "base/precision.h"
 #include "model/call.h"
 #include "plan/plan.h"
 #include <getopt.h>
@@ -18,8 +19,9 @@ static const char usage[] =
     "Measures once which choices run an LSTM fastest on this machine, and keeps them where every later program finds\n"
     "them: the plan cache. Ctrl-C ends it and keeps what is done.\n"
     "\n"
-    "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64],\n"
-    "                   as in t200b1i80h320l2-bi; default: the grid of public problems in bench/grid.txt\n";
+    "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]\n"
+    "                   [-f64|-bf16|-int8], as in t200b1i80h320l2-bi; default: the grid of public problems in "
+    "bench/grid.txt\n";
 
 static const char ending[] =
     "\n"
@@ -39,6 +41,14 @@ static int take_effort(const cli_option *option, const char *value) {
     int which;
     const int wrong = cli_word(option->name, cli_efforts + 1, value, &which);
     if (wrong == 0) *(wlstm_effort *)option->to = (wlstm_effort)(WLSTM_EFFORT_MEASURE + which);
+    return wrong;
+}
+
+/* What is not given stays DEFAULT. */
+static int take_precision(const cli_option *option, const char *value) {
+    int which;
+    const int wrong = cli_word(option->name, wli_precision_names + WLSTM_PRECISION_FULL, value, &which);
+    if (wrong == 0) *(wlstm_precision *)option->to = (wlstm_precision)(WLSTM_PRECISION_FULL + which);
     return wrong;
 }
 
@@ -76,6 +86,8 @@ static int check_problems(const tune_arguments *given) {
     for (int i = 0; i < given->num_problems; i++) {
         wli_problem problem;
         if (wli_problem_parse(given->problems[i], &problem) != WLSTM_OK) return cli_refuse("%s", wlstm_last_error());
+        if (given->precision > WLSTM_PRECISION_FULL && problem.dtype == WLSTM_F64)
+            return cli_wrong("--precision", "full with a problem of f64", wli_precision_names[given->precision]);
     }
     return 0;
 }
@@ -97,6 +109,8 @@ static int check_arguments(tune_arguments *given) {
     const bool takes_problems = (given->action == TUNE_SEARCH && !given->model) || given->action == TUNE_FORGET;
     if (given->num_problems && !takes_problems) return cli_wrong("PROBLEM", "none here", given->problems[0]);
     if (given->action != TUNE_SEARCH && given->model) return cli_wrong("--model", "none here", given->model);
+    if (given->action != TUNE_SEARCH && given->precision)
+        return cli_wrong("--precision", "none here", wli_precision_names[given->precision]);
     if (given->model && (!given->batches.count || !given->seq_lens.count))
         return cli_wrong(given->batches.count ? "--seq" : "--batch", "a list with --model", "");
     if (!given->model && (given->batches.count || given->seq_lens.count || given->prefix))
@@ -131,6 +145,9 @@ int tune_parse_arguments(int argc, char **argv, tune_arguments *given, bool *fin
           "seconds a problem and thread count; default: 2, with --effort patient 10" },
         { "--effort", "EFFORT", take_effort, &given->effort,
           "measure (the default) or patient, which takes longer and tries more" },
+        { "--precision", "P", take_precision, &given->precision,
+          "what products multiply: full, bf16 or int8, of --model and of problems whose names have none;\n"
+          "default: full, of --model that of WLSTM_PRECISION" },
         { "--list", NULL, take_list, given,
           "prints which files it looked for, what became of each, and what they hold for this machine" },
         { "--forget", NULL, take_forget, given, "takes the problems, by default everything, out of the user's cache" },

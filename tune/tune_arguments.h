@@ -15,7 +15,8 @@ typedef struct tune_arguments {
     const char *model, *prefix;
     cli_list batches, seq_lens, threads;
     wlstm_effort effort;
-    double time_limit; /* seconds a problem, 0: the effort's own */
+    wlstm_precision precision; /* of --model, and of problems whose names have none; DEFAULT is not given */
+    double time_limit;         /* seconds a problem, 0: the effort's own */
 } tune_arguments;
 
 /* 0 to go on, else the exit status, the reason being on stderr; *finished after --help and --version. --cache goes into the

@@ -4,6 +4,7 @@
 #include "api/module.h"
 #include "base/allocator.h"
 #include "base/environment.h"
+#include "base/precision.h"
 #include "base/status.h"
 #include "busy.h"
 #include "grid.h"
@@ -61,10 +62,12 @@ static wlstm_status load_model(session *s) {
     wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
     options.prefix = given->prefix;
     wlstm_status status = wlstm_lstm_load(given->model, &options, &s->model);
+    if (status == WLSTM_OK) status = wlstm_lstm_set_precision(s->model, given->precision);
     if (status != WLSTM_OK) return status;
+    const wlstm_precision precision = wli_precision_choose(s->model->module.model->dtype, given->precision);
     for (int b = 0; b < given->batches.count; b++)
         for (int t = 0; t < given->seq_lens.count; t++)
-            if (!wli_problem_of(s->model->module.model, given->seq_lens.values[t], given->batches.values[b],
+            if (!wli_problem_of(s->model->module.model, precision, given->seq_lens.values[t], given->batches.values[b],
                                 &s->problems[s->num_problems++]))
                 return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: layers of one size expected, got a stack of unlike cells",
                                 given->model);
@@ -83,8 +86,11 @@ static wlstm_status collect_problems(session *s) {
     if (!s->problems || !s->tuned) return wli_out_of_memory("problems", runs * sizeof *s->tuned);
     if (given->model) return load_model(s);
     wlstm_status status = WLSTM_OK;
-    for (int i = 0; i < count && status == WLSTM_OK; i++)
-        status = wli_problem_parse(given->num_problems ? given->problems[i] : grid[i], &s->problems[s->num_problems++]);
+    for (int i = 0; i < count && status == WLSTM_OK; i++) {
+        wli_problem *problem = &s->problems[s->num_problems++];
+        status = wli_problem_parse(given->num_problems ? given->problems[i] : grid[i], problem);
+        if (given->precision && problem->precision == WLSTM_PRECISION_FULL) problem->precision = given->precision;
+    }
     return status;
 }
 
@@ -122,9 +128,11 @@ static wlstm_status probe(session *s) {
 
 /* Searches one problem at one thread count, and keeps what it finds. */
 static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
-    const wli_setting setting = {
-        .model = lstm->module.model, .seq_len = problem->seq_len, .batch = problem->batch, .threads = threads
-    };
+    const wli_setting setting = { .model = lstm->module.model,
+                                  .seq_len = problem->seq_len,
+                                  .batch = problem->batch,
+                                  .threads = threads,
+                                  .precision = problem->precision };
     const wli_search_request request = { lstm->module.model, setting, s->given->effort, s->given->time_limit,
                                          &interrupted };
     wli_search_result result;

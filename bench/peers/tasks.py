@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-GRAMMAR = "t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16]"
+GRAMMAR = "t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16|-int8]"
 SIZE = "([1-9][0-9]*)"
-PATTERN = re.compile(f"t{SIZE}b{SIZE}i{SIZE}h{SIZE}l{SIZE}(?:p{SIZE})?(-bi)?(-nobias)?(-f64|-bf16)?")
+PATTERN = re.compile(f"t{SIZE}b{SIZE}i{SIZE}h{SIZE}l{SIZE}(?:p{SIZE})?(-bi)?(-nobias)?(-f64|-bf16|-int8)?")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Problem:
             raise ValueError(f"problem {text!r}: expected {GRAMMAR}")
         *sizes, bidirectional, nobias, dtype = match.groups()
         problem = Problem(*(int(size or 0) for size in sizes), bool(bidirectional), not nobias, (dtype or "-f32")[1:])
-        if problem.dtype == "bf16":
-            raise ValueError(f"problem {text!r}: bf16 is not compared")
+        if problem.dtype in ("bf16", "int8"):
+            raise ValueError(f"problem {text!r}: {problem.dtype} is not compared")
         if problem.proj_size >= problem.hidden_size:
             raise ValueError(f"problem {text!r}: proj_size less than hidden_size expected")
         return problem

@@ -118,6 +118,10 @@ wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed) {
     return wli_module_reset(WLI_MODULE(lstm), "lstm", seed);
 }
 
+wlstm_status wlstm_lstm_set_precision(wlstm_lstm *lstm, wlstm_precision precision) {
+    return wli_module_set_precision(WLI_MODULE(lstm), "lstm", precision);
+}
+
 int64_t wlstm_lstm_num_parameters(const wlstm_lstm *lstm) {
     return wli_module_num_parameters(WLI_MODULE(lstm));
 }
@@ -140,7 +144,7 @@ wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, con
     if (!lstm) return wli_null_argument("lstm");
     const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n };
     wlstm_status status = wli_call_check(lstm->module.model, &call, INT64_MAX, INT64_MAX);
-    return status == WLSTM_OK ? wli_plan_pool_run(&lstm->module.pool, lstm->module.model, &call) : status;
+    return status == WLSTM_OK ? wli_module_run(&lstm->module, &call) : status;
 }
 
 wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan) {
@@ -149,5 +153,6 @@ wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *optio
     if (!lstm) return wli_null_argument("lstm");
     wlstm_plan_options own = WLSTM_PLAN_OPTIONS_INIT;
     const wlstm_status status = wli_struct_read(&wli_plan_options_kind, options, &own);
+    if (own.precision == WLSTM_PRECISION_DEFAULT) own.precision = lstm->module.precision;
     return status == WLSTM_OK ? wli_plan_make(lstm->module.model, &own, plan) : status;
 }

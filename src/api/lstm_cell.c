@@ -51,6 +51,10 @@ wlstm_status wlstm_cell_reset_parameters(wlstm_cell *cell, uint64_t seed) {
     return wli_module_reset(WLI_MODULE(cell), "cell", seed);
 }
 
+wlstm_status wlstm_cell_set_precision(wlstm_cell *cell, wlstm_precision precision) {
+    return wli_module_set_precision(WLI_MODULE(cell), "cell", precision);
+}
+
 int64_t wlstm_cell_num_parameters(const wlstm_cell *cell) {
     return wli_module_num_parameters(WLI_MODULE(cell));
 }
@@ -76,5 +80,5 @@ wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const void *x, 
     if (batch > 0 && (!x || !h_out || !c_out)) return wli_null_argument(!x ? "x" : !h_out ? "h_out" : "c_out");
     const wli_call call = { 1, batch, NULL, x, h, c, h_out, NULL, c_out };
     wlstm_status status = wli_call_check_overlap(cell->module.model, &call);
-    return status == WLSTM_OK ? wli_plan_pool_run(&cell->module.pool, cell->module.model, &call) : status;
+    return status == WLSTM_OK ? wli_module_run(&cell->module, &call) : status;
 }

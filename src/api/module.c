@@ -1,6 +1,7 @@
 #include "api/module.h"
 
 #include "base/allocator.h"
+#include "base/precision.h"
 #include "base/status.h"
 
 wlstm_status wli_null_argument(const char *name) {
@@ -51,6 +52,15 @@ wlstm_status wli_module_reset(wli_module *module, const char *what, uint64_t see
     return wli_model_reset(&module->model, seed);
 }
 
+wlstm_status wli_module_set_precision(wli_module *module, const char *what, wlstm_precision precision) {
+    if (!module) return wli_null_argument(what);
+    const wlstm_status status = wli_precision_check(module->model->dtype, precision);
+    if (status != WLSTM_OK) return status;
+    wli_plan_pool_clear(&module->pool);
+    module->precision = precision;
+    return WLSTM_OK;
+}
+
 int64_t wli_module_num_parameters(const wli_module *module) {
     return module ? module->model->num_parameters : 0;
 }
@@ -75,4 +85,8 @@ wlstm_status wli_module_get(const wli_module *module, const char *what, const ch
     wlstm_status status = wli_model_find(module->model, name, values, count, &index);
     if (status == WLSTM_OK) wli_model_get(module->model, index, values);
     return status;
+}
+
+wlstm_status wli_module_run(wli_module *module, const wli_call *call) {
+    return wli_plan_pool_run(&module->pool, module->model, module->precision, call);
 }

@@ -9,6 +9,7 @@
 
 typedef struct wli_module {
     wli_model *model;
+    wlstm_precision precision; /* of plans that name none */
     wli_plan_pool pool;
 } wli_module;
 
@@ -36,10 +37,14 @@ void wli_module_free(wli_module *module);
 
 wlstm_status wli_module_save(const wli_module *module, const char *what, const char *path, const char *prefix);
 wlstm_status wli_module_reset(wli_module *module, const char *what, uint64_t seed);
+wlstm_status wli_module_set_precision(wli_module *module, const char *what, wlstm_precision precision);
 int64_t wli_module_num_parameters(const wli_module *module);
 wlstm_status wli_module_info(const wli_module *module, const char *what, int64_t index, const char **name, int *ndim,
                              int64_t shape[2]);
 wlstm_status wli_module_set(wli_module *module, const char *what, const char *name, const void *values, int64_t count);
 wlstm_status wli_module_get(const wli_module *module, const char *what, const char *name, void *values, int64_t count);
+
+/* A checked call, by a plan of the module's pool. */
+wlstm_status wli_module_run(wli_module *module, const wli_call *call);
 
 #endif

@@ -53,9 +53,10 @@ static wli_pool_slot *look_through(wli_plan_pool *pool, const wli_call *call, in
 }
 
 /* A plan for the call that also serves what the misfit served, where that takes little more memory. Frees the misfit. */
-static wlstm_status replace(wlstm_plan *misfit, wli_model *model, const wli_call *call, wlstm_plan **plan) {
+static wlstm_status replace(wlstm_plan *misfit, wli_model *model, wlstm_precision precision, const wli_call *call,
+                            wlstm_plan **plan) {
     wlstm_plan_options own = WLSTM_PLAN_OPTIONS_INIT, widened;
-    own.max_seq_len = call->seq_len, own.max_batch = call->batch;
+    own.max_seq_len = call->seq_len, own.max_batch = call->batch, own.precision = precision;
     widened = own;
     if (misfit) wli_plan_widen(misfit, &widened);
     wlstm_plan_free(misfit);
@@ -70,9 +71,9 @@ static wlstm_status replace(wlstm_plan *misfit, wli_model *model, const wli_call
 }
 
 /* Where every slot is another's. */
-static wlstm_status run_once(wli_model *model, const wli_call *call) {
+static wlstm_status run_once(wli_model *model, wlstm_precision precision, const wli_call *call) {
     wlstm_plan *plan;
-    wlstm_status status = replace(NULL, model, call, &plan);
+    wlstm_status status = replace(NULL, model, precision, call, &plan);
     if (status != WLSTM_OK) return status;
     status = wli_plan_run(plan, call);
     wlstm_plan_free(plan);
@@ -90,16 +91,16 @@ static wli_pool_slot *take(wli_plan_pool *pool, const wli_call *call, int *use) 
     return look_through(pool, call, use);
 }
 
-wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, const wli_call *call) {
+wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, wlstm_precision precision, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
     int use;
     wli_pool_slot *slot = take(pool, call, &use);
-    if (!slot) return run_once(model, call);
+    if (!slot) return run_once(model, precision, call);
     wlstm_status status = WLSTM_OK;
     if (use != WLI_FITS) {
         wlstm_plan *misfit = slot->plan;
         slot->plan = NULL;
-        status = replace(misfit, model, call, &slot->plan);
+        status = replace(misfit, model, precision, call, &slot->plan);
     }
     if (status == WLSTM_OK) status = wli_plan_run(slot->plan, call);
     release(slot);

@@ -31,6 +31,9 @@ static const choice schedules[] = { { "auto", WLSTM_SCHEDULE_AUTO },
                                     { "wavefront", WLSTM_SCHEDULE_WAVEFRONT },
                                     { "gangs", WLSTM_SCHEDULE_GANGS },
                                     { NULL, 0 } };
+static const choice precisions[] = {
+    { "full", WLSTM_PRECISION_FULL }, { "bf16", WLSTM_PRECISION_BF16 }, { "int8", WLSTM_PRECISION_INT8 }, { NULL, 0 }
+};
 /* neon is ARM's baseline; avx512_bf16 caps nothing that f32 and f64 use. */
 static const choice isas[] = { { "baseline", WLI_ISA_BASELINE },  { "neon", WLI_ISA_BASELINE },
                                { "avx2", WLI_ISA_AVX2 },          { "avx512", WLI_ISA_AVX512 },
@@ -88,6 +91,7 @@ static void read_environment(void) {
     environment.backend = (wlstm_backend)read_choice("WLSTM_BACKEND", backends, WLSTM_BACKEND_AUTO);
     environment.effort = (wlstm_effort)read_choice("WLSTM_EFFORT", efforts, WLSTM_EFFORT_DEFAULT);
     environment.schedule = (wlstm_schedule)read_choice("WLSTM_SCHEDULE", schedules, WLSTM_SCHEDULE_AUTO);
+    environment.precision = (wlstm_precision)read_choice("WLSTM_PRECISION", precisions, WLSTM_PRECISION_DEFAULT);
     const char *cache = getenv("WLSTM_CACHE");
     environment.caching = !cache || strcmp(cache, "off") != 0;
     environment.cache_directory = environment.caching ? find_cache_directory() : NULL;

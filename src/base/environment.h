@@ -10,13 +10,14 @@
 typedef enum wli_isa { WLI_ISA_BASELINE, WLI_ISA_AVX2, WLI_ISA_AVX512 } wli_isa;
 
 typedef struct wli_environment {
-    int num_threads;         /* WLSTM_NUM_THREADS; 0 is not set */
-    int verbose;             /* WLSTM_VERBOSE, 0 to 2 */
-    wlstm_backend backend;   /* WLSTM_BACKEND; AUTO is not set */
-    wlstm_effort effort;     /* WLSTM_EFFORT; DEFAULT is not set */
-    wlstm_schedule schedule; /* WLSTM_SCHEDULE; AUTO is not set */
-    wli_isa isa_cap;         /* WLSTM_ISA; AVX512, the highest, is not set */
-    bool caching;            /* WLSTM_CACHE is not "off" */
+    int num_threads;           /* WLSTM_NUM_THREADS; 0 is not set */
+    int verbose;               /* WLSTM_VERBOSE, 0 to 2 */
+    wlstm_backend backend;     /* WLSTM_BACKEND; AUTO is not set */
+    wlstm_effort effort;       /* WLSTM_EFFORT; DEFAULT is not set */
+    wlstm_schedule schedule;   /* WLSTM_SCHEDULE; AUTO is not set */
+    wlstm_precision precision; /* WLSTM_PRECISION; DEFAULT is not set */
+    wli_isa isa_cap;           /* WLSTM_ISA; AVX512, the highest, is not set */
+    bool caching;              /* WLSTM_CACHE is not "off" */
     const char
         *cache_directory; /* the user's plan cache: WLSTM_CACHE, else below XDG_CACHE_HOME or HOME; NULL: nowhere */
 } wli_environment;

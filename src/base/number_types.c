@@ -61,7 +61,7 @@ static void bf16_to_doubles(const void *values, size_t count, double *doubles) {
 const wli_number wli_numbers[WLI_NUMBER_TYPES] = {
     [WLI_F32] = { "f32", 4, "F32", "f4", "float32", "", f32_to_doubles, f32_from_doubles },
     [WLI_F64] = { "f64", 8, "F64", "f8", "float64", "-f64", f64_to_doubles, f64_from_doubles },
-    [WLI_BF16] = { "bf16", 2, "BF16", NULL, NULL, "-bf16", bf16_to_doubles, NULL },
+    [WLI_BF16] = { "bf16", 2, "BF16", NULL, NULL, "-bf16arrays", bf16_to_doubles, NULL },
     [WLI_F16] = { "f16", 2, "F16", "f2", "float16", NULL, f16_to_doubles, NULL },
     [WLI_I32] = { "i32", 4, NULL, "i4", "int32", NULL, NULL, NULL },
     [WLI_I64] = { "i64", 8, NULL, "i8", "int64", NULL, NULL, NULL },

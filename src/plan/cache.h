@@ -42,7 +42,7 @@ void wli_cache_table_forget(wli_cache_table *table, const wli_problem *problem);
 void wli_cache_table_clear(wli_cache_table *table);
 
 /* How far an entry's (seq_len, batch) is from another problem's, 0 for the same, in |log| of both; negative when the model's
- * shape, the dtype or the threads differ. */
+ * shape, the dtype, the precision or the threads differ. */
 double wli_cache_distance(const wli_cache_entry *entry, const wli_problem *problem, int threads);
 
 /* JSON; NULL when there is no memory. free() it. */

@@ -3,6 +3,7 @@
 #include "base/allocator.h"
 #include "base/cpu_quota.h"
 #include "base/environment.h"
+#include "base/precision.h"
 #include "base/status.h"
 #include "plan/decision.h"
 #include "plan/problem.h"
@@ -19,13 +20,14 @@ struct wlstm_plan {
     int threads; /* OpenMP's count that it was made for; 0 where somebody named one */
     wli_choice choice;
     wlstm_backend backend;
+    wlstm_precision precision;
     void *reference_workspace; /* REFERENCE only */
     wli_runner *runner;        /* the others */
     size_t weight_bytes, scratch_bytes;
     char description[768];
 };
 
-static wlstm_status check_options(const wlstm_plan_options *options) {
+static wlstm_status check_options(wlstm_dtype dtype, const wlstm_plan_options *options) {
     if (options->max_seq_len < 1 || options->max_batch < 1)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
                         options->max_seq_len < 1 ? "max_seq_len" : "max_batch",
@@ -45,18 +47,13 @@ static wlstm_status check_options(const wlstm_plan_options *options) {
     if (options->schedule < WLSTM_SCHEDULE_AUTO || options->schedule > WLSTM_SCHEDULE_GANGS)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "schedule: a wlstm_schedule expected, got %d",
                         (int)options->schedule);
-    if (options->precision < WLSTM_PRECISION_DEFAULT || options->precision > WLSTM_PRECISION_INT8)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "precision: a wlstm_precision expected, got %d",
-                        (int)options->precision);
-    if (options->precision > WLSTM_PRECISION_FULL)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "precision: full expected, got another, which is not built yet");
     if (options->chunk_steps < 0)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "chunk_steps: 0 (the library's choice) or more expected, got %" PRId64, options->chunk_steps);
     if (!(options->time_limit >= 0.0))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "time_limit: 0 (the default) or more seconds expected, got %g",
                         options->time_limit);
-    return WLSTM_OK;
+    return wli_precision_check(dtype, options->precision);
 }
 
 static wlstm_status make_reference(wlstm_plan *plan) {
@@ -125,9 +122,12 @@ static void describe_schedule(const wli_choice *choice, char text[160]) {
 static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_decision *decision) {
     char name[WLI_PROBLEM_NAME_BYTES], backend[160] = "reference", schedule[160], origin[WLI_PROBLEM_NAME_BYTES + 32];
     wli_problem problem;
-    wli_problem_of(plan->model, plan->max_seq_len, plan->max_batch, &problem);
+    wli_problem_of(plan->model, plan->precision, plan->max_seq_len, plan->max_batch, &problem);
     wli_problem_format(&problem, name);
-    if (plan->backend != WLSTM_BACKEND_REFERENCE) describe_backend(plan, backend);
+    if (plan->backend != WLSTM_BACKEND_REFERENCE)
+        describe_backend(plan, backend);
+    else if (!wli_kernels_multiply(plan->precision))
+        snprintf(backend, sizeof backend, "reference (no kernels for %s yet)", wli_precision_names[plan->precision]);
     describe_origin(decision, origin);
     describe_schedule(&plan->choice, schedule);
     snprintf(plan->description, sizeof plan->description, "%s: %s, %s%s, weights %.1f MB, scratch %.1f MB%s", name,
@@ -136,23 +136,27 @@ static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_dec
 }
 
 /* Why a backend cannot serve the model with these options, or NULL. */
-static const char *obstacle(wlstm_backend backend, const wli_model *model, const wlstm_plan_options *options) {
+static const char *obstacle(wlstm_backend backend, const wli_model *model, wlstm_precision precision,
+                            const wlstm_plan_options *options) {
     if (backend != WLSTM_BACKEND_ONEDNN) return NULL;
     if (!wli_multiply_inner_product.serves(WLSTM_F32))
         return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
     if (!wli_multiply_inner_product.serves(model->dtype))
         return "one that computes f64 expected, got onednn (f32 only)";
+    if (precision > WLSTM_PRECISION_FULL) return "one that rounds as precision says expected, got onednn";
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }
 
 /* AUTO stays where nobody names a backend: the choice says. The environment speaks for a whole process, so that where its backend
  * cannot serve it does not count. */
-static wlstm_status choose_backend(const wli_model *model, const wlstm_plan_options *options, wlstm_backend *backend) {
+static wlstm_status choose_backend(const wli_model *model, wlstm_precision precision, const wlstm_plan_options *options,
+                                   wlstm_backend *backend) {
     *backend = options->backend;
-    const char *reason = obstacle(*backend, model, options);
+    const char *reason = obstacle(*backend, model, precision, options);
     if (reason) return wli_fail(WLSTM_ERROR_UNSUPPORTED, "backend: %s", reason);
     if (*backend == WLSTM_BACKEND_AUTO) *backend = wli_environment_get()->backend;
-    if (obstacle(*backend, model, options)) *backend = WLSTM_BACKEND_NATIVE;
+    if (obstacle(*backend, model, precision, options)) *backend = WLSTM_BACKEND_NATIVE;
+    if (!wli_kernels_multiply(precision)) *backend = WLSTM_BACKEND_REFERENCE;
     return WLSTM_OK;
 }
 
@@ -164,6 +168,7 @@ static wlstm_status make_empty(wli_model *model, const wli_setting *setting, wls
     plan->model = model;
     plan->max_seq_len = setting->seq_len, plan->max_batch = setting->batch;
     plan->backend = setting->backend;
+    plan->precision = setting->precision;
     return WLSTM_OK;
 }
 
@@ -218,8 +223,9 @@ int wli_default_threads(void) {
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan) {
     wli_setting setting = { .model = model, .seq_len = options->max_seq_len, .batch = options->max_batch };
     *plan = NULL;
-    wlstm_status status = check_options(options);
-    if (status == WLSTM_OK) status = choose_backend(model, options, &setting.backend);
+    wlstm_status status = check_options(model->dtype, options);
+    setting.precision = wli_precision_choose(model->dtype, options->precision);
+    if (status == WLSTM_OK) status = choose_backend(model, setting.precision, options, &setting.backend);
     if (status != WLSTM_OK) return status;
     setting.deterministic = options->deterministic;
     setting.schedule = options->schedule ? options->schedule : wli_environment_get()->schedule;
@@ -264,7 +270,7 @@ void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options) {
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
     if (plan->backend == WLSTM_BACKEND_REFERENCE) {
-        wli_reference_of(plan->model)->forward(plan->model, call, plan->reference_workspace);
+        wli_reference_of(plan->model)->forward(plan->model, plan->precision, call, plan->reference_workspace);
         return WLSTM_OK;
     }
     return wli_runner_run(plan->runner, call);

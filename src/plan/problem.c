@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 #include "base/number.h"
+#include "base/precision.h"
 #include "base/status.h"
 #include "model/call.h"
 #include <inttypes.h>
@@ -56,7 +57,7 @@ static wlstm_status check_sizes(const char *name, const wli_problem *p) {
 wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
     const char *text = name;
     wlstm_status status;
-    *problem = (wli_problem){ .dtype = WLSTM_F32 };
+    *problem = (wli_problem){ .dtype = WLSTM_F32, .precision = WLSTM_PRECISION_FULL };
     if ((status = parse_size(name, &text, 't', "seq_len", &problem->seq_len)) != WLSTM_OK ||
         (status = parse_size(name, &text, 'b', "batch", &problem->batch)) != WLSTM_OK ||
         (status = parse_size(name, &text, 'i', "input_size", &problem->input_size)) != WLSTM_OK ||
@@ -68,20 +69,33 @@ wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
     problem->bias = !take_suffix(&text, "-nobias");
     for (wlstm_dtype dtype = WLSTM_F64; dtype <= WLSTM_BF16 && problem->dtype == WLSTM_F32; dtype++)
         if (take_suffix(&text, wli_numbers[dtype].problem)) problem->dtype = dtype;
+    if (problem->dtype == WLSTM_F32 && take_suffix(&text, "-bf16"))
+        problem->precision = WLSTM_PRECISION_BF16;
+    else if (problem->dtype == WLSTM_F32 && take_suffix(&text, "-int8"))
+        problem->precision = WLSTM_PRECISION_INT8;
     if (*text != '\0')
         return wli_fail(
             WLSTM_ERROR_INVALID_ARGUMENT,
-            "problem \"%s\": the end or [p<proj_size>][-bi][-nobias][-f64|-bf16] in this order expected at \"%s\"",
+            "problem \"%s\": the end or [p<proj_size>][-bi][-nobias][-f64|-bf16|-int8] in this order expected "
+            "at \"%s\"",
             name, text);
+    if (!wli_dtype_computes(problem->dtype))
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                        "problem \"%s\": f32 or f64 arrays expected, %s ones are not built yet; -%s has f32 arrays and "
+                        "%s products",
+                        name, wli_numbers[problem->dtype].name, wli_numbers[problem->dtype].name,
+                        wli_numbers[problem->dtype].name);
     return check_sizes(name, problem);
 }
 
 void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_BYTES]) {
+    const bool rounds = problem->precision > WLSTM_PRECISION_FULL;
     char proj[24] = "";
     if (problem->proj_size) snprintf(proj, sizeof proj, "p%" PRId64, problem->proj_size);
-    snprintf(name, WLI_PROBLEM_NAME_BYTES, "t%" PRId64 "b%" PRId64 "i%" PRId64 "h%" PRId64 "l%" PRId64 "%s%s%s%s",
+    snprintf(name, WLI_PROBLEM_NAME_BYTES, "t%" PRId64 "b%" PRId64 "i%" PRId64 "h%" PRId64 "l%" PRId64 "%s%s%s%s%s%s",
              problem->seq_len, problem->batch, problem->input_size, problem->hidden_size, problem->num_layers, proj,
-             problem->bidirectional ? "-bi" : "", problem->bias ? "" : "-nobias", wli_numbers[problem->dtype].problem);
+             problem->bidirectional ? "-bi" : "", problem->bias ? "" : "-nobias", wli_numbers[problem->dtype].problem,
+             rounds ? "-" : "", rounds ? wli_precision_names[problem->precision] : "");
 }
 
 wlstm_lstm_config wli_problem_config(const wli_problem *problem) {
@@ -93,7 +107,8 @@ wlstm_lstm_config wli_problem_config(const wli_problem *problem) {
     return config;
 }
 
-bool wli_problem_of(const wli_model *model, int64_t seq_len, int64_t batch, wli_problem *problem) {
+bool wli_problem_of(const wli_model *model, wlstm_precision precision, int64_t seq_len, int64_t batch,
+                    wli_problem *problem) {
     const wli_cell_weights *first = &model->cells[0];
     *problem = (wli_problem){ seq_len,
                               batch,
@@ -103,7 +118,8 @@ bool wli_problem_of(const wli_model *model, int64_t seq_len, int64_t batch, wli_
                               first->proj_size,
                               model->num_directions == 2,
                               model->bias,
-                              model->dtype };
+                              model->dtype,
+                              precision ? precision : WLSTM_PRECISION_FULL };
     for (int64_t i = 1; i < model->num_layers * model->num_directions; i++)
         if (model->cells[i].hidden_size != first->hidden_size) return false;
     return true;

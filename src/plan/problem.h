@@ -1,9 +1,9 @@
 /* The one problem grammar of benchmark names, command lines, tests and the plan cache:
  *
- *     t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16]
+ *     t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16|-int8]
  *
- * for example t200b1i80h320l2-bi. The order is fixed, numbers have no leading zeros, and a model and a call may have
- * the sizes. */
+ * for example t200b1i80h320l2-bi. -bf16 and -int8 are f32 arrays with products of that precision. The order is fixed,
+ * numbers have no leading zeros, and a model and a call may have the sizes. */
 #ifndef WLI_PROBLEM_H
 #define WLI_PROBLEM_H
 
@@ -13,6 +13,7 @@ typedef struct wli_problem {
     int64_t seq_len, batch, input_size, hidden_size, num_layers, proj_size;
     bool bidirectional, bias;
     wlstm_dtype dtype;
+    wlstm_precision precision; /* not DEFAULT */
 } wli_problem;
 
 enum { WLI_PROBLEM_NAME_BYTES = 160 };
@@ -25,9 +26,10 @@ void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_B
 /* The lstm of the problem's shape, as wlstm_lstm_create makes it. */
 wlstm_lstm_config wli_problem_config(const wli_problem *problem);
 
-/* The problem of running the model on (seq_len, batch); false for a stack of unlike cells, whose first layer's sizes
- * it then has. */
-bool wli_problem_of(const wli_model *model, int64_t seq_len, int64_t batch, wli_problem *problem);
+/* The problem of running the model on (seq_len, batch) in a precision, of which DEFAULT is FULL; false for a stack of
+ * unlike cells, whose first layer's sizes it then has. */
+bool wli_problem_of(const wli_model *model, wlstm_precision precision, int64_t seq_len, int64_t batch,
+                    wli_problem *problem);
 
 /* Floating-point operations of one forward pass: 8H(I+R) + 2HP a row, step, layer and direction (a multiply-add is
  * two). */

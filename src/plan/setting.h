@@ -8,10 +8,16 @@ typedef struct wli_setting {
     const wli_model *model;
     int64_t seq_len, batch;
     int threads;
-    wlstm_backend backend;   /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
-    bool deterministic;      /* native, with vectors that round as the widest do */
-    wlstm_schedule schedule; /* where the model can have it, else as AUTO */
-    int64_t chunk_steps;     /* of every candidate; 0: the axis's */
+    wlstm_backend backend;     /* AUTO: anything; NATIVE or ONEDNN: both gemms by it */
+    bool deterministic;        /* native, with vectors that round as the widest do */
+    wlstm_schedule schedule;   /* where the model can have it, else as AUTO */
+    int64_t chunk_steps;       /* of every candidate; 0: the axis's */
+    wlstm_precision precision; /* of the products; DEFAULT is FULL */
 } wli_setting;
+
+/* Whether kernels multiply so: what no kernel does is the reference's, where there is nothing to choose. */
+static inline bool wli_kernels_multiply(wlstm_precision precision) {
+    return precision <= WLSTM_PRECISION_FULL;
+}
 
 #endif

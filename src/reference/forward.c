@@ -3,7 +3,7 @@
 #include "reference/forward.h"
 
 #include "base/allocator.h"
-#include "base/real.h"
+#include "reference/operand.h"
 #include <math.h>
 #include <string.h>
 
@@ -34,22 +34,18 @@ static real sigmoid(double x) {
     return (real)(1.0 / (1.0 + exp(-x)));
 }
 
-/* w [n] . x [n] */
-static double dot(const real *w, const real *x, int64_t n) {
-    double sum = 0.0;
-    for (int64_t k = 0; k < n; k++) sum += (double)w[k] * (double)x[k];
-    return sum;
-}
-
 /* One step of one row: x [I], h [R], c [H]; h and c are replaced. gates [4H] and m [H] are workspace. */
-static void cell_step(const wli_cell_weights *cell, const real *x, real *h, real *c, double *gates, real *m) {
+static void cell_step(const wli_cell_weights *cell, wlstm_precision precision, const real *x, real *h, real *c,
+                      double *gates, real *m) {
     const real *W_ih = cell->weight_ih, *W_hh = cell->weight_hh, *W_hr = cell->weight_hr;
     const real *b_ih = cell->bias_ih, *b_hh = cell->bias_hh;
     const int64_t I = cell->input_size, H = cell->hidden_size, P = cell->proj_size, R = cell->state_size;
 
-    for (int64_t j = 0; j < 4 * H; j++)
-        gates[j] = dot(W_ih + j * I, x, I) + (b_ih ? (double)b_ih[j] : 0.0) + dot(W_hh + j * R, h, R) +
-                   (b_hh ? (double)b_hh[j] : 0.0);
+    for (int64_t j = 0; j < 4 * H; j++) {
+        gates[j] = b_ih ? (double)b_ih[j] + (double)b_hh[j] : 0.0;
+        gates[j] = wli_multiply_add(precision, W_ih + j * I, x, I, gates[j]);
+        gates[j] = wli_multiply_add(precision, W_hh + j * R, h, R, gates[j]);
+    }
 
     for (int64_t j = 0; j < H; j++) {
         real i = sigmoid(gates[j]);
@@ -60,15 +56,15 @@ static void cell_step(const wli_cell_weights *cell, const real *x, real *h, real
         m[j] = o * (real)tanh((double)c[j]);
     }
 
-    for (int64_t p = 0; p < P; p++) h[p] = (real)dot(W_hr + p * H, m, H);
+    for (int64_t p = 0; p < P; p++) h[p] = (real)wli_multiply_add(precision, W_hr + p * H, m, H, 0.0);
     if (P == 0) memcpy(h, m, (size_t)H * sizeof(real));
 }
 
 /* One row of one layer and direction over its own length: x and out are its elements at time 0, one time step apart by the
  * strides; h_0, h_n [R] and c_0, c_n [H] may be NULL. */
-static void run_row(const wli_cell_weights *cell, bool reverse, int64_t length, const real *x, int64_t x_time,
-                    real *out, int64_t out_time, const real *h_0, const real *c_0, real *h_n, real *c_n,
-                    double *workspace) {
+static void run_row(const wli_cell_weights *cell, wlstm_precision precision, bool reverse, int64_t length,
+                    const real *x, int64_t x_time, real *out, int64_t out_time, const real *h_0, const real *c_0,
+                    real *h_n, real *c_n, double *workspace) {
     const size_t H = (size_t)cell->hidden_size, R = (size_t)cell->state_size;
     double *gates = workspace;
     real *m = (real *)(workspace + 4 * H), *h = (real *)(workspace + 5 * H), *c = (real *)(workspace + 6 * H);
@@ -76,7 +72,7 @@ static void run_row(const wli_cell_weights *cell, bool reverse, int64_t length, 
     for (size_t j = 0; j < H; j++) c[j] = c_0 ? c_0[j] : 0;
     for (int64_t s = 0; s < length; s++) {
         int64_t t = reverse ? length - 1 - s : s;
-        cell_step(cell, x + t * x_time, h, c, gates, m);
+        cell_step(cell, precision, x + t * x_time, h, c, gates, m);
         memcpy(out + t * out_time, h, R * sizeof(real));
     }
     if (h_n) memcpy(h_n, h, R * sizeof(real));
@@ -89,7 +85,7 @@ static real *at(const void *base, int64_t offset) {
 }
 
 /* x [T, B, I] -> out [T, B, D*R] layer by layer; between layers h is kept as [T, B, D*R]. */
-static void forward(const wli_model *model, const wli_call *call, void *workspace) {
+static void forward(const wli_model *model, wlstm_precision precision, const wli_call *call, void *workspace) {
     const int64_t B = call->batch, L = model->num_layers;
     const int D = model->num_directions;
     int64_t widest_hidden, widest_output;
@@ -114,7 +110,7 @@ static void forward(const wli_model *model, const wli_call *call, void *workspac
             for (int d = 0; d < D; d++) {
                 const wli_cell_weights *cell = wli_model_cell(model, l, d);
                 int64_t h_at = cell->h_offset * B + b * R, c_at = cell->c_offset * B + b * cell->hidden_size;
-                run_row(cell, d == 1, length, input + b * input_strides.row, input_strides.time,
+                run_row(cell, precision, d == 1, length, input + b * input_strides.row, input_strides.time,
                         output + b * output_strides.row + d * R, output_strides.time, at(h_0, h_at),
                         at(call->c_0, c_at), at(call->h_n, h_at), at(call->c_n, c_at), workspace);
             }

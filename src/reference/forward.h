@@ -8,8 +8,9 @@ typedef struct wli_reference {
     /* Bytes of workspace that a forward pass of up to (seq_len, batch) needs; false when they pass SIZE_MAX. */
     bool (*workspace)(const wli_model *model, int64_t seq_len, int64_t batch, size_t *bytes);
 
-    /* out, (h_n, c_n) = lstm(x, (h_0, c_0)) for arguments that are valid, T and B at least 1. */
-    void (*forward)(const wli_model *model, const wli_call *call, void *workspace);
+    /* out, (h_n, c_n) = lstm(x, (h_0, c_0)) for arguments that are valid, T and B at least 1. Operands of products are
+     * rounded as the precision says; f64 has FULL alone. */
+    void (*forward)(const wli_model *model, wlstm_precision precision, const wli_call *call, void *workspace);
 } wli_reference;
 
 /* By what the model's arrays hold. */

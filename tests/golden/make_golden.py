@@ -3,8 +3,7 @@
 
     python3 tests/golden/make_golden.py        (made with torch 2.13.0, CPU)
 
-Parameters and inputs are not stored: both this file and tests/support/random.c make them from the case's name, bit for
-bit, as small integers times a power of two. Stored are PyTorch's results:
+Parameters and inputs are not stored (golden_cases.py). Stored are PyTorch's results:
 
     data/cases.txt    one line a case, the columns named in COLUMNS
     data/NAME.bin     out, h_n, c_n one after another, little-endian, of the case's dtype
@@ -19,17 +18,15 @@ import random
 import sys
 import warnings
 
-import numpy as np
 import torch
+
+from golden_cases import COLUMNS, case, inputs, parameter
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from tolerances import TOLERANCE  # noqa: E402
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
 MAX_RESULT_BYTES = 24 * 1024  # a case; keeps the whole below 1.5 MB
-
-COLUMNS = ["name", "module", "dtype", "input_size", "hidden_size", "num_layers", "proj_size", "bias", "bidirectional",
-           "batch_first", "seq_len", "batch", "states", "special", "special_row", "lengths"]
 
 SIZES = [1, 7, 8, 15, 16, 17, 31, 33, 100]
 AXES = {
@@ -49,54 +46,10 @@ AXES = {
 # Cost without gain: these crosses are covered value by value, not pair by pair.
 UNPAIRED = {frozenset(p) for p in (("input_size", "hidden_size"), ("input_size", "batch"), ("input_size", "seq_len"))}
 
-NUMPY_DTYPE = {"f32": np.float32, "f64": np.float64}
 TORCH_DTYPE = {"f32": torch.float32, "f64": torch.float64}
 
 
-# ---------------------------------------------------------------------------------- numbers, as in tests/support/random.c
-
-def seed_of(name):
-    """FNV-1a, 64 bits, of a string."""
-    value = 0xCBF29CE484222325
-    for byte in name.encode():
-        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return value
-
-
-def bits(seed, count):
-    """The first `count` outputs of splitmix64 from `seed`."""
-    with np.errstate(over="ignore"):
-        z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
-
-
-def uniform(name, shape, exponent, dtype):
-    """Multiples of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float32."""
-    integers = (bits(seed_of(name), int(np.prod(shape))) >> np.uint64(44)).astype(np.int64) - (1 << 19)
-    return np.ldexp(integers.astype(np.float64), exponent - 19).astype(NUMPY_DTYPE[dtype]).reshape(shape)
-
-
-def weight_exponent(hidden_size):
-    """The smallest e with 2^e >= 1/sqrt(hidden_size), near PyTorch's initialisation."""
-    exponent = 0
-    while 4.0 ** (exponent - 1) * hidden_size >= 1.0:
-        exponent -= 1
-    return exponent
-
-
 # ------------------------------------------------------------------------------------------------------------- the cases
-
-def case(name, module="lstm", dtype="f32", input_size=8, hidden_size=8, num_layers=1, proj_size=0, bias=1,
-         bidirectional=0, batch_first=0, seq_len=5, batch=3, states=0, special="none", special_row=0, ragged=0):
-    lengths = "-"
-    if ragged:
-        drawn = [1 + int(b % np.uint64(seq_len)) for b in bits(seed_of(name + "/lengths"), batch)]
-        lengths = ",".join(map(str, drawn))
-    columns = dict(locals())
-    return {key: columns[key] for key in COLUMNS}
-
 
 def projection(hidden_size):
     return hidden_size // 2 + 1
@@ -185,29 +138,6 @@ def all_cases():
 
 # ------------------------------------------------------------------------------------------------------ what PyTorch says
 
-def inputs(c):
-    """x, h_0, c_0 as numpy arrays, special values put in (tests/golden/test_golden.c does the same)."""
-    t, b, special, row, dtype = c["seq_len"], c["batch"], c["special"], c["special_row"], c["dtype"]
-    blocks = c["num_layers"] * (1 + c["bidirectional"])
-    width = c["proj_size"] or c["hidden_size"]
-    exponents = {"x": {"large_x": 6, "huge_x": 100}, "h": {"huge_h": 100}, "c": {"huge_c": 100}}
-    scale = {tensor: exponents[tensor].get(special, 0) for tensor in exponents}
-    x_shape = (b, t, c["input_size"]) if c["batch_first"] else (t, b, c["input_size"])
-    x = uniform(c["name"] + "/x", x_shape, scale["x"], dtype)
-    h_0 = uniform(c["name"] + "/h_0", (blocks, b, width), scale["h"], dtype)
-    c_0 = uniform(c["name"] + "/c_0", (blocks, b, c["hidden_size"]), scale["c"], dtype)
-    if special in ("nan_x", "inf_x", "infs_x"):
-        first = x[row, 0] if c["batch_first"] else x[0, row]
-        first[0] = np.nan if special == "nan_x" else np.inf
-        if special == "infs_x":  # infinities of both signs meet in a sum: NaN in some units
-            first[1] = -np.inf
-    if special in ("nan_h", "inf_h"):
-        h_0[0, row, 0] = np.nan if special == "nan_h" else np.inf
-    if special in ("nan_c", "inf_c"):
-        c_0[0, row, 0] = np.nan if special == "nan_c" else np.inf
-    return x, h_0, c_0
-
-
 def run(c, dtype):
     """out, h_n, c_n of PyTorch in `dtype` (the case's numbers are those of its own dtype)."""
     torch_dtype = TORCH_DTYPE[dtype]
@@ -217,10 +147,8 @@ def run(c, dtype):
         module = torch.nn.LSTM(c["input_size"], c["hidden_size"], num_layers=c["num_layers"], bias=bool(c["bias"]),
                                batch_first=bool(c["batch_first"]), bidirectional=bool(c["bidirectional"]),
                                proj_size=c["proj_size"], dtype=torch_dtype)
-    exponent = weight_exponent(c["hidden_size"]) + (3 if c["special"] == "large_weights" else 0)
-    for name, parameter in module.named_parameters():
-        parameter.data = torch.from_numpy(uniform(f"{c['name']}/{name}", tuple(parameter.shape), exponent,
-                                                  c["dtype"])).to(torch_dtype)
+    for name, values in module.named_parameters():
+        values.data = torch.from_numpy(parameter(c, name, tuple(values.shape))).to(torch_dtype)
     x, h_0, c_0 = (torch.from_numpy(a).to(torch_dtype) for a in inputs(c))
     states = (h_0, c_0) if c["states"] else None
     with torch.no_grad():

@@ -126,7 +126,7 @@ static void check_against_reference(const wli_model *model, wli_call call) {
     assert_non_null(workspace);
     memset(&expected, 0, sizeof expected);
     call.out = expected.out, call.h_n = expected.h_n, call.c_n = expected.c_n;
-    wli_reference_of(model)->forward(model, &call, workspace);
+    wli_reference_of(model)->forward(model, WLSTM_PRECISION_FULL, &call, workspace);
     free(workspace);
     const int64_t out = call.seq_len * call.batch * model->num_directions * model->cells[0].state_size;
     assert_true(tensors_close("serial", model->dtype, serial.out, expected.out, out));

@@ -225,7 +225,7 @@ static int describe_pair(int pair) {
     wlstm_plan *plan;
     p.config.dtype = WLSTM_F32;
     problem_build(&p, &fixed);
-    wli_problem_of(p.lstm->module.model, p.seq_len, p.batch, &entry.problem);
+    wli_problem_of(p.lstm->module.model, WLSTM_PRECISION_FULL, p.seq_len, p.batch, &entry.problem);
     entry.candidate.index[WLI_AXIS_PROJECT] = (uint8_t)(pair % WLI_GEMM_KINDS);
     entry.candidate.index[WLI_AXIS_STEP] = (uint8_t)(pair / WLI_GEMM_KINDS);
     wli_cache_keep(&entry);

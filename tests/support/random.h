@@ -1,4 +1,4 @@
-/* Numbers for tests, bit for bit those of tests/golden/make_golden.py: the golden data has only what comes of them,
+/* Numbers for tests, bit for bit those of tests/golden/golden_cases.py: the golden data has only what comes of them,
  * so that test_golden fails where C's differ. Python draws whole arrays at once, which C's functions cannot do for
  * it. */
 #ifndef TEST_SUPPORT_RANDOM_H

@@ -48,7 +48,7 @@ static void a_call_replaces_one_plan_at_most(void **state) {
         wli_model *model;
         fill_pool(pool, &model, batches[i]);
         for (int repeat = 0; repeat < 3; ++repeat) {
-            assert_int_equal(wli_plan_pool_run(pool, model, &call), WLSTM_OK);
+            assert_int_equal(wli_plan_pool_run(pool, model, WLSTM_PRECISION_DEFAULT, &call), WLSTM_OK);
             assert_int_equal(plans_for(pool, 0), THREADS);
             assert_int_equal(plans_for(pool, LARGE), 1);
         }
@@ -68,7 +68,7 @@ static void a_call_finds_its_way_past_held_slots(void **state) {
     fill_pool(&pool, &model, (const int64_t[THREADS]){ 1, 1, 1, 1 });
     for (int slot = 0; slot < WLI_POOL_SLOTS; ++slot) {
         atomic_store(&pool.slots[slot].holder, wli_generation);
-        assert_int_equal(wli_plan_pool_run(&pool, model, &call), WLSTM_OK);
+        assert_int_equal(wli_plan_pool_run(&pool, model, WLSTM_PRECISION_DEFAULT, &call), WLSTM_OK);
         assert_int_equal(plans_for(&pool, 1), slot + 1 < THREADS || slot + 1 == WLI_POOL_SLOTS ? THREADS : THREADS + 1);
         for (int i = 0; i < WLI_POOL_SLOTS; ++i) assert_int_equal(atomic_load(&pool.slots[i].holder) != 0, i <= slot);
         for (int i = THREADS; i < WLI_POOL_SLOTS; ++i) {
