@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "base/number.h"
+#include "base/precision.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -72,6 +73,13 @@ int cli_word(const char *option, const char *const *words, const char *value, in
         snprintf(expected + used, sizeof expected - used, "%s%s", k == 0 ? "" : words[k + 1] ? ", " : " or ", words[k]);
     }
     return cli_wrong(option, expected, value);
+}
+
+int cli_take_precision(const cli_option *option, const char *value) {
+    int which;
+    const int wrong = cli_word(option->name, wli_precision_names + WLSTM_PRECISION_FULL, value, &which);
+    if (wrong == 0) *(wlstm_precision *)option->to = (wlstm_precision)(WLSTM_PRECISION_FULL + which);
+    return wrong;
 }
 
 /* ------------------------------------------------------------------------------------------------------ options */

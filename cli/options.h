@@ -35,6 +35,8 @@ int cli_wrong(const char *option, const char *expected, const char *got);
 
 int cli_take_text(const cli_option *option, const char *value); /* to a const char * */
 int cli_take_flag(const cli_option *option, const char *value); /* to a bool */
+/* full, bf16 or int8, to a wlstm_precision */
+int cli_take_precision(const cli_option *option, const char *value);
 
 /* Integers from 1 to `largest` with commas between them, in the order given. */
 typedef struct cli_list {

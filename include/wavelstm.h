@@ -30,12 +30,13 @@
  *     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
  * Layer l > 0 reads layer l-1's h of both directions, D*R wide.
  *
- * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only read the
- * same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info, get_parameter
- * and create_from_cells: any number of threads may do so at once. set_parameter, set_precision, reset_parameters and free need the
- * lstm or cell to themselves; a caller who does otherwise makes an error that is not detected. A plan is used by one thread at a time. The
- * plans of one lstm share its parameters and packed weights and never write to them: they may run, and be freed, at once with
- * each other and with whatever is done to the lstm.
+ * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only
+ * read the same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters,
+ * parameter_info, get_parameter and create_from_cells: any number of threads may do so at once. set_parameter,
+ * set_precision, reset_parameters and free need the lstm or cell to themselves; a caller who does otherwise makes an
+ * error that is not detected. A plan is used by one thread at a time. The plans of one lstm share its parameters and
+ * packed weights and never write to them: they may run, and be freed, at once with each other and with whatever is
+ * done to the lstm.
  *
  * Forks. The child of a fork may call everything, whatever other threads of the parent were inside of at that moment; what they were
  * making does not exist there, what they worked in stays allocated. An object that such a thread had to itself (a plan that it ran, an
@@ -97,8 +98,9 @@ typedef enum wlstm_dtype {
     WLSTM_BF16 = 2 /* reserved: every use fails with WLSTM_ERROR_UNSUPPORTED in this version */
 } wlstm_dtype;
 
-/* What the products with weight_ih, weight_hh and weight_hr multiply. Arrays, biases, activations and c are float whatever it is;
- * docs/precision.md has the arithmetic and what it costs. For WLSTM_F32 only: f64 accepts DEFAULT and FULL. */
+/* What the products with weight_ih, weight_hh and weight_hr multiply. Arrays, biases, activations and c are float
+ * whatever it is; docs/precision.md has the arithmetic and what it costs. For WLSTM_F32 only: f64 accepts DEFAULT and
+ * FULL. */
 typedef enum wlstm_precision {
     WLSTM_PRECISION_DEFAULT = 0, /* of a plan: its lstm's; else WLSTM_PRECISION, which f64 passes over; else FULL */
     WLSTM_PRECISION_FULL = 1,    /* the values themselves */
@@ -183,9 +185,9 @@ WLSTM_API wlstm_status wlstm_lstm_get_config(const wlstm_lstm *lstm, wlstm_lstm_
  * there is no room for new ones: the old ones stay). Not thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed);
 
-/* What products multiply from here on: in wlstm_forward, and in plans whose own precision is DEFAULT. Plans made before keep what
- * they have. A new lstm has DEFAULT, one of cells too, whatever theirs. Errors: INVALID_ARGUMENT (NULL, no wlstm_precision),
- * UNSUPPORTED (BF16 or INT8 with f64). Not thread-safe. */
+/* What products multiply from here on: in wlstm_forward, and in plans whose own precision is DEFAULT. Plans made
+ * before keep what they have. A new lstm has DEFAULT, one of cells too, whatever theirs. Errors: INVALID_ARGUMENT
+ * (NULL, no wlstm_precision), UNSUPPORTED (BF16 or INT8 with f64). Not thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_set_precision(wlstm_lstm *lstm, wlstm_precision precision);
 
 /* Parameters in PyTorch's order: weight_ih_l0 [4H, I], weight_hh_l0 [4H, R], bias_ih_l0 [4H], bias_hh_l0 [4H],
@@ -285,8 +287,8 @@ typedef enum wlstm_backend {
     WLSTM_BACKEND_NATIVE = 3     /* this library's fused kernels */
 } wlstm_backend;
 
-/* How much time choosing may take. The plan cache keeps nothing where it is off, a backend, a schedule or chunk_steps is named,
- * deterministic is set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
+/* How much time choosing may take. The plan cache keeps nothing where it is off, a backend, a schedule or chunk_steps
+ * is named, deterministic is set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
 typedef enum wlstm_effort {
     WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
     WLSTM_EFFORT_ESTIMATE =
@@ -296,8 +298,9 @@ typedef enum wlstm_effort {
     WLSTM_EFFORT_PATIENT = 3 /* as MEASURE, longer and wider; passes over what MEASURE found */
 } wlstm_effort;
 
-/* Which thread does what, and when; results are the same. Where the lstm, its sizes, the threads or the backend cannot have the
- * schedule (one thread has SERIAL alone, a single cell no WAVEFRONT), a plan is as by AUTO, and its description says so. */
+/* Which thread does what, and when; results are the same. Where the lstm, its sizes, the threads or the backend
+ * cannot have the schedule (one thread has SERIAL alone, a single cell no WAVEFRONT), a plan is as by AUTO, and its
+ * description says so. */
 typedef enum wlstm_schedule {
     WLSTM_SCHEDULE_AUTO = 0,      /* the library's choice */
     WLSTM_SCHEDULE_SERIAL = 1,    /* one thread: a chunk of time through all layers, then the next */
@@ -305,8 +308,8 @@ typedef enum wlstm_schedule {
     WLSTM_SCHEDULE_GANGS = 3      /* threads that own layers, directions, rows and units for the whole call */
 } wlstm_schedule;
 
-/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field but deterministic, which may be any int, and
- * reserved, which is not read, is checked, those not used too. */
+/* Start from WLSTM_PLAN_OPTIONS_INIT and set max_seq_len and max_batch. Every field but deterministic, which may be
+ * any int, and reserved, which is not read, is checked, those not used too. */
 typedef struct wlstm_plan_options {
     size_t struct_size;  /* sizeof(wlstm_plan_options) */
     int64_t max_seq_len; /* the largest T it will execute, at least 1 */
@@ -350,9 +353,10 @@ WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);
 
-/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned". The end is
- * "estimated" where a cost model chose, "tuned for" and the problem where a like one was tuned, and missing for REFERENCE, where
- * there is nothing to choose. Lives as long as the plan; "" for NULL. Thread-safe. */
+/* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB,
+ * tuned". The end is "estimated" where a cost model chose, "tuned for" and the problem where a like one was tuned,
+ * and missing for REFERENCE, where there is nothing to choose. Of a precision that is not FULL the problem ends in
+ * -bf16 or -int8. Lives as long as the plan; "" for NULL. Thread-safe. */
 WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
 
 /* Bytes of the packed weights (shared) and of this plan's own scratch; either pointer may be NULL.
@@ -417,8 +421,8 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
  *     WLSTM_SCHEDULE     auto, serial, wavefront, gangs: the schedule where a plan's is AUTO, and of wlstm_forward
- *     WLSTM_PRECISION    full, bf16, int8: the precision where a plan's and its lstm's are DEFAULT, of wlstm_forward and
- *                        wlstm_cell_forward; f64 passes it over
+ *     WLSTM_PRECISION    full, bf16, int8: the precision where a plan's and its lstm's are DEFAULT, of wlstm_forward
+ *                        and wlstm_cell_forward; f64 passes it over
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward; default: OpenMP's,
  *                        at most the CPU quota of the process's control group (a container's) and those above it, rounded
  *                        down, at least 1, read once a process (a fork's child keeps its parent's)

@@ -38,6 +38,14 @@ static int take_schedule(const cli_option *option, const char *value) {
     return wrong;
 }
 
+static int take_compare(const cli_option *option, const char *value) {
+    static const char *const full[] = { "full", NULL };
+    int which;
+    const int wrong = cli_word(option->name, full, value, &which);
+    if (wrong == 0) *(bool *)option->to = true;
+    return wrong;
+}
+
 static int take_dtype(const cli_option *option, const char *value) {
     static const char *const dtypes[] = { "f32", "f64", "bf16", NULL };
     run_arguments *given = option->to;
@@ -113,6 +121,10 @@ int run_parse_arguments(int argc, char **argv, run_arguments *given, bool *finis
           "f32 or f64 (bf16 is not in this version); default: f64 for an F64 model, else f32" },
         { "--schedule", "NAME", take_schedule, &given->schedule,
           "auto, serial, wavefront or gangs: which thread does what; default: WLSTM_SCHEDULE, else auto" },
+        { "--precision", "P", cli_take_precision, &given->precision,
+          "what products multiply: full, bf16 or int8; default: WLSTM_PRECISION, else full" },
+        { "--compare", "full", take_compare, &given->compare,
+          "also run in full precision: how far the results are apart, and the seconds of both" },
         { "--effort", "EFFORT", take_effort, &given->effort,
           "how long to look for a fast plan: estimate, measure or patient" },
     };

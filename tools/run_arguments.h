@@ -12,7 +12,9 @@ typedef struct run_arguments {
     wlstm_dtype dtype; /* if convert */
     wlstm_effort effort;
     wlstm_schedule schedule;
-    int threads; /* 0: the library's default */
+    wlstm_precision precision;
+    bool compare; /* with full */
+    int threads;  /* 0: the library's default */
 } run_arguments;
 
 /* 0 to go on, else the exit status, the reason being on stderr; *finished after --help and --version. */

@@ -1,7 +1,7 @@
 /* wlstm-run: runs a model file on an input array, as torch.nn.LSTM would.
  *
- * read the arguments -> try the results' names -> load the model -> read the arrays -> plan, execute -> write the results, all
- * or none */
+ * read the arguments -> try the results' names -> load the model -> read the arrays -> plan, execute (and in full
+ * precision, to compare) -> write the results, all or none */
 #include "base/allocator.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -9,6 +9,7 @@
 #include "io/safetensors.h"
 #include "run_arguments.h"
 #include "run_arrays.h"
+#include "run_compare.h"
 #include "wavelstm.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ typedef struct run {
     int out_ndim, state_ndim;
     int64_t out_shape[3], h_shape[3], c_shape[3];
     void *out, *h_n, *c_n;
+    run_comparison comparison; /* if asked for */
 } run;
 
 /* ------------------------------------------------------------------------------------------------------- model */
@@ -144,6 +146,13 @@ static wlstm_status load_lengths(const run_arguments *given, run *this_run) {
 
 /* --------------------------------------------------------------------------------------------------------- run */
 
+// Elements of an array that is in memory.
+static size_t count(int ndim, const int64_t *shape) {
+    size_t elements = 1;
+    for (int d = 0; d < ndim; d++) elements *= (size_t)shape[d];
+    return elements;
+}
+
 static wlstm_status execute(const run_arguments *given, run *this_run) {
     wlstm_dtype dtype = this_run->config.dtype;
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
@@ -154,15 +163,27 @@ static wlstm_status execute(const run_arguments *given, run *this_run) {
     options.num_threads = given->threads;
     options.effort = given->effort;
     options.schedule = given->schedule;
+    options.precision = given->precision;
     wlstm_status status = run_allocate("output", dtype, this_run->out_ndim, this_run->out_shape, &this_run->out);
-    if (status == WLSTM_OK && given->hn != NULL)
+    if (status == WLSTM_OK && (given->hn != NULL || given->compare))
         status = run_allocate("hn", dtype, this_run->state_ndim, this_run->h_shape, &this_run->h_n);
-    if (status == WLSTM_OK && given->cn != NULL)
+    if (status == WLSTM_OK && (given->cn != NULL || given->compare))
         status = run_allocate("cn", dtype, this_run->state_ndim, this_run->c_shape, &this_run->c_n);
     if (status == WLSTM_OK) status = wlstm_plan_create(this_run->lstm, &options, &this_run->plan);
     if (status != WLSTM_OK) return status;
-    return wlstm_plan_execute(this_run->plan, seq_len, this_run->batch, this_run->lengths.values, this_run->x.values,
-                              this_run->h_0.values, this_run->c_0.values, this_run->out, this_run->h_n, this_run->c_n);
+    const run_call call = { dtype,
+                            seq_len,
+                            this_run->batch,
+                            this_run->lengths.values,
+                            this_run->x.values,
+                            this_run->h_0.values,
+                            this_run->c_0.values,
+                            { this_run->out, this_run->h_n, this_run->c_n },
+                            { count(this_run->out_ndim, this_run->out_shape),
+                              count(this_run->state_ndim, this_run->h_shape),
+                              count(this_run->state_ndim, this_run->c_shape) } };
+    if (given->compare) return run_compare(this_run->lstm, &options, this_run->plan, &call, &this_run->comparison);
+    return run_execute(this_run->plan, &call);
 }
 
 static wlstm_status report(const run_arguments *given, const run *this_run) {
@@ -170,6 +191,7 @@ static wlstm_status report(const run_arguments *given, const run *this_run) {
     printf("%s: %s %s, input %s, output %s; %s\n", given->model, this_run->cell ? "nn.LSTMCell" : "nn.LSTM",
            run_dtype_name(this_run->config.dtype), wli_shape_text(this_run->x.ndim, this_run->x.shape, input),
            wli_shape_text(this_run->out_ndim, this_run->out_shape, output), wlstm_plan_describe(this_run->plan));
+    if (given->compare) run_print_comparison(&this_run->comparison);
     if (fflush(stdout) == 0) return WLSTM_OK;
     return wli_fail(WLSTM_ERROR_FILE, "standard output: cannot write: %s", strerror(errno));
 }

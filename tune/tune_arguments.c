@@ -44,14 +44,6 @@ static int take_effort(const cli_option *option, const char *value) {
     return wrong;
 }
 
-/* What is not given stays DEFAULT. */
-static int take_precision(const cli_option *option, const char *value) {
-    int which;
-    const int wrong = cli_word(option->name, wli_precision_names + WLSTM_PRECISION_FULL, value, &which);
-    if (wrong == 0) *(wlstm_precision *)option->to = (wlstm_precision)(WLSTM_PRECISION_FULL + which);
-    return wrong;
-}
-
 static int choose_action(tune_arguments *given, tune_action action, const char *file) {
     if (given->action != TUNE_SEARCH)
         return cli_wrong("--list, --forget, --export, --import", "one of them", "several");
@@ -145,7 +137,7 @@ int tune_parse_arguments(int argc, char **argv, tune_arguments *given, bool *fin
           "seconds a problem and thread count; default: 2, with --effort patient 10" },
         { "--effort", "EFFORT", take_effort, &given->effort,
           "measure (the default) or patient, which takes longer and tries more" },
-        { "--precision", "P", take_precision, &given->precision,
+        { "--precision", "P", cli_take_precision, &given->precision,
           "what products multiply: full, bf16 or int8, of --model and of problems whose names have none;\n"
           "default: full, of --model that of WLSTM_PRECISION" },
         { "--list", NULL, take_list, given,

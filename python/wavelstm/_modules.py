@@ -7,10 +7,13 @@ import weakref
 import numpy as np
 
 from ._arrays import Arrays, arrays_of, length_array, parameter_array, tensors
-from ._declarations import CellConfig, Dtype, LoadOptions, LSTMConfig
+from ._compare import compare
+from ._declarations import CellConfig, Dtype, LoadOptions, LSTMConfig, Precision
 from ._library import check, lib
 
 _DTYPE_CODES = {"float32": Dtype.WLSTM_F32, "float64": Dtype.WLSTM_F64, "bfloat16": Dtype.WLSTM_BF16}
+_PRECISION_CODES = {None: Precision.WLSTM_PRECISION_DEFAULT, "full": Precision.WLSTM_PRECISION_FULL,
+                    "bf16": Precision.WLSTM_PRECISION_BF16, "int8": Precision.WLSTM_PRECISION_INT8}
 
 
 def _dtype_code(dtype):
@@ -83,15 +86,28 @@ class _Module:
 
     training = False
 
+    @property
+    def precision(self):
+        """What products multiply: "full", "bf16" or "int8", or None: that of WLSTM_PRECISION (not for float64), else full.
+        To be set while no other thread is in a call."""
+        return self._precision
+
+    @precision.setter
+    def precision(self, value):
+        if value not in _PRECISION_CODES:
+            raise ValueError(f"precision: None, 'full', 'bf16' or 'int8' expected, got {value!r}")
+        check(self._call("set_precision", _PRECISION_CODES[value]))
+        self._precision = value
+
     def _call(self, function, *arguments):
         return getattr(lib, f"wlstm_{self._kind}_{function}")(self._handle, *arguments)
 
-    def _create(self, config):
+    def _create(self, config, precision):
         handle = ctypes.c_void_p()
         check(getattr(lib, f"wlstm_{self._kind}_create")(config, handle))
-        self._adopt(handle)
+        self._adopt(handle, precision)
 
-    def _adopt(self, handle):
+    def _adopt(self, handle, precision):
         self._handle = handle.value
         free = getattr(lib, f"wlstm_{self._kind}_free")
         weakref.finalize(self, free, handle.value).atexit = False  # a daemon thread may still be in a call then
@@ -107,19 +123,20 @@ class _Module:
         for index in range(self._call("num_parameters")):
             check(self._call("parameter_info", index, name, ndim, shape))
             self._shapes[name.value.decode()] = tuple(shape[:ndim.value])
+        self.precision = precision
 
     @classmethod
-    def _load(cls, path, prefix, dtype, batch_first):
+    def _load(cls, path, prefix, dtype, batch_first, precision):
         options = LoadOptions(prefix=_text("prefix", prefix), batch_first=batch_first, convert=dtype is not None,
                               dtype=_dtype_code(dtype))
         handle = ctypes.c_void_p()
         check(getattr(lib, f"wlstm_{cls._kind}_load")(_c_string("path", os.fsencode(path)), options, handle))
         module = cls.__new__(cls)
-        module._adopt(handle)
+        module._adopt(handle, precision)
         return module
 
     @classmethod
-    def from_torch(cls, module):
+    def from_torch(cls, module, precision=None):
         """A copy, in eval mode, of the torch module of the same name; of a parametrization (weight_norm) what it gives now."""
         import torch
 
@@ -128,7 +145,7 @@ class _Module:
         first = module.weight_ih if cls._kind == "cell" else module.weight_ih_l0
         if str(first.dtype) not in ("torch.float32", "torch.float64"):
             raise ValueError(f"module: parameters of float32 or float64 expected, got {first.dtype}; take module.float()")
-        copy = cls(**{name: getattr(module, name) for name in cls._arguments}, dtype=first.dtype)
+        copy = cls(**{name: getattr(module, name) for name in cls._arguments}, dtype=first.dtype, precision=precision)
         copy.load_state_dict({name: getattr(module, name) for name in copy._shapes})
         return copy
 
@@ -175,12 +192,13 @@ class _Module:
 
     def __reduce__(self):
         arguments = {name: getattr(self, name) for name in self._arguments}
-        return _rebuild, (type(self), {**arguments, "dtype": self.dtype.name}, self.state_dict())
+        return _rebuild, (type(self), {**arguments, "dtype": self.dtype.name, "precision": self.precision}, self.state_dict())
 
     def __repr__(self):
         defaults = dict(proj_size=0, num_layers=1, bias=True, batch_first=False, dropout=0, bidirectional=False)
         extra = [f", {name}={getattr(self, name)}" for name in defaults
                  if name in self._arguments and getattr(self, name) != defaults[name]]
+        extra += [f", precision={self.precision!r}"] if self.precision else []
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}{''.join(extra)})"
 
     def _check_hidden_type(self, kind, name, state):
@@ -217,7 +235,7 @@ class LSTM(_Module):
     _arguments = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
-                 proj_size=0, device=None, dtype=None):
+                 proj_size=0, device=None, dtype=None, precision=None):
         if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(f"dropout should be a number in range [0, 1], got {dropout}")
         _check_device(device)
@@ -225,13 +243,17 @@ class LSTM(_Module):
                             input_size=_size("input_size", input_size), hidden_size=_size("hidden_size", hidden_size),
                             num_layers=_size("num_layers", num_layers), bidirectional=bool(bidirectional),
                             proj_size=_integer("proj_size", proj_size), dtype=_dtype_code(dtype))
-        self._create(config)
+        self._create(config, precision)
 
     @classmethod
-    def load(cls, path, prefix="", batch_first=False, dtype=None):
+    def load(cls, path, prefix="", batch_first=False, dtype=None, precision=None):
         """The module that export, or safetensors.torch.save_file(state_dict), wrote. Sizes are read from the file; batch_first is
         not in it. Without a dtype float64 is run as float64, all else as float32."""
-        return cls._load(path, prefix, dtype, batch_first)
+        return cls._load(path, prefix, dtype, batch_first, precision)
+
+    def compare(self, input, hx=None, *, lengths=None):
+        """How far out, h_n and c_n are from those of precision "full", and the seconds of both: a Comparison. Takes a copy."""
+        return compare(self, input, hx, lengths)
 
     def check_states(self, kind, hx, rows):
         """h_0 and c_0 of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""
@@ -310,16 +332,16 @@ class LSTMCell(_Module):
     _kind, _config = "cell", CellConfig
     _arguments = ("input_size", "hidden_size", "bias")
 
-    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
+    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None, precision=None):
         _check_device(device)
         self._create(CellConfig(input_size=_size("input_size", input_size), hidden_size=_size("hidden_size", hidden_size),
-                                bias=bool(bias), dtype=_dtype_code(dtype)))
+                                bias=bool(bias), dtype=_dtype_code(dtype)), precision)
 
     @classmethod
-    def load(cls, path, prefix="", dtype=None):
+    def load(cls, path, prefix="", dtype=None, precision=None):
         """The module that export, or safetensors.torch.save_file(state_dict), wrote. Without a dtype float64 is run as float64,
         all else as float32."""
-        return cls._load(path, prefix, dtype, False)
+        return cls._load(path, prefix, dtype, False, precision)
 
     def _check_states(self, kind, hx, rows):
         """h and c of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""

@@ -19,9 +19,9 @@ typedef struct wli_plan_pool {
     wli_pool_slot slots[WLI_POOL_SLOTS];
 } wli_plan_pool;
 
-/* Runs a checked call by a plan of the pool, made for (seq_len, batch), the precision and the thread count in force if none fits:
- * in place of one that is too small, else beside those of a few other counts, else in place of one of these. The precision is the
- * same for all calls between two of wli_plan_pool_clear. */
+/* Runs a checked call by a plan of the pool, made for (seq_len, batch), the precision and the thread count in force
+ * if none fits: in place of one that is too small, else beside those of a few other counts, else in place of one of
+ * these. The precision is the same for all calls between two of wli_plan_pool_clear. */
 wlstm_status wli_plan_pool_run(wli_plan_pool *pool, wli_model *model, wlstm_precision precision, const wli_call *call);
 
 /* Frees the plans; nobody may be inside. */

@@ -10,8 +10,8 @@ extern const char *const wli_precision_names[];
 /* Of one that somebody names. Errors: INVALID_ARGUMENT (no wlstm_precision), UNSUPPORTED (not of this dtype). */
 wlstm_status wli_precision_check(wlstm_dtype dtype, wlstm_precision precision);
 
-/* The one that is named, else the environment's, which speaks for a whole process and does not count where the dtype has it not, else
- * FULL; never DEFAULT. */
+/* The one that is named, else the environment's, which speaks for a whole process and does not count where the dtype
+ * has it not, else FULL; never DEFAULT. */
 wlstm_precision wli_precision_choose(wlstm_dtype dtype, wlstm_precision named);
 
 #endif

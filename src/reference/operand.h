@@ -1,5 +1,6 @@
-/* Operands of a product as a precision rounds them (docs/precision.md), and their product in scalar C: what every kernel of that
- * precision multiplies. Compiled as forward.c is; in double, where nothing is rounded, for the form alone. */
+/* Operands of a product as a precision rounds them (docs/precision.md), and their product in scalar C: what every
+ * kernel of that precision multiplies. Compiled as forward.c is; in double, where nothing is rounded, for the form
+ * alone. */
 #ifndef WLI_OPERAND_H
 #define WLI_OPERAND_H
 
@@ -30,8 +31,8 @@ static inline float wli_bf16_round(float value) {
     return value;
 }
 
-/* A row as integers: value k is about scale * (value k * inverse, rounded). The largest magnitude comes to 127; rows that have none
- * of 2^-120 are zeros; in rows that are not finite every integer is 0 and the scale NaN. */
+/* A row as integers: value k is about scale * (value k * inverse, rounded). The largest magnitude comes to 127; rows
+ * that have none of 2^-120 are zeros; in rows that are not finite every integer is 0 and the scale NaN. */
 typedef struct wli_int8_scale {
     float scale, inverse;
 } wli_int8_scale;

@@ -1,6 +1,6 @@
-/* PyTorch's own results (tests/golden/data, made by make_golden.py), and of rounded products a model's (data/rounded, made by
- * make_rounded.py), against wlstm_forward, wlstm_cell_forward and a plan of each backend. The directory of the data: the first
- * argument, else WLSTM_TEST_DATA at compile time. */
+/* PyTorch's own results (tests/golden/data, made by make_golden.py), and of rounded products a model's (data/rounded,
+ * made by make_rounded.py), against wlstm_forward, wlstm_cell_forward and a plan of each backend. The directory of
+ * the data: the first argument, else WLSTM_TEST_DATA at compile time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

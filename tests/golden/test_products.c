@@ -1,5 +1,6 @@
-/* Products of two rows as the reference rounds them against an independent model's (tests/golden/data/rounded/products.txt, made by
- * make_rounded.py): scales bit for bit, integer sums exactly. The directory of the data is the first argument. */
+/* Products of two rows as the reference rounds them against an independent model's
+ * (tests/golden/data/rounded/products.txt, made by make_rounded.py): scales bit for bit, integer sums exactly. The
+ * directory of the data is the first argument. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Schedules by name: what is asked for runs where the lstm can have it, with the same bits; where it cannot, the plan says so. */
+/* Schedules by name: what is asked for runs where the lstm can have it, with the same bits; where it cannot, the plan
+ * says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

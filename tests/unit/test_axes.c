@@ -41,7 +41,8 @@ static wli_setting draw_setting(const wli_model *model) {
                             .threads = (int)random_between(&stream, 1, 64),
                             .backend = backends[random_between(&stream, 0, model->dtype == WLSTM_F32 ? 2 : 1)],
                             .deterministic = random_flag(&stream),
-                            .schedule = (wlstm_schedule)random_between(&stream, 0, 3),
+                            .schedule = random_flag(&stream) ? (wlstm_schedule)random_between(&stream, 0, 3)
+                                                             : WLSTM_SCHEDULE_AUTO,
                             .chunk_steps = random_flag(&stream) ? random_between(&stream, 1, 500) : 0 };
     if (strstr(wlstm_build_info(), "no oneDNN") && setting.backend == WLSTM_BACKEND_ONEDNN)
         setting.backend = WLSTM_BACKEND_AUTO;
@@ -76,7 +77,7 @@ static void the_table_is_in_order(void **state) {
 static void what_is_legal_can_run(void **state) {
     (void)state;
     int legal = 0;
-    for (int n = 0; n < 3000; n++) {
+    for (int n = 0; n < 6000; n++) {
         wli_model *model = draw_model();
         const wli_setting s = draw_setting(model);
         const wli_candidate candidate = draw_candidate();

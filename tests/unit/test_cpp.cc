@@ -120,6 +120,28 @@ template <class Real> static void test_lstm(wlstm_dtype dtype, const std::string
     });
 }
 
+// An lstm's and a cell's precision, and a plan's that goes before.
+static void test_precision() {
+    wavelstm::lstm_config config;
+    config.input_size = I;
+    config.hidden_size = H;
+    lstm owner(config);
+    wavelstm::plan_options options;
+    options.max_seq_len = T;
+    options.max_batch = B;
+    owner.set_precision(WLSTM_PRECISION_INT8);
+    REQUIRE(std::string(plan(owner, options).describe()).find("-int8: ") != std::string::npos);
+    options.precision = WLSTM_PRECISION_FULL;
+    options.schedule = WLSTM_SCHEDULE_SERIAL;
+    REQUIRE(std::string(plan(owner, options).describe()).find("-int8: ") == std::string::npos);
+    wavelstm::cell_config of_cell;
+    of_cell.input_size = I;
+    of_cell.hidden_size = H;
+    of_cell.dtype = WLSTM_F64;
+    require_throws(WLSTM_ERROR_UNSUPPORTED, "precision: default or full expected with parameters of f64, got bf16",
+                   [&] { cell(of_cell).set_precision(WLSTM_PRECISION_BF16); });
+}
+
 // Any tensor by its name, in either type.
 template <class Real> static void test_read_tensor(const std::string &folder) {
     const std::string path = folder + "/tensors.safetensors";
@@ -199,6 +221,7 @@ int main(int argc, char **argv) {
     test_lstm<double>(WLSTM_F64, argv[1]);
     test_read_tensor<float>(argv[1]);
     test_read_tensor<double>(argv[1]);
+    test_precision();
     test_errors();
     test_cells(argv[1]);
     REQUIRE(std::string(wavelstm::version()) == WLSTM_VERSION_STRING);

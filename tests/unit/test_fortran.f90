@@ -16,6 +16,7 @@ program test_fortran
     call test_sections()
     call test_cells()
     call test_without_batch()
+    call test_precision()
     call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
@@ -172,6 +173,22 @@ contains
         call stack%forward(x, out, h, c)
         call require(maxval(abs(out - loop_out)) < 1e-6, "a stack of cells")
         call require(maxval(abs(h - [h1, h2])) < 1e-6 .and. maxval(abs(c - [c1, c2])) < 1e-6, "a stack's states")
+    end subroutine
+
+    ! An lstm's and a cell's precision, and a plan's that goes before.
+    subroutine test_precision()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_cell) :: cell
+        type(wlstm_plan) :: plan
+        call lstm%create(ni, nh)
+        call lstm%set_precision(WLSTM_PRECISION_INT8)
+        call plan%create(lstm, max_seq_len=nt, max_batch=nb)
+        call require(index(plan%describe(), "-int8: ") > 0, plan%describe())
+        call plan%create(lstm, max_seq_len=nt, max_batch=nb, precision=WLSTM_PRECISION_FULL, schedule=WLSTM_SCHEDULE_SERIAL)
+        call require(index(plan%describe(), "-int8: ") == 0, plan%describe())
+        call cell%create(ni, nh, dtype=WLSTM_F64)
+        call cell%set_precision(WLSTM_PRECISION_BF16, stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "precision: default or full expected with parameters of f64, got bf16")
     end subroutine
 
     ! x(I,T) and a cell's x(I) are a batch of one, batch_first or not.

@@ -77,6 +77,31 @@ static void what_is_written_is_read_back(void **state) {
     free(text);
 }
 
+/* Under the same sizes, and not near each other either. */
+static void precisions_are_kept_apart(void **state) {
+    (void)state;
+    static const char *const names[] = { "t10b3i100h20l4", "t10b3i100h20l4-bf16", "t10b3i100h20l4-int8" };
+    wli_cache_table table = { 0 }, read;
+    for (int i = 0; i < 3; i++) {
+        const wli_cache_entry entry = entry_of(names[i], 2, i + 1);
+        assert_true(wli_cache_table_put(&table, &entry));
+    }
+    char *text = wli_cache_encode(&table);
+    assert_non_null(text);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    for (int i = 0; i < 3; i++) {
+        const wli_cache_entry wanted = entry_of(names[i], 2, i + 1);
+        const wli_cache_entry *got = wli_cache_table_find(&read, &wanted.problem, 2);
+        assert_non_null(got);
+        assert_int_equal(got->candidate.index[WLI_AXIS_CHUNK_STEPS], i + 1);
+        for (int k = 0; k < 3; k++)
+            assert_true((wli_cache_distance(&table.entries[k], &wanted.problem, 2) < 0) == (k != i));
+    }
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+    free(text);
+}
+
 static const char *const cost_names[] = { "region_us", "barrier_us", "task_us", "cell_f32_us", "cell_f64_us" };
 
 /* The good text with one value replaced, or by NULL taken out, at a path of keys ("plans" then the entry's; of an array, in its
@@ -361,6 +386,7 @@ int main(void) {
     setenv("WLSTM_CACHE", "off", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(precisions_are_kept_apart),
         cmocka_unit_test(what_is_not_in_order_is_refused),
         cmocka_unit_test(the_field_that_differs_is_named),
         cmocka_unit_test(a_full_table_drops_its_oldest),

@@ -313,6 +313,68 @@ class Parameters(Base):
             np.testing.assert_equal(twin(x), lstm(x))
 
 
+class Precision(Base):
+    def test_it_is_taken_shown_and_kept(self):
+        x = draw(5, 3, 9)
+        lstm = wavelstm.LSTM(9, 17, 2)
+        results = {None: lstm(x)[0]}
+        with tempfile.TemporaryDirectory() as directory:
+            lstm.save(pathlib.Path(directory) / "m.safetensors")
+            for precision in ("full", "bf16", "int8"):
+                lstm.precision = precision
+                results[precision] = lstm(x)[0]
+                loaded = wavelstm.LSTM.load(pathlib.Path(directory) / "m.safetensors", precision=precision)
+                for twin in (loaded, wavelstm.LSTM(9, 17, 2, precision=precision), pickle.loads(pickle.dumps(lstm)), copy.copy(lstm)):
+                    self.assertEqual(twin.precision, precision)
+                    np.testing.assert_equal(twin(x)[0], results[precision])
+        self.assertEqual(repr(lstm), "LSTM(9, 17, num_layers=2, precision='int8')")
+        np.testing.assert_equal(results["full"], results[None])
+        for rounded in ("bf16", "int8"):
+            apart = np.max(np.abs(results[rounded] - results["full"]))
+            self.assertTrue(1e-6 < apart < 2e-2, f"{rounded}: {apart}")
+        self.assertFalse(np.array_equal(results["bf16"], results["int8"]))
+        lstm.precision = None
+        np.testing.assert_equal(lstm(x)[0], results[None])
+
+    def test_cells(self):
+        x = draw(3, 6)
+        cell = wavelstm.LSTMCell(6, 5, precision="int8")
+        lstm = wavelstm.LSTM(6, 5, precision="int8")
+        lstm.load_state_dict({name + "_l0": array for name, array in cell.state_dict().items()})
+        self.assertEqual(cell.precision, "int8")
+        np.testing.assert_equal(cell(x)[0], lstm(x[None])[0][0])
+
+    def test_errors(self):
+        lstm = wavelstm.LSTM(4, 3)
+        for wrong in ("int4", "INT8", 1):
+            self.assert_raises(ValueError, f"precision: None, 'full', 'bf16' or 'int8' expected, got {wrong!r}",
+                               setattr, lstm, "precision", wrong)
+        self.assert_raises(ValueError, "precision", wavelstm.LSTM, 4, 3, precision="half")
+        self.assert_raises(NotImplementedError, "precision: default or full expected with parameters of f64, got int8",
+                           wavelstm.LSTMCell, 4, 3, dtype="float64", precision="int8")
+        self.assertEqual(wavelstm.LSTM(4, 3, dtype="float64", precision="full").precision, "full")
+        lstm.precision = "bf16"
+        self.assert_raises(ValueError, "precision", setattr, lstm, "precision", "int4")
+        self.assertEqual(lstm.precision, "bf16")
+
+    def test_compare(self):
+        lstm, x, states = wavelstm.LSTM(9, 17, 2, precision="int8"), draw(5, 3, 9), (draw(2, 3, 17), draw(2, 3, 17))
+        found = lstm.compare(x, states, lengths=[5, 2, 4])
+        out, (h_n, c_n) = lstm(x, states, lengths=[5, 2, 4])
+        full, (full_h_n, full_c_n) = wavelstm.LSTM(9, 17, 2, precision="full")(x, states, lengths=[5, 2, 4])
+        for got, values, expected in ((found.out, out, full), (found.h_n, h_n, full_h_n), (found.c_n, c_n, full_c_n)):
+            apart = np.abs(values.astype(float) - expected)
+            self.assertEqual(got.largest, apart.max())
+            self.assertAlmostEqual(got.mean, apart.mean(), 12)
+            self.assertAlmostEqual(got.relative, np.linalg.norm(apart) / np.linalg.norm(expected.astype(float)), 12)
+        self.assertTrue(found.seconds > 0 and found.full_seconds > 0)
+        self.assertEqual(lstm.precision, "int8")
+        lstm.precision = "full"
+        x[0, 0, 0] = np.nan  # the same NaN in both is no difference
+        self.assertEqual(lstm.compare(x)[:3], ((0, 0, 0),) * 3)
+        self.assert_raises(TypeError, "input: a numpy.ndarray or torch.Tensor expected", lstm.compare, [1.0])
+
+
 class LSTMCell(Base):
     def test_numbers_and_shapes(self):
         for dtype, bias in itertools.product((np.float32, np.float64), (True, False)):

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 
 static const char *program;
-static char messages[2000]; /* the last run's stderr */
+static char messages[2000], printed[2000]; /* the last run's stderr and stdout */
 
 /* x [T, B, I] = [3, 2, 5], h_0 and c_0 [L, B, H] = [2, 2, 4]. */
 static int make_files(void **state) {
@@ -37,6 +37,7 @@ static int run(const char *options) {
     snprintf(command, sizeof command, "cd '%s' && '%s' --threads 1 %s 2>stderr", scratch_directory, program, options);
     FILE *output = popen(command, "r");
     assert_non_null(output);
+    printed[fread(printed, 1, sizeof printed - 1, output)] = '\0';
     while (fgetc(output) != EOF) {
     }
     const int status = pclose(output);
@@ -121,6 +122,62 @@ static void thread_counts_are_plain_integers(void **state) {
         snprintf(options, sizeof options, MODEL_AND_INPUT "--output o.npy --threads %s", bad[k]);
         expect_refused(2, options, "--threads: an integer from 1 to 4096 expected, got ");
     }
+}
+
+static void words_are_known_ones(void **state) {
+    (void)state;
+    static const struct {
+        const char *option, *expected;
+    } words[] = { { "--precision", "full, bf16 or int8" },
+                  { "--schedule", "auto, serial, wavefront or gangs" },
+                  { "--compare", "full" } };
+    static const char *const bad[] = { "int4", "''", "Full", "'full '" };
+    for (size_t k = 0; k < sizeof words / sizeof words[0]; k++)
+        for (size_t b = 0; b < sizeof bad / sizeof bad[0]; b++) {
+            char options[200], message[100];
+            snprintf(options, sizeof options, MODEL_AND_INPUT "--output o.npy %s %s", words[k].option, bad[b]);
+            snprintf(message, sizeof message, "%s: %s expected, got ", words[k].option, words[k].expected);
+            expect_refused(2, options, message);
+        }
+    assert_int_equal(run(MODEL_AND_INPUT "--output o.npy --dtype f64 --precision int8"), 1);
+    assert_non_null(strstr(messages, "precision: default or full expected with parameters of f64, got int8"));
+}
+
+/* What the line after the first says of out, h_n and c_n, and whether there are seconds of both. */
+static void a_precision_is_compared_with_full(void **state) {
+    (void)state;
+    static const char *const precisions[] = { "full", "bf16", "int8" };
+    const int64_t x_shape[] = { 3, 2, 5 };
+    float x[30];
+    for (int k = 0; k < 30; k++) x[k] = (float)(k % 11 - 5) / 7;
+    assert_int_equal(wli_npy_write(scratch_path("x.npy"), WLSTM_F32, 3, x_shape, x), WLSTM_OK);
+    for (int k = 0; k < 3; k++) {
+        static const char *const names[] = { "out", "h_n", "c_n" };
+        char options[200], suffix[16];
+        snprintf(options, sizeof options, MODEL_AND_INPUT "--output o.npy --precision %s --compare full",
+                 precisions[k]);
+        assert_int_equal(run(options), 0);
+        snprintf(suffix, sizeof suffix, "t3b2i5h4l2%s%s:", k ? "-" : "", k ? precisions[k] : "");
+        assert_non_null(strstr(printed, suffix));
+        for (int n = 0; n < 3; n++) {
+            char begin[64];
+            double largest, mean, relative;
+            snprintf(begin, sizeof begin, "\nbeside full precision: %s: ", names[n]);
+            const char *line = strstr(printed, begin);
+            assert_non_null(line);
+            assert_int_equal(sscanf(line + strlen(begin), "largest difference %lf, mean %lf, relative %lf", &largest,
+                                    &mean, &relative),
+                             3);
+            assert_true(k ? largest >= mean && mean > 0 && relative > 0 && relative < 0.1
+                          : !(largest > 0) && !(mean > 0) && !(relative > 0));
+        }
+        double seconds, full_seconds;
+        const char *line = strstr(printed, "\nbeside full precision: c_n: ");
+        assert_int_equal(
+            sscanf(strchr(line + 1, '\n'), " beside full precision: %lf s, full %lf s", &seconds, &full_seconds), 2);
+        assert_true(seconds > 0 && full_seconds > 0);
+    }
+    assert_int_equal(scratch_count(), 5);
 }
 
 enum { VALUES = 30, LARGEST_ITEM = 8 };
@@ -209,6 +266,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(results_and_inputs_are_different_files, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(results_that_cannot_be_written_are_refused_first, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(thread_counts_are_plain_integers, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(words_are_known_ones, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(a_precision_is_compared_with_full, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(inputs_are_of_any_type_and_byte_order, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),
     };
