@@ -89,7 +89,8 @@ static wlstm_status collect_problems(session *s) {
     for (int i = 0; i < count && status == WLSTM_OK; i++) {
         wli_problem *problem = &s->problems[s->num_problems++];
         status = wli_problem_parse(given->num_problems ? given->problems[i] : grid[i], problem);
-        if (given->precision && problem->precision == WLSTM_PRECISION_FULL) problem->precision = given->precision;
+        if (given->precision && problem->precision == WLSTM_PRECISION_FULL && problem->dtype == WLSTM_F32)
+            problem->precision = given->precision;
     }
     return status;
 }

@@ -121,7 +121,8 @@ static void a_search_finds_a_legal_choice_within_its_time(void **state) {
     for (int n = 0; n < 6; n++) {
         problem p = problem_draw(&stream);
         problem_build(&p, &stream);
-        const wli_setting setting = setting_of(&p, 2);
+        wli_setting setting = setting_of(&p, 2);
+        setting.schedule = n % 3 ? (wlstm_schedule)random_between(&stream, 0, 3) : WLSTM_SCHEDULE_AUTO;
         const wli_search_request request = { p.lstm->module.model, setting,
                                              n % 2 ? WLSTM_EFFORT_PATIENT : WLSTM_EFFORT_MEASURE, 0.1, NULL };
         wli_search_result result;

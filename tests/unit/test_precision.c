@@ -186,11 +186,11 @@ static void the_environment_speaks_for_who_says_nothing(void **state) {
     static const struct {
         const char *value, *plans[4];
     } cases[] = {
-        { "", { "l2:", "l2:", "l2-bf16:", "l2-f64:" } },
-        { "full", { "l2:", "l2:", "l2-bf16:", "l2-f64:" } },
-        { "int8", { "l2-int8:", "l2:", "l2-bf16:", "l2-f64:" } },
-        { "bf16", { "l2-bf16:", "l2:", "l2-bf16:", "l2-f64:" } },
-        { "int4", { "l2:", "l2:", "l2-bf16:", "l2-f64:" } },
+        { "", { "l2:", "l2:", "l2-bf16:", "l2-f64: project" } },
+        { "full", { "l2:", "l2:", "l2-bf16:", "l2-f64: project" } },
+        { "int8", { "l2-int8:", "l2:", "l2-bf16:", "l2-f64: project" } },
+        { "bf16", { "l2-bf16:", "l2:", "l2-bf16:", "l2-f64: project" } },
+        { "int4", { "l2:", "l2:", "l2-bf16:", "l2-f64: project" } },
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; ++k) {
         char command[600], line[1000];
