@@ -83,7 +83,10 @@ class Worker:
             time.sleep(5e-4)
 
     def stop(self) -> None:
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:  # it has died with a request on its way
+            pass
         self.process.wait()
 
 

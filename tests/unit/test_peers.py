@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/peers/ratios.py and steal.py, and what bench/compare.py says of two runs of bench/peers.py.
+"""bench/peers/ratios.py and steal.py, how a dead engine is stopped, and what bench/compare.py says of two runs of bench/peers.py.
 
     python3 tests/unit/test_peers.py"""
 
@@ -13,7 +13,7 @@ import unittest
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from peers import ratios, steal  # noqa: E402
+from peers import ratios, steal, workers  # noqa: E402
 
 
 class Ratios(unittest.TestCase):
@@ -54,6 +54,17 @@ class Ratios(unittest.TestCase):
 
     def test_geometric_mean(self):
         self.assertAlmostEqual(ratios.geometric_mean([1.0, 4.0]), 2.0)
+
+
+class DeadEngine(unittest.TestCase):
+    def test_is_stopped_with_a_request_on_its_way(self):
+        worker = workers.Worker.__new__(workers.Worker)
+        worker.process = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(worker.process.stdout.close)
+        worker.process.wait()
+        with self.assertRaises(workers.EngineError):
+            worker.send("version")
+        worker.stop()
 
 
 class Steal(unittest.TestCase):
