@@ -3,7 +3,9 @@
  * ctypes and timed_loop.c.
  *
  * A layer whose input is not H wide needs a primitive to itself: the first one if I != H, and each one of a
- * bidirectional stack. The layers of one primitive are a `onednn_group`; a group writes the next one's input. */
+ * bidirectional stack. The layers of one primitive are a `onednn_group`; a group writes the next one's input.
+ *
+ * "values" below are f32, or bf16 where the caller says so: x, out, h_n and the weights. bias and c_n are f32 always. */
 #include <dnnl.h>
 #include <omp.h>
 #include <stdint.h>
@@ -16,8 +18,8 @@ enum { MAX_GROUPS = 64, MAX_ARGUMENTS = 7 };
 typedef struct onednn_group {
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arguments[MAX_ARGUMENTS];
-    int count;  /* of arguments; each owns its memory object */
-    float *dst; /* [T, B, D*H], NULL where it is the caller's out */
+    int count; /* of arguments; each owns its memory object */
+    void *dst; /* values [T, B, D*H], NULL where it is the caller's out */
 } onednn_group;
 
 typedef struct onednn_lstm {
@@ -26,6 +28,7 @@ typedef struct onednn_lstm {
     int num_groups;
     onednn_group groups[MAX_GROUPS];
     int64_t seq_len, batch, hidden_size, directions;
+    dnnl_data_type_t type; /* of the values */
     char error[200];
 } onednn_lstm;
 
@@ -33,8 +36,9 @@ typedef struct onednn_lstm {
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t desc; /* a handle */
 #define DESC(d) (d)
-static dnnl_status_t desc_create(desc *d, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_create_with_tag(d, ndims, dims, dnnl_f32, tag);
+static dnnl_status_t desc_create(desc *d, int ndims, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                 dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_create_with_tag(d, ndims, dims, type, tag);
 }
 static void desc_destroy(desc *d) {
     if (*d) dnnl_memory_desc_destroy(*d);
@@ -42,8 +46,9 @@ static void desc_destroy(desc *d) {
 #else
 typedef dnnl_memory_desc_t desc; /* a struct */
 #define DESC(d) (&(d))
-static dnnl_status_t desc_create(desc *d, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_init_by_tag(d, ndims, dims, dnnl_f32, tag);
+static dnnl_status_t desc_create(desc *d, int ndims, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                 dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_init_by_tag(d, ndims, dims, type, tag);
 }
 static void desc_destroy(desc *d) {
     (void)d;
@@ -89,13 +94,13 @@ static dnnl_status_t add_argument(onednn_lstm *lstm, onednn_group *group, int wh
 /* As add_argument, with `values` (plain [L, D, 4, H, K]; dims in oneDNN's order L, D, K, 4, H) reordered into the
  * layout that the primitive chose, which is what a user does once at start. */
 static dnnl_status_t add_weights(onednn_lstm *lstm, onednn_group *group, int which, const dnnl_dims_t dims,
-                                 float *values, dnnl_primitive_desc_t pd, int index) {
+                                 void *values, dnnl_primitive_desc_t pd, int index) {
     desc plain;
     memset(&plain, 0, sizeof plain);
     dnnl_memory_t from = NULL, to = NULL;
     dnnl_primitive_desc_t reorder_pd = NULL;
     dnnl_primitive_t reorder = NULL;
-    TRY(desc_create(&plain, 5, dims, dnnl_ldgoi));
+    TRY(desc_create(&plain, 5, dims, lstm->type, dnnl_ldgoi));
     TRY(dnnl_memory_create(&from, DESC(plain), lstm->engine, values));
     TRY(dnnl_memory_create(&to, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, index), lstm->engine,
                            DNNL_MEMORY_ALLOCATE));
@@ -117,8 +122,8 @@ done:
 
 /* One primitive for `layers` layers: x [T, B, I], out [T, B, D*H], h_n and c_n [layers*D, B, H]; the weights of the
  * layers and directions one after another; bias is the sum of PyTorch's two. */
-static int create_group(onednn_lstm *lstm, int64_t layers, int64_t input, float *weight_ih, float *weight_hh,
-                        float *bias, float *x, float *out, float *h_n, float *c_n) {
+static int create_group(onednn_lstm *lstm, int64_t layers, int64_t input, void *weight_ih, void *weight_hh, float *bias,
+                        void *x, void *out, void *h_n, float *c_n) {
     onednn_group *group = &lstm->groups[lstm->num_groups++];
     const int64_t T = lstm->seq_len, B = lstm->batch, H = lstm->hidden_size, D = lstm->directions;
     const dnnl_dims_t dims_src = { T, B, input }, dims_dst = { T, B, D * H }, dims_iter = { layers, D, B, H };
@@ -127,13 +132,13 @@ static int create_group(onednn_lstm *lstm, int64_t layers, int64_t input, float 
     desc d[NUM_DESCS];
     memset(d, 0, sizeof d);
     dnnl_primitive_desc_t pd = NULL;
-    TRY(desc_create(&d[SRC], 3, dims_src, dnnl_tnc));
-    TRY(desc_create(&d[WEIGHTS_LAYER], 5, dims_ih, dnnl_format_tag_any));
-    TRY(desc_create(&d[WEIGHTS_ITER], 5, dims_hh, dnnl_format_tag_any));
-    TRY(desc_create(&d[BIAS], 4, dims_bias, dnnl_ldgo));
-    TRY(desc_create(&d[DST], 3, dims_dst, dnnl_tnc));
-    TRY(desc_create(&d[DST_ITER], 4, dims_iter, dnnl_ldnc));
-    TRY(desc_create(&d[DST_ITER_C], 4, dims_iter, dnnl_ldnc));
+    TRY(desc_create(&d[SRC], 3, dims_src, lstm->type, dnnl_tnc));
+    TRY(desc_create(&d[WEIGHTS_LAYER], 5, dims_ih, lstm->type, dnnl_format_tag_any));
+    TRY(desc_create(&d[WEIGHTS_ITER], 5, dims_hh, lstm->type, dnnl_format_tag_any));
+    TRY(desc_create(&d[BIAS], 4, dims_bias, dnnl_f32, dnnl_ldgo));
+    TRY(desc_create(&d[DST], 3, dims_dst, lstm->type, dnnl_tnc));
+    TRY(desc_create(&d[DST_ITER], 4, dims_iter, lstm->type, dnnl_ldnc));
+    TRY(desc_create(&d[DST_ITER_C], 4, dims_iter, dnnl_f32, dnnl_ldnc));
     TRY(lstm_primitive_desc_create(&pd, lstm->engine,
                                    D == 2 ? dnnl_bidirectional_concat : dnnl_unidirectional_left2right, d));
     TRY(dnnl_primitive_create(&group->primitive, pd));
@@ -165,35 +170,39 @@ void onednn_lstm_free(onednn_lstm *lstm) {
 
 /* x [T, B, I], out [T, B, D*H], h_n and c_n [L*D, B, H] and bias [L*D, 4H] stay the caller's and are
  * read and written by each run. weight_ih and weight_hh are the layers' and directions' one after another, copied here.
+ * bf16: the values are, else f32.
  * NULL is out of memory; any other failure is told by onednn_lstm_error of a result that still has to be freed. */
 onednn_lstm *onednn_lstm_create(int64_t seq_len, int64_t batch, int64_t input_size, int64_t hidden_size,
-                                int64_t num_layers, int bidirectional, int num_threads, float *weight_ih,
-                                float *weight_hh, float *bias, float *x, float *out, float *h_n, float *c_n) {
+                                int64_t num_layers, int bidirectional, int bf16, int num_threads, char *weight_ih,
+                                char *weight_hh, float *bias, char *x, char *out, char *h_n, float *c_n) {
     onednn_lstm *lstm = calloc(1, sizeof *lstm);
     if (!lstm) return NULL;
-    const int64_t D = bidirectional ? 2 : 1, H = hidden_size;
-    *lstm = (onednn_lstm){ .seq_len = seq_len, .batch = batch, .hidden_size = H, .directions = D };
+    const int64_t D = bidirectional ? 2 : 1, H = hidden_size, bytes = bf16 ? 2 : 4;
+    *lstm = (onednn_lstm){
+        .seq_len = seq_len, .batch = batch, .hidden_size = H, .directions = D, .type = bf16 ? dnnl_bf16 : dnnl_f32
+    };
     omp_set_num_threads(num_threads);
     TRY(dnnl_engine_create(&lstm->engine, dnnl_cpu, 0));
     TRY(dnnl_stream_create(&lstm->stream, lstm->engine, dnnl_stream_default_flags));
     int64_t input = input_size;
     for (int64_t layer = 0; layer < num_layers;) {
         const int64_t layers = D == 1 && input == H ? num_layers - layer : 1;
-        float *dst = out;
+        char *dst = out;
         if (lstm->num_groups == MAX_GROUPS) {
             snprintf(lstm->error, sizeof lstm->error, "at most %d groups of layers", MAX_GROUPS);
             goto done;
         }
         if (layer + layers < num_layers) {
-            dst = calloc((size_t)(seq_len * batch * D * H), sizeof *dst);
+            dst = calloc((size_t)(seq_len * batch * D * H), (size_t)bytes);
             lstm->groups[lstm->num_groups].dst = dst;
             if (!dst) goto out_of_memory;
         }
         const int64_t state = layer * D * batch * H;
-        if (create_group(lstm, layers, input, weight_ih, weight_hh, bias, x, dst, h_n + state, c_n + state) != 0)
+        if (create_group(lstm, layers, input, weight_ih, weight_hh, bias, x, dst, h_n + bytes * state, c_n + state) !=
+            0)
             goto done;
-        weight_ih += layers * D * 4 * H * input;
-        weight_hh += layers * D * 4 * H * H;
+        weight_ih += bytes * layers * D * 4 * H * input;
+        weight_hh += bytes * layers * D * 4 * H * H;
         bias += layers * D * 4 * H;
         x = dst;
         input = D * H;

@@ -4,7 +4,8 @@
 of short turns. All problems are gone through --passes times, so that the rounds of each are spread over the run.
 
 Every engine must first give the result of the equations in float64: ours and PyTorch within the defaults of
-torch.testing.assert_close, the others, which promise no bound, within rtol = atol = 1e-4. Timed is one forward call,
+torch.testing.assert_close, the others, which promise no bound, within rtol = atol = 1e-4. Of products in bf16 and int8
+nobody promises any: there it is 0.05 and 0.1, and the largest and the mean error are told. Timed is one forward call,
 out, (h_n, c_n) = lstm(x) with zero initial state: ours and oneDNN from a loop in C, the others from Python as their
 users call them, by the fastest way each offers. Weights, plans and compiled models are made before the clock starts.
 Times are microseconds, the minimum over all turns; a ratio is the best peer's time over ours, above 1 where ours is
@@ -28,13 +29,22 @@ def sizes(text: str) -> list:
     return values
 
 
+def precision_list(text: str) -> list:
+    values = list(dict.fromkeys(text.split(",")))
+    if not set(values) <= {"full", "bf16", "int8"}:
+        raise argparse.ArgumentTypeError("full, bf16 and int8 expected, with commas between them")
+    return values
+
+
 def arguments() -> argparse.Namespace:
     root = environment.BENCH.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("problems", nargs="*", metavar="PROBLEM",
                         help="t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]"
-                             "[-f64]; p and -f64 are compared with PyTorch only. Without a PROBLEM or one of the sets "
-                             "below: the grid")
+                             "[-f64|-bf16|-int8]; p and -f64 are compared with PyTorch only. Without a PROBLEM or one "
+                             "of the sets below: the grid")
+    parser.add_argument("--precision", type=precision_list, default=["full"], metavar="LIST",
+                        help="each problem that names none with products in each of full,bf16,int8 (full)")
     parser.add_argument("--cells", action="store_true", help="LSTMCell steps and a user's loop of two cells")
     parser.add_argument("--ragged", action="store_true", help="sequences of unlike lengths, and the same padded")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N problems off the grid, drawn by --seed")
@@ -69,6 +79,10 @@ def arguments() -> argparse.Namespace:
 
 
 def choose_tasks(options: argparse.Namespace) -> list:
+    return list(dict.fromkeys(one for task in choose_problems(options) for one in task.in_each(options.precision)))
+
+
+def choose_problems(options: argparse.Namespace) -> list:
     from peers import memory, streams, tasks
     chosen = [tasks.Task.forward(name) for name in options.problems]
     if options.streams:
@@ -83,7 +97,7 @@ def choose_tasks(options: argparse.Namespace) -> list:
     if not chosen:
         lines = (environment.BENCH / "grid.txt").read_text().splitlines()
         chosen = [tasks.Task.forward(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
-    return list(dict.fromkeys(chosen))
+    return chosen
 
 
 def progress(text: str) -> None:
@@ -135,7 +149,7 @@ def run_memory(options: argparse.Namespace, chosen: list, configs: dict) -> tupl
 def main() -> int:
     options = arguments()
     environment.enter_venv(options.venv or environment.default_venv(), options.venv is not None)
-    from peers import report, workers
+    from peers import precisions, report, workers
     names = options.engines.split(",") if options.engines else list(workers.MODULES)
     if unknown := set(names) - set(workers.MODULES):
         print(f"peers: no engine {', '.join(sorted(unknown))}; there are {', '.join(workers.MODULES)}", file=sys.stderr)
@@ -156,11 +170,13 @@ def main() -> int:
         if workers.OURS in not_built:
             print(f"peers: {not_built[workers.OURS]} (--without-ours measures the peers alone)", file=sys.stderr)
             return 1
+        for config in configs.values():
+            config["precisions"] = list(dict.fromkeys(task.problem.precision for task in chosen))
         run = run_streams if options.streams else run_memory if options.memory else run_tasks
         try:
             results, versions, not_started = run(options, chosen, configs)
         except workers.OursMissing as error:
-            print(f"peers: {error}", file=sys.stderr)
+            print(f"peers: {error} (--without-ours measures the peers alone)", file=sys.stderr)
             return 1
         absent = not_built | not_started
 
@@ -172,8 +188,7 @@ def main() -> int:
         print("MB resident at most, beyond the interpreter and the libraries.\n\n"
               + report.memory_table(results, engines, versions))
     else:
-        print("Microseconds a call, the fastest of all turns.\n\n" + report.results_table(results, engines, versions))
-        print("\n" + report.summary(results))
+        print("Microseconds a call, the fastest of all turns.\n\n" + precisions.report(results, engines, versions))
     for engine, why in absent.items():
         print(f"absent: {report.TITLES[engine]} ({engine}): {why}", file=sys.stderr)
     for result in results:

@@ -1,9 +1,15 @@
-"""ONNX Runtime: chained LSTM operators, inputs and outputs bound once."""
+"""ONNX Runtime: chained LSTM operators, inputs and outputs bound once; in int8 as quantize_dynamic makes them, with a
+scale for each channel of the weights."""
+
+import logging
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from .candidate import Candidate
 from .tasks import Data, Task
@@ -51,8 +57,19 @@ def build_model(task: Task, data: Data) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 
 
+def serialized(task: Task, data: Data) -> bytes:
+    model = build_model(task, data)
+    if task.problem.precision != "int8":
+        return model.SerializeToString()
+    with tempfile.TemporaryDirectory(prefix="wavelstm-peers-") as directory:
+        path = Path(directory) / "model.onnx"
+        quantize_dynamic(model, path, per_channel=True, weight_type=QuantType.QInt8)
+        return path.read_bytes()
+
+
 class Engine:
     def __init__(self, threads: int, config: dict):
+        logging.disable(logging.WARNING)  # it advises to prepare a model that has been prepared
         self.options = onnxruntime.SessionOptions()
         self.options.intra_op_num_threads = threads
         self.options.inter_op_num_threads = 1
@@ -61,11 +78,12 @@ class Engine:
     @staticmethod
     def supports(task: Task) -> bool:
         p = task.problem
-        return task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
+        return (task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
+                and p.precision != "bf16")
 
     def candidates(self, task: Task, data: Data) -> list:
         p = task.problem
-        session = onnxruntime.InferenceSession(build_model(task, data).SerializeToString(), self.options,
+        session = onnxruntime.InferenceSession(serialized(task, data), self.options,
                                                providers=["CPUExecutionProvider"])
         binding = session.io_binding()
         state = (p.num_layers * p.directions, p.batch, p.hidden_size)

@@ -1,4 +1,5 @@
-"""OpenVINO: LSTMSequence operators compiled for latency in f32, one infer request with its tensors bound once."""
+"""OpenVINO: LSTMSequence operators compiled for latency in f32 or bf16, with f32 tensors bound once to one infer
+request."""
 
 from typing import Iterator
 
@@ -51,8 +52,7 @@ def build_model(task: Task, data: Data, time_major: bool) -> openvino.Model:
 class Engine:
     def __init__(self, threads: int, config: dict):
         self.core = openvino.Core()
-        self.options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
-                        "INFERENCE_NUM_THREADS": threads}
+        self.options = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
         if threads == 1:  # it would pin the caller to the first processor, where all processes side by side would meet
             self.options["ENABLE_CPU_PINNING"] = False
         self.version = openvino.__version__.split("-")[0]
@@ -60,14 +60,16 @@ class Engine:
     @staticmethod
     def supports(task: Task) -> bool:
         p = task.problem
-        return task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
+        return (task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
+                and p.precision != "int8")  # which it has by calibration on a user's data
 
     def candidates(self, task: Task, data: Data) -> Iterator[Candidate]:
         """The operator wants [B, T, I]: a user may hold that, or have the model turn PyTorch's [T, B, I]."""
         return (self.candidate(task, data, time_major) for time_major in (False, True))
 
     def candidate(self, task: Task, data: Data, time_major: bool) -> Candidate:
-        compiled = self.core.compile_model(build_model(task, data, time_major), "CPU", self.options)
+        hint = {"INFERENCE_PRECISION_HINT": "bf16" if task.problem.precision == "bf16" else "f32"}
+        compiled = self.core.compile_model(build_model(task, data, time_major), "CPU", self.options | hint)
         request = compiled.create_infer_request()
         x = np.ascontiguousarray(data.x if time_major else data.x.transpose(1, 0, 2))
         request.set_input_tensor(openvino.Tensor(x, shared_memory=True))

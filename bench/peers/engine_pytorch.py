@@ -1,5 +1,7 @@
-"""PyTorch: nn.LSTM and nn.LSTMCell in inference_mode, as written and traced and frozen."""
+"""PyTorch: nn.LSTM and nn.LSTMCell in inference_mode, as written and traced and frozen. In bf16 the module and its
+arrays are bfloat16, or autocast rounds f32 ones; int8 is quantize_dynamic's qint8 for f32 arrays."""
 
+import copy
 import warnings
 from typing import Iterator
 
@@ -21,7 +23,8 @@ class Engine:
 
     @staticmethod
     def supports(task: Task) -> bool:
-        return True
+        p = task.problem
+        return p.precision != "int8" or p.bias and not p.proj_size  # what its quantized modules have
 
     @staticmethod
     def candidates(task: Task, data: Data) -> Iterator[Candidate]:
@@ -36,6 +39,9 @@ class Engine:
             f"{name}_l{index // p.directions}" + ("_reverse" if index % p.directions else ""): torch.from_numpy(values)
             for index, param in enumerate(data.params) for name, values in param.items()})
         x = torch.from_numpy(data.x)
+        if p.precision == "bf16" and task.kind == "forward":
+            yield recording("autocast", autocast(lambda x=x, lstm=copy.deepcopy(lstm): lstm(x)))
+        lstm, x = lowered(lstm, p.precision), lowered(x, p.precision)
         if task.kind == "ragged":
             yield recording("packed", packed(lstm, x, torch.from_numpy(data.lengths)))
             return
@@ -48,13 +54,32 @@ class Engine:
         pass
 
 
+def lowered(value, precision: str):
+    """A module, or its input, as its users of that precision hold it."""
+    if precision == "bf16":
+        return value.to(torch.bfloat16)
+    if precision == "full" or isinstance(value, torch.Tensor):
+        return value
+    cells = {torch.nn.LSTM, torch.nn.LSTMCell}  # of a module, so in one
+    return torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(value), cells, dtype=torch.qint8)[0]
+
+
+def autocast(function):
+    def call():
+        with torch.autocast("cpu", torch.bfloat16):
+            return function()
+
+    return call
+
+
 def flatten(result) -> list:
     return [result] if isinstance(result, torch.Tensor) else [leaf for part in result for leaf in flatten(part)]
 
 
 def recording(name: str, function) -> Candidate:
     """The results come from a call of their own, so that the timed one stores nothing."""
-    return Candidate(name, function, lambda: tuple(leaf.numpy() for leaf in flatten(function())))
+    return Candidate(name, function, lambda: tuple(
+        (leaf.float() if leaf.dtype == torch.bfloat16 else leaf).numpy() for leaf in flatten(function())))
 
 
 def packed(lstm: torch.nn.LSTM, x: torch.Tensor, lengths: torch.Tensor):
@@ -91,13 +116,15 @@ def cell_candidates(task: Task, data: Data) -> list:
     for (input_size, hidden_size), param in zip(task.cells(), data.params):
         cells.append(torch.nn.LSTMCell(input_size, hidden_size).eval())
         cells[-1].load_state_dict({name: torch.from_numpy(values) for name, values in param.items()})
-    x = torch.from_numpy(data.x)
+    precision = task.problem.precision
+    cells, x = [lowered(cell, precision) for cell in cells], lowered(torch.from_numpy(data.x), precision)
     if task.kind == "steps":
         steps = Steps(cells).eval()
         frozen = torch.jit.freeze(torch.jit.trace(steps, x))
         return [recording("eager", lambda: steps(x)), recording("frozen trace", lambda: frozen(x))]
     # A step in a stream has a state; zeros are the ones the reference starts from.
-    cell, step, state = cells[0], x[0], (torch.zeros(task.problem.batch, task.problem.hidden_size),) * 2
+    cell, step = cells[0], x[0]
+    state = (step.new_zeros(task.problem.batch, task.problem.hidden_size),) * 2
     frozen = torch.jit.freeze(torch.jit.trace(cell, (step, state)))
     ways = [recording("eager", lambda: cell(step, state)), recording("frozen trace", lambda: frozen(step, state))]
     for way in ways:

@@ -9,6 +9,7 @@ from .tasks import Data, Task
 
 HANDLES = ("bench_lstm_create", "bench_cell_create", "bench_plan_create", "bench_forward_create", "bench_steps_create")
 INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+PRECISIONS = {"full": 1, "bf16": 2, "int8": 3}  # wlstm_precision
 
 
 def pointers(addresses: list) -> ctypes.Array:
@@ -38,12 +39,29 @@ class Engine:
             getattr(wavelstm, name).argtypes = [POINTER]
         self.free_memory = ctypes.CDLL(None).free
         self.free_memory.argtypes = [POINTER]
+        self.setters = {kind: self.precision_setter(f"wlstm_{kind}_set_precision", config["precisions"])
+                        for kind in ("lstm", "cell")}
         self.version = f"{wavelstm.wlstm_version().decode()} ({wavelstm.wlstm_build_info().decode()})"
         self.owned = []  # (free function, handle), freed in reverse
 
     @staticmethod
     def supports(task: Task) -> bool:
         return True
+
+    def precision_setter(self, name: str, wanted: list):
+        """Names a precision to a handle, whatever WLSTM_PRECISION says; None in a library of full precision only."""
+        setter = getattr(self.wavelstm, name, None)
+        if setter:
+            setter.argtypes = [POINTER, INT]
+        elif set(wanted) != {"full"}:
+            raise RuntimeError(f"{', '.join(wanted)}: a library with {name} expected, this one has full precision only")
+        return setter
+
+    def set_precision(self, kind: str, handle: int, task: Task) -> int:
+        setter = self.setters[kind]
+        if setter and setter(handle, PRECISIONS[task.problem.precision]) != 0:
+            raise RuntimeError(self.wavelstm.wlstm_last_error().decode())
+        return handle
 
     def own(self, handle: int | None, free) -> int:
         if not handle:
@@ -63,7 +81,7 @@ class Engine:
             suffix = f"_l{index // p.directions}" + ("_reverse" if index % p.directions else "")
             for name, values in param.items():
                 self.set_parameter(self.wavelstm.wlstm_lstm_set_parameter, lstm, name + suffix, values)
-        return lstm
+        return self.set_precision("lstm", lstm, task)
 
     def cell_handles(self, task: Task, data: Data) -> list:
         cells = []
@@ -71,6 +89,7 @@ class Engine:
             cells.append(self.own(self.calls.bench_cell_create(input_size, hidden_size), self.wavelstm.wlstm_cell_free))
             for name, values in param.items():
                 self.set_parameter(self.wavelstm.wlstm_cell_set_parameter, cells[-1], name, values)
+            self.set_precision("cell", cells[-1], task)
         return cells
 
     def forward(self, lstm: int, task: Task, data: Data, threads: int) -> Candidate:
@@ -115,7 +134,7 @@ class Engine:
         if task.kind == "steps":
             stack = POINTER()
             self.wavelstm.wlstm_lstm_create_from_cells(pointers(cells), len(cells), ctypes.byref(stack))
-            self.own(stack.value, self.wavelstm.wlstm_lstm_free)
+            self.set_precision("lstm", self.own(stack.value, self.wavelstm.wlstm_lstm_free), task)
             ways.append(self.forward(stack.value, task, data, self.threads))
         return ways
 

@@ -18,7 +18,7 @@ def measure_memory(configs: dict, task: Task, threads: int, seed: int) -> tuple:
         try:
             if answer := worker.ask("memory", task, seed):
                 resident, results = answer
-                close, error = compare(results, expected, *tolerance(engine, task))
+                close, error, _ = compare(results, expected, *tolerance(engine, task))
                 if not close:
                     raise EngineError(f"wrong result: largest error {error:.2g}")
                 found[engine] = resident

@@ -48,10 +48,11 @@ def measure_all(configs: dict, chosen: list, thread_counts: list, count: int, se
             for group in groups(tasks):
                 progress(f"pass {number + 1} of {count}{' and more' if number >= count else ''}, {threads} threads, "
                          f"{group[0]} to {group[-1]}, {time.monotonic() - start:.0f} s")
-                for task in group:
-                    if task not in references:
-                        references[task] = reference(task, make_data(task, seed))
-                for one in rounds.measure(engines, {task: references[task] for task in group}, seed, seconds):
+                for task in group:  # one for all precisions
+                    if task.at("full") not in references:
+                        references[task.at("full")] = reference(task, make_data(task, seed))
+                expected = {task: references[task.at("full")] for task in group}
+                for one in rounds.measure(engines, expected, seed, seconds):
                     found[one.task, threads].append(one)
             for worker in engines:
                 worker.stop()
@@ -69,7 +70,7 @@ def put_together(threads: int, passes: list) -> dict:
     """A result from a task's passes; of an engine that failed in one, only why."""
     task, turns = passes[0].task, all_turns(passes)
     engines = [{"engine": engine, "ways": [one.records[engine]["way"] for one in passes],
-                "max_error": max(one.records[engine]["max_error"] for one in passes),
+                **{error: max(one.records[engine][error] for one in passes) for error in ("max_error", "mean_error")},
                 "min": ratios.fastest(taken), "turns": taken} for engine, taken in turns.items()]
     return {"problem": str(task), "threads": threads, "flops": task.flops(), "engines": engines,
             "errors": {engine: why for one in passes for engine, why in one.errors.items()},

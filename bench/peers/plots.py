@@ -7,6 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+from .precisions import of_precision
 from .report import title
 from .workers import MODULES
 
@@ -44,7 +45,7 @@ def throughput(results: list, versions: dict, path: Path) -> None:
         axis.set_visible(False)
     legend = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
     figure.legend(legend.values(), legend.keys(), loc="lower center", ncols=min(3, len(legend)), fontsize=8)
-    figure.suptitle("Throughput of one forward call (f32 unless named, fastest of all turns)", fontsize=10)
+    figure.suptitle("Throughput of one forward call (fastest of all turns)", fontsize=10)
     figure.tight_layout(rect=(0, 0.6 / (2.5 * rows + 0.8), 1, 1))
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -75,10 +76,15 @@ def ratios(results: list, path: Path) -> None:
 
 
 def save_plots(results: list, versions: dict, directory: Path) -> list:
+    """throughput.png and ratios.png, and throughput-bf16.png and so on of the precisions that are there."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / "throughput.png"]
-    throughput(results, versions, paths[0])
-    if any("ratio" in result for result in results):
-        paths.append(directory / "ratios.png")
-        ratios(results, paths[1])
+    paths = []
+    for precision in ("full", "bf16", "int8"):
+        chosen, suffix = of_precision(results, precision), "" if precision == "full" else f"-{precision}"
+        if chosen:
+            paths.append(directory / f"throughput{suffix}.png")
+            throughput(chosen, versions, paths[-1])
+        if any("ratio" in result for result in chosen):
+            paths.append(directory / f"ratios{suffix}.png")
+            ratios(chosen, paths[-1])
     return paths

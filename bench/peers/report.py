@@ -40,25 +40,29 @@ def peer_and_ratio(result: dict, versions: dict) -> tuple:
             f"{result['ratio']:.2f}" if "ratio" in result else "-")
 
 
+def results_header(engines: list, versions: dict) -> list:
+    return ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio",
+            "ratios of the rounds"]
+
+
+def results_row(result: dict, engines: list, versions: dict) -> list:
+    times = {record["engine"]: record["min"] for record in result["engines"]}
+    row = [result["problem"], result["threads"]]
+    for engine in engines:
+        missing = "error" if engine in result["errors"] else "-"
+        row.append(microseconds(times[engine]) if engine in times else
+                   "wrong" if "wrong" in result["errors"].get(engine, "") else missing)
+    row += peer_and_ratio(result, versions)
+    if "ratio" in result:
+        low, high = result["middle_half"]
+        row.append(f"{result['round_median']:.2f} ({low:.2f} to {high:.2f})")
+    else:
+        row.append("-")
+    return row
+
+
 def results_table(results: list, engines: list, versions: dict) -> str:
-    header = ["problem", "threads", *(title(engine, versions) for engine in engines), "best peer", "ratio",
-              "ratios of the rounds"]
-    rows = []
-    for result in results:
-        times = {record["engine"]: record["min"] for record in result["engines"]}
-        row = [result["problem"], result["threads"]]
-        for engine in engines:
-            missing = "error" if engine in result["errors"] else "-"
-            row.append(microseconds(times[engine]) if engine in times else
-                       "wrong" if "wrong" in result["errors"].get(engine, "") else missing)
-        row += peer_and_ratio(result, versions)
-        if "ratio" in result:
-            low, high = result["middle_half"]
-            row.append(f"{result['round_median']:.2f} ({low:.2f} to {high:.2f})")
-        else:
-            row.append("-")
-        rows.append(row)
-    return markdown(header, rows)
+    return markdown(results_header(engines, versions), [results_row(result, engines, versions) for result in results])
 
 
 def summary(results: list) -> str:

@@ -8,7 +8,7 @@ import os
 import time
 
 from . import steal
-from .reference import PEER_TOLERANCE, TOLERANCE, compare
+from .reference import PEER_TOLERANCE, ROUNDED_TOLERANCE, TOLERANCE, compare
 from .tasks import Task
 from .workers import OURS, EngineError, Worker, ask_together
 
@@ -19,6 +19,8 @@ ROUNDS_SHARE = 0.5  # of the time to prepare a task, which its rounds may take a
 
 
 def tolerance(engine: str, task: Task) -> tuple:
+    if task.problem.precision != "full":
+        return ROUNDED_TOLERANCE[task.problem.precision]
     return TOLERANCE[task.problem.dtype] if engine in (OURS, "pytorch") else PEER_TOLERANCE
 
 
@@ -29,13 +31,14 @@ def choose_way(worker: Worker, task: Task, expected: tuple) -> dict | None:
     if not ways:
         return None
     checks = [compare(results, expected, *tolerance(worker.engine, task)) for _, results in ways]
-    right = [close for close, _ in checks]
+    right = [close for close, _, _ in checks]
     if not any(right):
-        raise EngineError(f"wrong result: largest error {min(error for _, error in checks):.2g}, beyond rtol, atol "
+        raise EngineError(f"wrong result: largest error {min(worst for _, worst, _ in checks):.2g}, beyond rtol, atol "
                           f"{tolerance(worker.engine, task)}")
-    name = worker.ask("choose", task, right)
+    chosen = worker.ask("choose", task, right)
     worker.settle()
-    return {"way": name, "max_error": max(error for (close, error) in checks if close), "turns": []}
+    _, worst, mean = checks[chosen]
+    return {"way": ways[chosen][0], "max_error": worst, "mean_error": mean, "turns": []}
 
 
 class Pass:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,16 +22,17 @@ class Problem:
     bidirectional: bool = False
     bias: bool = True
     dtype: str = "f32"
+    precision: str = "full"  # of the products; the arrays are f32 then
 
     @staticmethod
     def parse(text: str) -> "Problem":
         match = PATTERN.fullmatch(text)
         if not match:
             raise ValueError(f"problem {text!r}: expected {GRAMMAR}")
-        *sizes, bidirectional, nobias, dtype = match.groups()
-        problem = Problem(*(int(size or 0) for size in sizes), bool(bidirectional), not nobias, (dtype or "-f32")[1:])
-        if problem.dtype in ("bf16", "int8"):
-            raise ValueError(f"problem {text!r}: {problem.dtype} is not compared")
+        *sizes, bidirectional, nobias, numbers = match.groups()
+        problem = Problem(*(int(size or 0) for size in sizes), bool(bidirectional), not nobias,
+                          dtype="f64" if numbers == "-f64" else "f32",
+                          precision=numbers[1:] if numbers in ("-bf16", "-int8") else "full")
         if problem.proj_size >= problem.hidden_size:
             raise ValueError(f"problem {text!r}: proj_size less than hidden_size expected")
         return problem
@@ -40,7 +41,8 @@ class Problem:
         sizes = (self.seq_len, self.batch, self.input_size, self.hidden_size, self.num_layers)
         name = "".join(f"{letter}{size}" for letter, size in zip("tbihl", sizes))
         return (name + (f"p{self.proj_size}" if self.proj_size else "") + ("-bi" if self.bidirectional else "")
-                + ("" if self.bias else "-nobias") + ("" if self.dtype == "f32" else f"-{self.dtype}"))
+                + ("" if self.bias else "-nobias") + ("" if self.dtype == "f32" else f"-{self.dtype}")
+                + ("" if self.precision == "full" else f"-{self.precision}"))
 
     @property
     def directions(self) -> int:
@@ -88,10 +90,20 @@ class Task:
     def forward(text: str) -> "Task":
         return Task("forward", Problem.parse(text))
 
+    def at(self, precision: str) -> "Task":
+        """The same weights and input, products of that precision."""
+        return replace(self, problem=replace(self.problem, precision=precision))
+
+    def in_each(self, precisions: list) -> list:
+        """In each of these, or as it is where the problem names its numbers."""
+        unnamed = self.problem.dtype == "f32" and self.problem.precision == "full"
+        return [self.at(precision) for precision in precisions] if unnamed else [self]
+
     def __str__(self) -> str:
         if self.kind == "steps":
             p = self.problem
-            return f"steps/t{p.seq_len}b{p.batch}i{p.input_size}" + "".join(f"h{size}" for size in self.sizes)
+            name = f"steps/t{p.seq_len}b{p.batch}i{p.input_size}" + "".join(f"h{size}" for size in self.sizes)
+            return name + ("" if p.precision == "full" else f"-{p.precision}")
         return str(self.problem) if self.kind == "forward" else f"{self.kind}/{self.problem}"
 
     def cells(self) -> list:

@@ -63,15 +63,15 @@ class Worker:
         self.first_seconds = [float(candidate.sample(0.0, 1)[0]) for candidate in self.candidates]
         return [(candidate.name, candidate.results()) for candidate in self.candidates]
 
-    def choose(self, task: Task, right: list) -> str:
-        """Keeps the fastest of the candidates that gave the right result; its name."""
-        tried = [(first if first > LONG_SECONDS else float(np.min(way.sample(0.02, 1))), way)
-                 for way, first, is_right in zip(self.candidates, self.first_seconds, right) if is_right]
-        seconds, best = min(tried, key=lambda pair: pair[0])
-        self.chosen[task] = best, seconds
+    def choose(self, task: Task, right: list) -> int:
+        """Keeps the fastest of the candidates that gave the right result; which it is."""
+        tried = [(first if first > LONG_SECONDS else float(np.min(way.sample(0.02, 1))), index)
+                 for index, (way, first) in enumerate(zip(self.candidates, self.first_seconds)) if right[index]]
+        seconds, best = min(tried)
+        self.chosen[task] = self.candidates[best], seconds
         self.candidates = []
         gc.collect()
-        return best.name
+        return best
 
     def turn(self, task: Task, seconds: float) -> float:
         """The fastest call's seconds of those made in so long, one at least."""

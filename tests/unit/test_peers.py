@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""bench/peers/ratios.py and steal.py, how a dead engine is stopped, and what bench/compare.py says of two runs of bench/peers.py.
+"""bench/peers/ratios.py, steal.py and precisions.py, how a dead engine is stopped, the names of problems, and what
+bench/compare.py says of two runs of bench/peers.py.
 
     python3 tests/unit/test_peers.py"""
 
@@ -13,7 +14,13 @@ import unittest
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from peers import ratios, steal, workers  # noqa: E402
+from peers import precisions, ratios, steal, workers  # noqa: E402
+
+try:
+    import numpy
+    from peers import engine_onednn, reference, rounds, tasks
+except ModuleNotFoundError:
+    numpy = None
 
 
 class Ratios(unittest.TestCase):
@@ -54,6 +61,95 @@ class Ratios(unittest.TestCase):
 
     def test_geometric_mean(self):
         self.assertAlmostEqual(ratios.geometric_mean([1.0, 4.0]), 2.0)
+
+
+class Precisions(unittest.TestCase):
+    """Of two problems in three precisions: our f32 takes 8, bf16 4 and 5, int8 2 and 2.5 times a unit."""
+    VERSIONS = {"wavelstm": "1.0 (avx2)", "onnxruntime": "2.0", "pytorch": "3.0"}
+
+    @staticmethod
+    def result(problem, ours, peers, errors=(0.01, 0.001)):
+        def record(engine, least, scale):
+            return {"engine": engine, "min": least, "max_error": errors[0] * scale, "mean_error": errors[1] * scale}
+
+        engines = [record("wavelstm", ours, 1.0), *(record(*peer) for peer in peers)]
+        best = min(peers, key=lambda peer: peer[1])
+        return {"problem": problem, "threads": 1, "engines": engines, "errors": {}, "best_peer": best[0],
+                "ratio": best[1] / ours, "round_median": best[1] / ours, "middle_half": [1.0, 2.0]}
+
+    def setUp(self):
+        self.results = [self.result("t1b1i9h256l1", 8e-6, [("onnxruntime", 9e-6, 1.0)]),
+                        self.result("t1b1i9h256l1-bf16", 4e-6, [("pytorch", 6e-6, 1.0)]),
+                        self.result("t1b1i9h256l1-int8", 2e-6, [("onnxruntime", 3e-6, 2.0), ("pytorch", 5e-6, 1.0)]),
+                        self.result("t1b1i9h20l1", 8e-6, [("onnxruntime", 9e-6, 1.0)]),
+                        self.result("t1b1i9h20l1-int8", 6.4e-6, [("onnxruntime", 3.2e-6, 0.5)])]
+
+    def test_table(self):
+        text = " ".join(precisions.precision_table(self.results, "int8", list(self.VERSIONS), self.VERSIONS).split())
+        self.assertIn("| wavelstm 1.0 | ONNX Runtime 2.0 | PyTorch 3.0 |", text)
+        self.assertIn("| t1b1i9h256l1-int8 | 1 | 2.00 | 3.00 | 5.00 | ONNX Runtime 2.0 | 1.50 | 1.50 (1.00 to 2.00) "
+                      "| 4.00 |", text)
+        self.assertIn("| t1b1i9h20l1-int8 | 1 | 6.40 | 3.20 | - | ONNX Runtime 2.0 | 0.50 | 0.50 (1.00 to 2.00) "
+                      "| 1.25 |", text)
+        self.assertNotIn("bf16", text)
+
+    def test_an_engine_without_the_precision_has_no_column(self):
+        self.assertNotIn("ONNX", precisions.precision_table(self.results, "bf16", list(self.VERSIONS), self.VERSIONS))
+
+    def test_gains_are_of_wide_problems(self):
+        self.assertEqual(precisions.gains_summary(self.results, "int8"),
+                         "threads 1, against our own f32 from 256 units on: geometric mean 4.00, least 4.00 "
+                         "(t1b1i9h256l1-int8)")
+        self.assertEqual(precisions.gains_summary(self.results[2:3], "int8"), "")
+
+    def test_errors(self):
+        text = " ".join(precisions.errors_table(self.results, "int8", list(self.VERSIONS), self.VERSIONS).split())
+        self.assertIn("| t1b1i9h256l1-int8 | 1 | 1.0e-02, 1.0e-03 | 2.0e-02, 2.0e-03 | 1.0e-02, 1.0e-03 |", text)
+        self.assertIn("| t1b1i9h20l1-int8 | 1 | 1.0e-02, 1.0e-03 | 5.0e-03, 5.0e-04 | - |", text)
+        self.assertNotIn("bf16", text)
+        self.assertEqual(precisions.errors_summary(self.results),
+                         "int8: the largest error at most ONNX Runtime's on 1 of 2, the mean on 1 of 2")
+        self.assertEqual(precisions.errors_summary(self.results[:2]), "")
+
+
+@unittest.skipUnless(numpy, "needs NumPy")
+class Problems(unittest.TestCase):
+    def test_names_come_back(self):
+        for name in ("t10b3i100h20l4", "t1b2i3h4l5p2-bi-nobias-f64", "t1b2i3h4l5-bi-bf16", "t1b2i3h4l5-nobias-int8"):
+            self.assertEqual(str(tasks.Problem.parse(name)), name)
+        for name in ("t1b2i3h4l5-bf16-int8", "t1b2i3h4l5-int8-bi", "t1b2i3h4l5-full", "t1b2i3h4l5-f64-int8"):
+            with self.assertRaises(ValueError):
+                tasks.Problem.parse(name)
+
+    def test_precisions(self):
+        def names(task):
+            return [str(one) for one in task.in_each(["full", "int8"])]
+
+        self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5")), ["t1b2i3h4l5", "t1b2i3h4l5-int8"])
+        self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5-bf16")), ["t1b2i3h4l5-bf16"])
+        self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5-f64")), ["t1b2i3h4l5-f64"])
+        self.assertEqual(names(tasks.CELLS[-1]), ["steps/t10b3i100h30h20", "steps/t10b3i100h30h20-int8"])
+
+    def test_a_precision_has_the_same_numbers_and_its_own_tolerance(self):
+        full, int8 = tasks.Task.forward("t2b2i3h4l1").in_each(["full", "int8"])
+        own, other = (tasks.make_data(task, 7) for task in (full, int8))
+        self.assertTrue(numpy.array_equal(own.x, other.x))
+        self.assertTrue(numpy.array_equal(own.params[0]["weight_hh"], other.params[0]["weight_hh"]))
+        self.assertEqual(other.x.dtype, numpy.float32)
+        self.assertEqual(rounds.tolerance("wavelstm", full), (1.3e-6, 1e-5))
+        self.assertEqual(rounds.tolerance("wavelstm", int8), rounds.tolerance("onnxruntime", int8))
+
+    def test_errors_are_of_all_elements(self):
+        expected = (numpy.zeros((2, 2)), numpy.zeros(4))
+        found = (numpy.full((2, 2), 0.25), numpy.array([0.0, 0.0, 0.0, -1.0]))
+        self.assertEqual(reference.compare(found, expected, 0.0, 0.5), (False, 1.0, 0.25))
+        self.assertEqual(reference.compare(found, expected, 0.0, 1.0), (True, 1.0, 0.25))
+        self.assertFalse(reference.compare((found[0], found[1] * numpy.nan), expected, 0.0, 1.0)[0])
+
+    def test_bf16(self):
+        ones = numpy.array([1.0, 1.0 + 2.0**-8, 1.0 + 3 * 2.0**-8, 1.0 + 2.0**-8 + 2.0**-20, -3.0], numpy.float32)
+        rounded = engine_onednn.from_bf16(engine_onednn.to_bf16(ones))
+        self.assertEqual(rounded.tolist(), [1.0, 1.0, 1.0 + 2.0**-6, 1.0 + 2.0**-7, -3.0])
 
 
 class DeadEngine(unittest.TestCase):
