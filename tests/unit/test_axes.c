@@ -99,7 +99,7 @@ static void what_is_legal_can_run(void **state) {
                 assert_int_equal(c.threads, 1);
                 assert_int_equal(model->dtype, WLSTM_F32);
             }
-            const wli_schedule named = s.schedule ? (wli_schedule)(s.schedule - 1) : c.schedule;
+            const wli_schedule named = s.schedule ? (wli_schedule)(s.schedule - 1) : (wli_schedule)c.schedule;
             assert_true(c.schedule == named || !wli_schedule_possible(&s, named));
             if (s.chunk_steps) assert_int_equal(c.chunk_steps, s.chunk_steps < s.seq_len ? s.chunk_steps : s.seq_len);
             if (s.deterministic || s.backend == WLSTM_BACKEND_NATIVE)
