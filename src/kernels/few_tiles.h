@@ -8,17 +8,9 @@
 /* The way to more tiles is short beside them. */
 enum { MOST_TILES = 8 };
 
-/* One tile of a step: rows from `row` on, units from `unit` on, where `units` are left; all but the rows' places. */
-typedef struct step_part {
-    step_tile tile;
-    const real *bias;                         /* of the input; NULL: G holds the projection */
-    int64_t row, unit, units, gates_at, c_at; /* elements from the step's G and c to the tile's */
-    tile_pass input, pass;
-} step_part;
-
 /* All of a step but its rows: the sweep's arithmetic, and the way here, would be much of it. */
 typedef struct few_tiles {
-    int64_t count, ldg, ldc, rows, hidden_size, tail; /* units in the dense tail */
+    int64_t count, rows, hidden_size, tail; /* units in the dense tail */
     step_part parts[MOST_TILES];
 } few_tiles;
 
@@ -29,12 +21,11 @@ WLI_INLINE void lay_out_tile(step_part *part, const panel *p, const weight *w, c
     pass_over(&part->pass, p, w, from, to, 0, index);
     if (input) pass_over(&part->input, p, input, 0, input->depth, 0, index);
     part->bias = input ? (const real *)args->input->bias + p->column : NULL;
-    part->tile = p->vectors < WLI_PANEL_VECTORS ? step_narrow[p->vectors - 1][rows - 1]
-                 : p->pair                      ? step_pairs[p->tail][rows - 1]
-                                                : step_tiles[p->tail][rows - 1];
+    part->run = step_tiles[p->pair][p->vectors - 1][p->tail][rows - 1];
     part->row = row, part->unit = p->column / WLI_PANEL_VECTORS;
     part->units = args->layout->hidden_size - part->unit;
-    part->gates_at = row * args->ldg + p->column, part->c_at = row * args->ldc;
+    part->gates_at = row * args->ldg + p->column, part->ldg = args->ldg;
+    part->c_at = row * args->ldc, part->ldc = args->ldc;
 }
 
 /* How many tiles a step of all its units is, 0 if they are not few. */
@@ -43,7 +34,7 @@ static int64_t count_tiles(const wli_gate_layout *layout, int64_t rows) {
     int64_t count = 0;
     if (range.end / 2 * (rows / TAIL_ROWS) > MOST_TILES) return 0; /* none is more than two panels and the tail */
     for (int64_t n = 0; n < range.end && count <= MOST_TILES;) {
-        const panel p = panel_at(layout->columns, &range, rows, n, false, false);
+        const panel p = panel_at((sweep){ layout->columns, rows, range, false, false }, n);
         if (p.tile_vectors < p.vectors || (p.vectors < WLI_PANEL_VECTORS && range.end > 1)) return 0;
         count += p.tiles, n += p.count;
     }
@@ -61,7 +52,7 @@ static bool lay_out_tiles(const wli_step_args *args, bool backwards, few_tiles *
     if (args->input) input = weight_of(args->input->panels, args->input->depth, layout->columns);
     step->count = 0;
     for (int64_t n = 0; n < range.end;) {
-        const panel p = panel_at(layout->columns, &range, args->rows, n, backwards, false);
+        const panel p = panel_at((sweep){ layout->columns, args->rows, range, backwards, false }, n);
         if (block_end(&p, &w, 0) < w.depth) return false;
         for (int64_t row = 0, index = 0, rows; row < args->rows; row += rows, index++) {
             rows = tile_rows(args->rows - row, p.most_rows);
@@ -70,16 +61,9 @@ static bool lay_out_tiles(const wli_step_args *args, bool backwards, few_tiles *
         }
         n += p.count;
     }
-    step->rows = args->rows, step->ldg = args->ldg, step->ldc = args->ldc;
+    step->rows = args->rows;
     step->hidden_size = layout->hidden_size, step->tail = layout->tail;
     return true;
-}
-
-/* One tile of a step: x, h_prev and h as pointers to its rows, gates and c those of the step. */
-WLI_INLINE void run_part(const step_part *part, const tile_pass *pass, const operand *const *x,
-                         const operand *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h) {
-    part->tile(part->bias ? &part->input : NULL, x, part->bias, pass, h_prev, gates + part->gates_at, ldg,
-               c + part->c_at, ldc, h, part->unit, part->units);
 }
 
 /* One step, of one tile or of all: x, h_prev and h as `rows` pointers each; h_prev may be h where the tiles share no rows, and is NULL
@@ -89,19 +73,18 @@ WLI_INLINE void run_few_tiles(const few_tiles *step, const bool one, const bool 
     const step_part *part = step->parts, *const end = part + step->count;
     do {
         const int64_t row = part->row;
-        tile_pass none;
-        if (zero) none = part->pass, none.depth = 0; /* nothing is multiplied, and no row read */
-        run_part(part, zero ? &none : &part->pass, x ? (const operand *const *)(x + row) : NULL,
-                 (const operand *const *)(zero ? (const void *const *)h : h_prev) + row, gates, step->ldg, c, step->ldc,
-                 h + row);
+        step_part from_zero;
+        if (zero) from_zero = *part, from_zero.pass.depth = 0; /* nothing is multiplied, and no row read */
+        part->run(zero ? &from_zero : part, x ? (const operand *const *)(x + row) : NULL,
+                  (const operand *const *)(zero ? (const void *const *)h : h_prev) + row, gates, c, h + row);
     } while (!one && ++part < end);
     if (step->tail) {
         const int64_t unit = step->hidden_size - step->tail;
         finish(&(finished){ .rows = step->rows,
                             .gates = gates,
-                            .ldg = step->ldg,
+                            .ldg = step->parts[0].ldg,
                             .c = c,
-                            .ldc = step->ldc,
+                            .ldc = step->parts[0].ldc,
                             .h = h,
                             .column = unit * WLI_PANEL_VECTORS,
                             .gate_distance = step->tail,

@@ -10,8 +10,7 @@
 /* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
 static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t from, int64_t to, const void *const *a,
                        const real *bias, real *c, int64_t ldc) {
-    const bool narrow = p->tile_vectors < WLI_PANEL_VECTORS;
-    const gemm_tile *tiles = narrow ? gemm_narrow[p->tile_vectors - 1] : gemm_tiles[p->tail];
+    const gemm_tile *tiles = gemm_tiles[p->pair][p->tile_vectors - 1][p->tail];
     int64_t tile;
     for (int first = 0; first < p->vectors; first += p->tile_vectors)
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
@@ -21,8 +20,7 @@ static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t fr
             const real *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const operand *)a[r + i] + from;
-            (p->pair ? gemm_pairs[p->tail][tile - 1] : tiles[tile - 1])(&pass, a_row, tile_bias,
-                                                                        c + r * ldc + first * LANES, ldc);
+            tiles[tile - 1](&pass, a_row, tile_bias, c + r * ldc + first * LANES, ldc);
         }
 }
 
@@ -47,7 +45,7 @@ static void gemm_panel(const panel *p, const weight *w, int64_t rows, const void
 static void gemm(const wli_gemm_args *args) {
     const weight w = weight_of(args->panels, args->depth, args->columns);
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
-        const panel p = panel_at(args->columns, &args->range, args->rows, n, false, args->halves);
+        const panel p = panel_at((sweep){ args->columns, args->rows, args->range, false, args->halves }, n);
         gemm_panel(&p, &w, args->rows, args->a, args->bias ? (const real *)args->bias + p.column : NULL,
                    (real *)args->c + p.column, args->ldc);
         n += p.count;
@@ -88,7 +86,7 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
             h_row[i] = to > 0 ? (const operand *)args->h_prev[r + i] + from : (const operand *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
         if (fetches) fetch_next_rows(args, p, input, r + tile);
-        run_part(&part, &part.pass, x_row, h_row, args->gates, args->ldg, args->c, args->ldc, args->h + r);
+        part.run(&part, x_row, h_row, args->gates, args->c, args->h + r);
     }
 }
 
@@ -114,7 +112,7 @@ static void step_by_panels(const wli_step_args *args) {
     const weight input = args->input ? weight_of(args->input->panels, args->input->depth, layout->columns)
                                      : (weight){ NULL, 0, true, true };
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
-        const panel p = panel_at(layout->columns, &args->range, args->rows, n, args->backwards, args->halves);
+        const panel p = panel_at((sweep){ layout->columns, args->rows, args->range, args->backwards, args->halves }, n);
         const bool full = p.vectors == WLI_PANEL_VECTORS, fused = full && p.tile_vectors == p.vectors;
         const bool one_block = block_end(&p, &w, 0) >= depth, with_input = args->input && fused && one_block;
         real *gates = (real *)args->gates + p.column;

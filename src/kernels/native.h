@@ -25,13 +25,13 @@ typedef struct wli_gemm_args {
     void *c;
     int64_t ldc; /* elements from one row of C to the next */
     wli_panel_range range;
-    bool
-        halves; /* with 32 registers 7 and 8 rows take a panel two vectors at a time, each of its weights once, rather than as two
-                  * low tiles that read all of it each */
+    /* With 32 registers 7 and 8 rows take a panel two vectors at a time, each of its weights once, rather than as two low tiles
+     * that read all of it each. */
+    bool halves;
 } wli_gemm_args;
 
-/* One step: gates G += h_prev W_hh^T, then c and h from them. A step that stands alone brings its input along: its G starts from
- * bias + x W_ih^T, without a way through memory. */
+/* One step: gates G += h_prev W_hh^T, then c and h from them. A step that stands alone brings its input along: its G starts
+ * from bias + x W_ih^T, without a way through memory. */
 typedef struct wli_step_args {
     const wli_gemm_args *input; /* rows, depth, a, panels and bias are read; NULL: G holds the projection */
     const wli_gate_layout *layout;
@@ -43,9 +43,9 @@ typedef struct wli_step_args {
     void *c;                   /* [rows, padded_hidden], replaced */
     int64_t ldc;               /* elements from one row of c to the next */
     void *const *h;            /* [rows] pointers to [H], written */
-    int64_t steps,
-        h_step; /* as many at most, one after the other: h_prev is then the h before, and h moves on by h_step
-                                * bytes, input->a by the rows, or without it G by its rows */
+    /* As many at most, one after the other: h_prev is then the h before, and h moves on by h_step bytes, input->a by the rows,
+     * or without it G by its rows. */
+    int64_t steps, h_step;
     wli_panel_range range;
     bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
     bool one_way;   /* every one of the steps so, where each second one would go the other way */
@@ -68,7 +68,8 @@ typedef struct wli_native {
     /* Whether all `count` values are finite. */
     bool (*all_finite)(const void *values, int64_t count);
     void (*gemm)(const wli_gemm_args *args);
-    /* The register tiles of a step of few whole ones, 0 if it is of others, or so many that the way to them is short beside them. */
+    /* The register tiles of a step of few whole ones, 0 if it is of others, or so many that the way to them is short beside
+     * them. */
     int64_t (*few_tiles)(const wli_gate_layout *layout, int64_t rows);
     /* The first of the steps, and all others where they are few tiles: how many were done. */
     int64_t (*step)(const wli_step_args *args);

@@ -59,8 +59,14 @@ WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) 
     return (weight){ panels, groups, cached, cached || in_one_go };
 }
 
-/* Where the sweep over the columns stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that
- * are taken along. */
+/* A way over the columns of G: the panels of a range, from the first or from the last, for so many rows. */
+typedef struct sweep {
+    int64_t columns, rows;
+    wli_panel_range range;
+    bool backwards, halves;
+} sweep;
+
+/* Where a sweep stands: a panel of `vectors` vectors, or with `pair` two full ones, and the tail's vectors that are taken along. */
 typedef struct panel {
     int64_t column, next_column, tail_column, next_width; /* what comes after, what is taken along */
     int64_t most_rows;                                    /* of a tile */
@@ -70,36 +76,36 @@ typedef struct panel {
     bool pair;
 } panel;
 
-/* The panel of the sweep over panels [first, end) of `columns` before which n are done. */
-WLI_INLINE panel panel_at(int64_t columns, const wli_panel_range *range, int64_t rows, int64_t n, bool backwards,
-                          bool halves) {
-    const int64_t width = WLI_PANEL_VECTORS * LANES, full = columns / width;
-    int64_t index = backwards ? range->end - 1 - n : range->first + n;
-    const int tail_vectors = (int)((columns - full * width) / LANES);
-    const bool may_tail = takes_tail(tail_vectors, rows, halves) && range->first < full && range->end > full;
-    const bool from_tail = backwards && may_tail && index == full;
+/* The panel before which n are done: which one, what it is taken with, what follows it, how rows are cut into tiles. */
+WLI_INLINE panel panel_at(const sweep s, int64_t n) {
+    const int64_t width = WLI_PANEL_VECTORS * LANES, full = s.columns / width;
+    int64_t index = s.backwards ? s.range.end - 1 - n : s.range.first + n;
+    const int tail_vectors = (int)((s.columns - full * width) / LANES);
+    const bool may_tail = takes_tail(tail_vectors, s.rows, s.halves) && s.range.first < full && s.range.end > full;
+    const bool from_tail = s.backwards && may_tail && index == full;
     index -= from_tail;
-    const bool pair = rows <= paired_rows[tail_vectors] &&
-                      (backwards ? index > range->first && index < full : index + 1 < full && index + 1 < range->end);
-    const bool tailed = from_tail || (!backwards && may_tail && index + 1 + pair == full);
-    if (backwards) index -= pair;
-    const int64_t left = (columns - index * width) / LANES, next = backwards ? index - 1 : index + 1 + pair;
-    const int64_t following = next < range->first || next >= range->end ? index : next;
+    const bool pair =
+        s.rows <= paired_rows[tail_vectors] &&
+        (s.backwards ? index > s.range.first && index < full : index + 1 < full && index + 1 < s.range.end);
+    const bool tailed = from_tail || (!s.backwards && may_tail && index + 1 + pair == full);
+    if (s.backwards) index -= pair;
+    const int64_t left = (s.columns - index * width) / LANES, next = s.backwards ? index - 1 : index + 1 + pair;
+    const int64_t following = next < s.range.first || next >= s.range.end ? index : next;
     const int vectors = left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS;
-    const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(rows, halves);
+    const bool halved = vectors == WLI_PANEL_VECTORS && takes_halves(s.rows, s.halves);
     const bool low = halved || vectors <= 2; /* divisions are by constants: small cells would feel any other */
     const int64_t tail_most = tailed_rows[tail_vectors];
     int64_t most_rows = MAX_ROWS, tiles;
     if (low)
-        most_rows = TAIL_ROWS, tiles = (rows + TAIL_ROWS - 1) / TAIL_ROWS;
+        most_rows = TAIL_ROWS, tiles = (s.rows + TAIL_ROWS - 1) / TAIL_ROWS;
     else if (tailed)
-        most_rows = tail_most, tiles = (rows + tail_most - 1) / tail_most;
+        most_rows = tail_most, tiles = (s.rows + tail_most - 1) / tail_most;
     else
-        tiles = (rows + MAX_ROWS - 1) / MAX_ROWS;
+        tiles = (s.rows + MAX_ROWS - 1) / MAX_ROWS;
     return (panel){ .column = index * width,
                     .next_column = following * width,
                     .tail_column = full * width,
-                    .next_width = following * width + width <= columns ? width : columns - following * width,
+                    .next_width = following * width + width <= s.columns ? width : s.columns - following * width,
                     .most_rows = most_rows,
                     .tiles = tiles,
                     .passes = halved ? 2 * tiles : tiles,

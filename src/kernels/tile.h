@@ -1,5 +1,5 @@
-/* One register tile, included once per TILE_ROWS, TILE_PANELS, TILE_VECTORS and TILE_TAIL (tiles.h): arrays of exactly the
- * tile's size, as some compilers keep larger ones in memory.
+/* One register tile, included once per TILE_ROWS, TILE_PANELS, TILE_VECTORS and TILE_TAIL (tiles.h): arrays have exactly the
+ * tile's size, as some compilers keep larger ones in memory, and sizes that come by inlining cost spills.
  *
  *     sums [TILE_ROWS][TILE_PANELS * TILE_VECTORS + TILE_TAIL] += A [TILE_ROWS, depth] * [panel | tail] [depth]
  *
@@ -89,25 +89,28 @@ static void TILE_NAME(gemm)(const tile_pass *pass, const operand *const *a, cons
     }
 }
 
-/* The fused step: gates, from G [TILE_ROWS, ldg] or where `input` is given from bias + x W_ih^T, + h_prev W_hh^T, finished in
- * registers; c [TILE_ROWS, ldc] and h (TILE_ROWS pointers), both from `unit` on, where `units` are left. The gates of a tail, with
- * a panel or without one, go to G. */
-static void TILE_NAME(step)(const tile_pass *input, const operand *const *x, const real *bias, const tile_pass *pass,
-                            const operand *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc,
-                            void *const *h, int64_t unit, int64_t units) {
+/* The fused step: gates, from G or where the part has a bias from bias + x W_ih^T, + h_prev W_hh^T, finished in registers. x, h_prev
+ * and h are pointers to the tile's rows, gates and c all of the step's. The gates of a tail, with a panel or without one, go to G. */
+static void TILE_NAME(step)(const step_part *part, const operand *const *x, const operand *const *h_prev, real *gates,
+                            real *c, void *const *h) {
+    const real *bias = part->bias;
+    const int64_t ldg = part->ldg;
+    gates += part->gates_at;
     vec g[TILE_ROWS * TILE_WIDTH];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) g[r * TILE_WIDTH + v] =
-            load((input ? bias : gates + r * ldg) + v * LANES);
+            load((bias ? bias : gates + r * ldg) + v * LANES);
     }
-    if (input) TILE_NAME(multiply)(input, x, g);
-    TILE_NAME(multiply)(pass, h_prev, g);
+    if (bias) TILE_NAME(multiply)(&part->input, x, g);
+    TILE_NAME(multiply)(&part->pass, h_prev, g);
 #if TILE_VECTORS < 4
-    (void)c, (void)ldc, (void)h, (void)unit, (void)units;
+    (void)c, (void)h;
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_WIDTH; v++) store(gates + r * ldg + v * LANES, g[r * TILE_WIDTH + v]);
     }
 #else
+    const int64_t ldc = part->ldc, unit = part->unit, units = part->units;
+    c += part->c_at;
     vec full[TILE_ROWS * TILE_FULL], cell[TILE_ROWS * TILE_PANELS], hidden[TILE_ROWS * TILE_PANELS];
     UNROLL for (int r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int v = 0; v < TILE_FULL; v++) full[r * TILE_FULL + v] = g[r * TILE_WIDTH + v];

@@ -12,33 +12,25 @@
 #else
 #define MAX_ROWS 3
 #endif
-#if MAX_ROWS == 6
-#define TAIL_ROWS 8
-#else
-#define TAIL_ROWS 6
-#endif
 
 /* The most rows of a tile that takes a full panel and a tail of one, two or three vectors at once: alone, a tail's chains are so few
- * that a multiply-add's latency shows. */
+ * that a multiply-add's latency shows. And of one that takes two panels at once, with a tail of at most one vector and of more. */
 #if MAX_ROWS == 6
+#define TAIL_ROWS 8
 #define TAILED_1 5
 #define TAILED_2 4
 #define TAILED_3 3
-#else
-#define TAILED_1 2
-#define TAILED_2 2
-#define TAILED_3 1
-#endif
-static const int64_t tailed_rows[WLI_PANEL_VECTORS] = { 0, TAILED_1, TAILED_2, TAILED_3 };
-
-/* The most rows that take two panels at once, with a tail of at most one vector and of more. */
-#if MAX_ROWS == 6
 #define PAIRED_1 3
 #define PAIRED_3 2
 #else
+#define TAIL_ROWS 6
+#define TAILED_1 2
+#define TAILED_2 2
+#define TAILED_3 1
 #define PAIRED_1 1
 #define PAIRED_3 1
 #endif
+static const int64_t tailed_rows[WLI_PANEL_VECTORS] = { 0, TAILED_1, TAILED_2, TAILED_3 };
 static const int64_t paired_rows[WLI_PANEL_VECTORS] = { PAIRED_1, PAIRED_1, PAIRED_3, PAIRED_3 };
 
 /* How far ahead of its own weights a pass prefetches, in bytes: from the L2, and where nothing else fetches them from further. */
@@ -62,6 +54,16 @@ typedef struct tile_pass {
     int64_t next_step, next_stream; /* bytes that `next` moves on with k; from it to the second stream */
     fetching fetch;
 } tile_pass;
+
+/* One tile of a step, all but its rows: those from `row` on, units from `unit` on, where `units` are left. */
+typedef struct step_part {
+    void (*run)(const struct step_part *part, const operand *const *x, const operand *const *h_prev, real *gates,
+                real *c, void *const *h);
+    const real *bias; /* of the input; NULL: G holds the projection */
+    int64_t row, unit, units;
+    int64_t gates_at, ldg, c_at, ldc; /* elements from the step's G and c to the tile's; from row to row */
+    tile_pass input, pass;
+} step_part;
 
 /* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
 WLI_INLINE void store_h(real *h, vec value, int64_t units) {
@@ -94,57 +96,39 @@ WLI_INLINE void store_h(real *h, vec value, int64_t units) {
 #include "kernels/tiles.h"
 #endif
 
-/* Tiles of one panel of 1, 2, ... rows. */
-#define ONE(name, width) name##_1_1_##width
-#define TWO(name, width) ONE(name, width), name##_2_1_##width
-#define THREE(name, width) TWO(name, width), name##_3_1_##width
-#define FOUR(name, width) THREE(name, width), name##_4_1_##width
-#define FIVE(name, width) FOUR(name, width), name##_5_1_##width
-#define SIX(name, width) FIVE(name, width), name##_6_1_##width
-#define EIGHT(name, width) SIX(name, width), name##_7_1_##width, name##_8_1_##width
-#if MAX_ROWS == 6
-#define UP_TO_MAX SIX
-#define UP_TO_TAIL EIGHT
-#define TAILED(name)                                                                                                   \
-    { SIX(name, 4_0) }, { FIVE(name, 4_1) }, { FOUR(name, 4_2) }, {                                                    \
-        THREE(name, 4_3)                                                                                               \
-    }
-#else
-#define UP_TO_MAX THREE
-#define UP_TO_TAIL SIX
-#define TAILED(name)                                                                                                   \
-    { THREE(name, 4_0) }, { TWO(name, 4_1) }, { TWO(name, 4_2) }, {                                                    \
-        ONE(name, 4_3)                                                                                                 \
-    }
-#endif
-#define PAIR(name, width) name##_1_2_##width
-#if MAX_ROWS == 6
-#define PAIR_OF_TWO(name, width) PAIR(name, width), name##_2_2_##width
-#define PAIR_OF_THREE(name, width) PAIR_OF_TWO(name, width), name##_3_2_##width
-#else
-#define PAIR_OF_TWO PAIR
-#define PAIR_OF_THREE PAIR
-#endif
-#define PAIRED(name)                                                                                                   \
-    { PAIR_OF_THREE(name, 4_0) }, { PAIR_OF_THREE(name, 4_1) }, { PAIR_OF_TWO(name, 4_2) }, {                          \
-        PAIR_OF_TWO(name, 4_3)                                                                                         \
-    }
-
 typedef void (*gemm_tile)(const tile_pass *pass, const operand *const *a, const real *bias, real *c, int64_t ldc);
-typedef void (*step_tile)(const tile_pass *input, const operand *const *x, const real *bias, const tile_pass *pass,
-                          const operand *const *h_prev, real *gates, int64_t ldg, real *c, int64_t ldc, void *const *h,
-                          int64_t unit, int64_t units);
+typedef void (*step_tile)(const step_part *part, const operand *const *x, const operand *const *h_prev, real *gates,
+                          real *c, void *const *h);
 
-/* By the tail taken along, then by rows; narrower panels have none. */
-static const gemm_tile gemm_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(gemm) };
-static const gemm_tile gemm_pairs[WLI_PANEL_VECTORS][PAIRED_1] = { PAIRED(gemm) };
-static const gemm_tile gemm_narrow[WLI_PANEL_VECTORS - 1][TAIL_ROWS] = { { UP_TO_TAIL(gemm, 1_0) },
-                                                                         { UP_TO_TAIL(gemm, 2_0) },
-                                                                         { UP_TO_MAX(gemm, 3_0) } };
-static const step_tile step_narrow[WLI_PANEL_VECTORS - 1][TAIL_ROWS] = { { UP_TO_TAIL(step, 1_0) },
-                                                                         { UP_TO_TAIL(step, 2_0) },
-                                                                         { UP_TO_MAX(step, 3_0) } };
-static const step_tile step_tiles[WLI_PANEL_VECTORS][MAX_ROWS] = { TAILED(step) };
-static const step_tile step_pairs[WLI_PANEL_VECTORS][PAIRED_1] = { PAIRED(step) };
+/* TILE(rows, panels, vectors, tail) of all of these, that is of 1 row up to the most. */
+#define UP_TO_1(TILE, ...) TILE(1, __VA_ARGS__)
+#define UP_TO_2(TILE, ...) UP_TO_1(TILE, __VA_ARGS__) TILE(2, __VA_ARGS__)
+#define UP_TO_3(TILE, ...) UP_TO_2(TILE, __VA_ARGS__) TILE(3, __VA_ARGS__)
+#define UP_TO_4(TILE, ...) UP_TO_3(TILE, __VA_ARGS__) TILE(4, __VA_ARGS__)
+#define UP_TO_5(TILE, ...) UP_TO_4(TILE, __VA_ARGS__) TILE(5, __VA_ARGS__)
+#define UP_TO_6(TILE, ...) UP_TO_5(TILE, __VA_ARGS__) TILE(6, __VA_ARGS__)
+#define UP_TO_8(TILE, ...) UP_TO_6(TILE, __VA_ARGS__) TILE(7, __VA_ARGS__) TILE(8, __VA_ARGS__)
+#define UP_TO(most, ...) UP_TO_EXPANDED(most, __VA_ARGS__)
+#define UP_TO_EXPANDED(most, ...) UP_TO_##most(__VA_ARGS__)
+#define ALL_TILES(TILE)                                                                                                \
+    UP_TO(TAIL_ROWS, TILE, 1, 1, 0)                                                                                    \
+    UP_TO(TAIL_ROWS, TILE, 1, 2, 0)                                                                                    \
+    UP_TO(MAX_ROWS, TILE, 1, 3, 0)                                                                                     \
+    UP_TO(MAX_ROWS, TILE, 1, 4, 0)                                                                                     \
+    UP_TO(TAILED_1, TILE, 1, 4, 1)                                                                                     \
+    UP_TO(TAILED_2, TILE, 1, 4, 2)                                                                                     \
+    UP_TO(TAILED_3, TILE, 1, 4, 3)                                                                                     \
+    UP_TO(PAIRED_1, TILE, 2, 4, 0)                                                                                     \
+    UP_TO(PAIRED_1, TILE, 2, 4, 1)                                                                                     \
+    UP_TO(PAIRED_3, TILE, 2, 4, 2)                                                                                     \
+    UP_TO(PAIRED_3, TILE, 2, 4, 3)
+
+/* [a pair of panels][vectors - 1][tail][rows - 1] */
+#define GEMM_TILE(rows, panels, vectors, tail)                                                                         \
+    [panels == 2][vectors - 1][tail][rows - 1] = gemm_##rows##_##panels##_##vectors##_##tail,
+#define STEP_TILE(rows, panels, vectors, tail)                                                                         \
+    [panels == 2][vectors - 1][tail][rows - 1] = step_##rows##_##panels##_##vectors##_##tail,
+static const gemm_tile gemm_tiles[2][WLI_PANEL_VECTORS][WLI_PANEL_VECTORS][TAIL_ROWS] = { ALL_TILES(GEMM_TILE) };
+static const step_tile step_tiles[2][WLI_PANEL_VECTORS][WLI_PANEL_VECTORS][TAIL_ROWS] = { ALL_TILES(STEP_TILE) };
 
 #endif
