@@ -12,9 +12,10 @@
 const char cli_name[] = "wlstm-bench";
 
 static const char usage[] =
-    "Usage: wlstm-bench [PROBLEM]... [--threads LIST] [--family LIST | --cell] [--effort EFFORT] [--benchmark_*]...\n"
+    "Usage: wlstm-bench [PROBLEM]... [--threads LIST] [--family LIST | --cell] [--backend LIST] [--schedule LIST]\n"
+    "                   [--effort EFFORT] [--benchmark_*]...\n"
     "       wlstm-bench --machine [--threads LIST]\n"
-    "       wlstm-bench --simulate-threads LIST [PROBLEM]...\n"
+    "       wlstm-bench --simulate-threads LIST [--schedule SCHEDULE] [PROBLEM]...\n"
     "Times wavelstm on problems, across thread counts, with Google Benchmark. Each result is compared with the\n"
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
@@ -24,7 +25,8 @@ static const char usage[] =
 
 static const char ending[] =
     "\n"
-    "Benchmarks are named FAMILY/PROBLEM/threads:N; real_time is one call. Counters of forward and cell:\n"
+    "Benchmarks are named FAMILY/PROBLEM/threads:N, where asked for FAMILY/PROBLEM/backend:B/schedule:S/threads:N;\n"
+    "real_time is one call. Counters of forward and cell:\n"
     "  GFLOPS           8H(I+R) + 2HP operations a row, step, layer and direction\n"
     "  sequences/s      batch rows a second\n"
     "  steps/s          time steps of batch rows a second\n"
@@ -68,6 +70,30 @@ static int take_families(const cli_option *option, const char *value) {
         text += length;
         if (*text == '\0') return 0;
     }
+}
+
+/* Values of an enum, whose names the words are from 0 on. */
+static int take_names(const cli_option *option, const char *value, const char *const *words, const char *expected) {
+    bench_names *names = option->to;
+    names->count = 0;
+    for (const char *text = value;; text++) {
+        const size_t length = strcspn(text, ",");
+        const int found = cli_find(words, text, length);
+        if (found < 0) return cli_wrong(option->name, expected, value);
+        for (int i = 0; i < names->count; i++)
+            if (names->values[i] == found) return cli_wrong(option->name, "each once", value);
+        names->values[names->count++] = found;
+        text += length;
+        if (*text == '\0') return 0;
+    }
+}
+
+static int take_backends(const cli_option *option, const char *value) {
+    return take_names(option, value, backend_names, "auto, reference, onednn or native, with commas between them");
+}
+
+static int take_schedules(const cli_option *option, const char *value) {
+    return take_names(option, value, schedule_names, "auto, serial, wavefront or gangs, with commas between them");
 }
 
 static int take_effort(const cli_option *option, const char *value) {
@@ -136,6 +162,10 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
           "  create   a new lstm's first plan, weights packed, and freeing both\n"
           "  load     a safetensors file (in TMPDIR) to a ready plan, and freeing both" },
         { "--cell", NULL, cli_take_flag, &given->families[FAMILY_CELL], "--family cell" },
+        { "--backend", "LIST", take_backends, &given->backends,
+          "each benchmark by each of these, as in native,onednn: auto, reference, onednn, native" },
+        { "--schedule", "LIST", take_schedules, &given->schedules,
+          "and with each of these, as in serial,wavefront,gangs: auto, serial, wavefront, gangs" },
         { "--effort", "EFFORT", take_effort, NULL, "how long to look for a fast plan: estimate, measure or patient" },
         { "--machine", NULL, cli_take_flag, &given->machine,
           "print this machine's FMA peak and read bandwidth by size, by default at 1 and at all threads,\n"
@@ -165,6 +195,21 @@ static void choose_defaults(bench_arguments *given) {
     add_threads(wli_default_threads(), given);
 }
 
+/* What options mean to each other. */
+static int check_together(const bench_arguments *given, const char *problem) {
+    const bool ways = given->backends.count > 0 || given->schedules.count > 0;
+    if (given->machine && given->simulate) return cli_wrong("--simulate-threads", "none beside --machine", "both");
+    if (given->machine && problem) return cli_wrong("--machine", "no PROBLEM", problem);
+    if (given->machine && ways) return cli_wrong("--machine", "no --backend and no --schedule", "one");
+    if (given->simulate && given->backends.count)
+        return cli_wrong("--simulate-threads", "no --backend, as native kernels are simulated,", "one");
+    if (given->simulate && given->schedules.count > 1)
+        return cli_wrong("--simulate-threads", "one --schedule at most", "several");
+    if (given->families[FAMILY_CELL] && ways)
+        return cli_wrong("--family cell", "no --backend and no --schedule, as a cell has no plan,", "one");
+    return 0;
+}
+
 int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *finished) {
     *given = (bench_arguments){ 0 };
     *finished = false;
@@ -179,12 +224,8 @@ int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *f
     if (wrong == 0) wrong = parse_options(own_argc, own_argv, given, finished);
     if (wrong == 0 && !*finished) {
         choose_defaults(given);
-        if (given->machine && given->simulate)
-            wrong = cli_wrong("--simulate-threads", "none beside --machine", "both");
-        else if (given->machine && optind < own_argc)
-            wrong = cli_wrong("--machine", "no PROBLEM", own_argv[optind]);
-        else if (!given->machine)
-            wrong = parse_problems(own_argc - optind, own_argv + optind, given);
+        wrong = check_together(given, optind < own_argc ? own_argv[optind] : NULL);
+        if (wrong == 0 && !given->machine) wrong = parse_problems(own_argc - optind, own_argv + optind, given);
     }
     wli_free(own_argv);
     return wrong;

@@ -5,11 +5,20 @@
 #include "families.h"
 #include "options.h"
 
+enum { MOST_NAMES = 4 };
+
+/* Values of an enum of the library, each once, in the order given. */
+typedef struct bench_names {
+    int values[MOST_NAMES];
+    int count;
+} bench_names;
+
 typedef struct bench_arguments {
     wli_problem *problems;
     int num_problems;
     int threads[CLI_LIST]; /* ascending */
     int num_threads;
+    bench_names backends, schedules;
     bool families[FAMILIES];
     bool machine;
     bool simulate;         /* the threads are virtual */

@@ -10,13 +10,16 @@
 #include <string.h>
 
 const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", NULL };
+const char *const backend_names[] = { "auto", "reference", "onednn", "native", NULL };
+const char *const schedule_names[] = { "auto", "serial", "wavefront", "gangs", NULL };
 
 struct bench_case {
     bench_family family;
     wli_problem problem; /* of the cell, in that family */
+    bench_way way;
     int threads;
     bench_threads *shared;
-    char name[WLI_PROBLEM_NAME_BYTES + 32];
+    char name[WLI_PROBLEM_NAME_BYTES + 80];
     bool checked, failed;
     char error[512];
     /* there while it is the prepared one */
@@ -62,6 +65,8 @@ static wlstm_status make_plan(const bench_case *benchmark, wlstm_lstm *lstm, wls
     options.max_seq_len = benchmark->problem.seq_len, options.max_batch = benchmark->problem.batch;
     options.num_threads = benchmark->threads;
     options.precision = benchmark->problem.precision;
+    if (benchmark->way.backend != UNNAMED) options.backend = (wlstm_backend)benchmark->way.backend;
+    if (benchmark->way.schedule != UNNAMED) options.schedule = (wlstm_schedule)benchmark->way.schedule;
     return wlstm_plan_create(lstm, &options, plan);
 }
 
@@ -221,16 +226,27 @@ static const shim_benchmark benchmarks[FAMILIES] = {
     [FAMILY_LOAD] = { prepare, NULL, call_load, count_parameters, last_failure },
 };
 
-bench_case *bench_case_make(bench_family family, const wli_problem *problem, int threads, bench_threads *shared) {
+/* "/KEY:NAME", or nothing. */
+static void print_way(const char *key, const char *const *names, int value, char text[32]) {
+    text[0] = '\0';
+    if (value != UNNAMED) snprintf(text, 32, "/%s:%s", key, names[value]);
+}
+
+bench_case *bench_case_make(bench_family family, const wli_problem *problem, bench_way way, int threads,
+                            bench_threads *shared) {
     bench_case *benchmark = wli_calloc(sizeof *benchmark);
     if (!benchmark) return NULL;
-    char problem_name[WLI_PROBLEM_NAME_BYTES];
+    char problem_name[WLI_PROBLEM_NAME_BYTES], backend[32], schedule[32];
     wli_problem_format(problem, problem_name);
-    snprintf(benchmark->name, sizeof benchmark->name, "%s/%s/threads:%d", family_names[family], problem_name, threads);
+    print_way("backend", backend_names, way.backend, backend);
+    print_way("schedule", schedule_names, way.schedule, schedule);
+    snprintf(benchmark->name, sizeof benchmark->name, "%s/%s%s%s/threads:%d", family_names[family], problem_name,
+             backend, schedule, threads);
     benchmark->family = family;
     benchmark->problem = *problem;
     if (family == FAMILY_CELL)
         benchmark->problem.seq_len = benchmark->problem.num_layers = 1, benchmark->problem.bidirectional = false;
+    benchmark->way = way;
     benchmark->threads = threads;
     benchmark->shared = shared;
     shim_register(benchmark->name, &benchmarks[family], benchmark);

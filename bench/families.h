@@ -25,10 +25,20 @@ typedef struct bench_threads {
     machine *probed;
 } bench_threads;
 
+/* How the plan is to run; UNNAMED: as the plan chooses. */
+enum { UNNAMED = -1 };
+typedef struct bench_way {
+    int backend, schedule; /* a wlstm_backend, a wlstm_schedule */
+} bench_way;
+
+extern const char *const backend_names[], *const schedule_names[]; /* NULL behind them */
+
 typedef struct bench_case bench_case;
 
-/* One benchmark, registered as FAMILY/PROBLEM/threads:N. NULL when there is no memory. */
-bench_case *bench_case_make(bench_family family, const wli_problem *problem, int threads, bench_threads *shared);
+/* One benchmark, registered as FAMILY/PROBLEM/backend:B/schedule:S/threads:N, without what is unnamed. NULL when there is no
+ * memory. */
+bench_case *bench_case_make(bench_family family, const wli_problem *problem, bench_way way, int threads,
+                            bench_threads *shared);
 
 /* Whether it was wrong or could not be run. */
 bool bench_case_failed(const bench_case *benchmark);

@@ -27,6 +27,7 @@ enum { PAIRS_OF_MEMORY = 8, REPEATS = 3, TURNS = 3 };
 static const double seconds_a_timing = 0.2, seconds_a_gang = 0.05; /* or REPEATS, if they take longer */
 
 typedef struct simulation {
+    wlstm_schedule schedule;
     wli_problem problem;
     wli_model *model;
     wli_cell_kernels *cells;
@@ -47,8 +48,11 @@ static void close_problem(simulation *s) {
 }
 
 static wli_setting setting_of(const simulation *s, int threads) {
-    return (
-        wli_setting){ .model = s->model, .seq_len = s->problem.seq_len, .batch = s->problem.batch, .threads = threads };
+    return (wli_setting){ .model = s->model,
+                          .seq_len = s->problem.seq_len,
+                          .batch = s->problem.batch,
+                          .threads = threads,
+                          .schedule = s->schedule };
 }
 
 static wli_choice choose(const simulation *s, int threads) {
@@ -268,9 +272,10 @@ static wlstm_status simulate_problem(simulation *s, const int *threads, int num_
     return status;
 }
 
-wlstm_status simulate(const wli_problem *problems, int count, const int *threads, int num_threads, FILE *out) {
+wlstm_status simulate(const wli_problem *problems, int count, wlstm_schedule schedule, const int *threads,
+                      int num_threads, FILE *out) {
     const int probed[] = { 1, 2 };
-    simulation s = { 0 };
+    simulation s = { .schedule = schedule };
     machine *rates = machine_probe(probed, 2);
     if (!rates) return wli_out_of_memory("the machine probe", 0);
     s.machine = rates;

@@ -6,8 +6,9 @@
 
 #include <stdio.h>
 
-/* A line for each problem and thread count on `out`; for two threads, where the machine has them, the measured speed-up beside
+/* Of plans with the schedule, where the problem can have it. A line for each problem and thread count on `out`; for two threads, where the machine has them, the measured speed-up beside
  * the predicted one. The status of what failed, if anything did. */
-wlstm_status simulate(const wli_problem *problems, int count, const int *threads, int num_threads, FILE *out);
+wlstm_status simulate(const wli_problem *problems, int count, wlstm_schedule schedule, const int *threads,
+                      int num_threads, FILE *out);
 
 #endif

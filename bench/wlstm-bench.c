@@ -1,6 +1,6 @@
 /* wlstm-bench: how fast wavelstm is on this machine, beside the machine's limit.
  *
- * read the arguments -> register FAMILY/PROBLEM/threads:N -> Google Benchmark runs them: prepare, check, time, count */
+ * read the arguments -> register FAMILY/PROBLEM/.../threads:N -> Google Benchmark runs them: prepare, check, time, count */
 #include "arguments.h"
 #include "base/allocator.h"
 #include "shim.h"
@@ -25,18 +25,37 @@ static int print_machine(const bench_arguments *given) {
 }
 
 static int print_simulation(const bench_arguments *given) {
-    if (simulate(given->problems, given->num_problems, given->threads, given->num_threads, stdout) == WLSTM_OK)
+    const wlstm_schedule schedule =
+        given->schedules.count ? (wlstm_schedule)given->schedules.values[0] : WLSTM_SCHEDULE_AUTO;
+    if (simulate(given->problems, given->num_problems, schedule, given->threads, given->num_threads, stdout) ==
+        WLSTM_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "wlstm-bench: --simulate-threads: %s\n", wlstm_last_error());
     return EXIT_FAILURE;
 }
 
+/* Of each backend with each schedule. */
+static int count_ways(const bench_arguments *given) {
+    return (given->backends.count ? given->backends.count : 1) * (given->schedules.count ? given->schedules.count : 1);
+}
+
+static bench_way way_at(const bench_arguments *given, int index) {
+    const int schedules = given->schedules.count ? given->schedules.count : 1;
+    return (bench_way){
+        .backend = given->backends.count ? given->backends.values[index / schedules] : UNNAMED,
+        .schedule = given->schedules.count ? given->schedules.values[index % schedules] : UNNAMED,
+    };
+}
+
 /* Fills cases[]; false when there is no memory. */
 static bool register_cases(const bench_arguments *given, bench_threads *shared, bench_case **cases, size_t *count) {
+    const int ways = count_ways(given);
     for (int f = 0; f < FAMILIES; f++)
         for (int p = 0; p < given->num_problems && given->families[f]; p++)
-            for (int t = 0; t < given->num_threads; t++) {
-                cases[*count] = bench_case_make((bench_family)f, &given->problems[p], given->threads[t], shared);
+            for (int i = 0; i < ways * given->num_threads; i++) {
+                cases[*count] =
+                    bench_case_make((bench_family)f, &given->problems[p], way_at(given, i / given->num_threads),
+                                    given->threads[i % given->num_threads], shared);
                 if (!cases[*count]) return false;
                 ++*count;
             }
@@ -45,8 +64,8 @@ static bool register_cases(const bench_arguments *given, bench_threads *shared, 
 
 static int run(const bench_arguments *given) {
     bench_threads shared = { given->threads, given->num_threads, NULL };
-    bench_case **cases =
-        wli_calloc(FAMILIES * (size_t)given->num_problems * (size_t)given->num_threads * sizeof *cases);
+    bench_case **cases = wli_calloc(FAMILIES * (size_t)given->num_problems * (size_t)count_ways(given) *
+                                    (size_t)given->num_threads * sizeof *cases);
     size_t count = 0;
     if (!cases || !register_cases(given, &shared, cases, &count)) return out_of_memory();
     shim_describe("wavelstm", wlstm_build_info());
