@@ -40,7 +40,7 @@ class Engine:
             for index, param in enumerate(data.params) for name, values in param.items()})
         x = torch.from_numpy(data.x)
         if p.precision == "bf16" and task.kind == "forward":
-            yield recording("autocast", autocast(lambda x=x, lstm=copy.deepcopy(lstm): lstm(x)))
+            yield recording("autocast", autocast(lambda x=x, lstm=lstm: lstm(x)))
         lstm, x = lowered(lstm, p.precision), lowered(x, p.precision)
         if task.kind == "ragged":
             yield recording("packed", packed(lstm, x, torch.from_numpy(data.lengths)))
@@ -55,13 +55,13 @@ class Engine:
 
 
 def lowered(value, precision: str):
-    """A module, or its input, as its users of that precision hold it."""
+    """A module, or its input, as its users of that precision hold it; the one that is given stays as it is."""
     if precision == "bf16":
-        return value.to(torch.bfloat16)
+        return (value if isinstance(value, torch.Tensor) else copy.deepcopy(value)).to(torch.bfloat16)
     if precision == "full" or isinstance(value, torch.Tensor):
         return value
     cells = {torch.nn.LSTM, torch.nn.LSTMCell}  # of a module, so in one
-    return torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(value), cells, dtype=torch.qint8)[0]
+    return torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(value), cells, dtype=torch.qint8)[0].eval()
 
 
 def autocast(function):
