@@ -74,6 +74,19 @@ check_pytorch() {
     WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so "$venv/bin/python" tests/golden/check_pytorch.py --doc docs/pytorch.md
     git diff --exit-code docs/pytorch.md
 }
+# What a precision costs trained models, whose wheels carry their weights; on its own only, as it downloads much.
+check_models() {
+    venv=build-check/models-venv
+    wheels=build-check/models-wheels
+    sh scripts/deps.sh python3-venv
+    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install -q torch==2.13.0
+    "$venv/bin/pip" install -q numpy onnx==1.23.2 onnxruntime==1.32.0
+    "$venv/bin/pip" download -q --no-deps -d "$wheels" silero-vad==6.2.3 Resemblyzer==0.1.4
+    build gcc -DCMAKE_C_COMPILER=gcc
+    WLSTM_CACHE=off PYTHONPATH=python WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so \
+        "$venv/bin/python" -B bench/models.py "$wheels" --json build-check/models.json
+}
 check_isas() {
     check_gcc
     for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
