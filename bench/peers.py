@@ -67,7 +67,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--library", type=Path, default=root / "build" / "libwavelstm.so", help="ours")
     parser.add_argument("--without-ours", action="store_true", help="peers only")
     parser.add_argument("--json", type=Path, metavar="F", help="write all numbers, versions and the machine")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="write throughput.png and ratios.png")
+    parser.add_argument("--plots", type=Path, metavar="DIR",
+                        help="write throughput.png and ratios.png, or throughput-bf16.png and so on")
     parser.add_argument("--venv", type=Path,
                         help=f"where the peers live, made if missing ({environment.default_venv()})")
     options = parser.parse_args()

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the measured figures into docs/benchmarks.md and README.md, from bench/results/NAME.json.
+"""Writes the measured figures into the Markdown and docs/images, from bench/results/NAME.json.
 
     python3 bench/tables.py                        # from what is there
-    python3 bench/tables.py grid=peers.json        # first puts there what bench/peers.py --json wrote
+    python3 bench/tables.py grid=peers.json        # first puts there what a script of this folder wrote
     python3 bench/tables.py --check                # writes nothing
 
 A table stands in the Markdown between "<!-- bench/tables.py: NAME -->" and "<!-- to here -->"; "NAME short" is a few
-problems, "NAME narrow" ours and the best peer only.
+problems, "NAME narrow" ours and the best peer only, "NAME bf16" and "NAME int8" the times of that precision, "NAME
+bf16-errors" and "NAME int8-errors" its errors. A NAME without a file has not been measured yet.
 
 Exit status: 0; 1 with --check if a file is not what would be written; 2 for files that cannot be used."""
 
@@ -16,16 +17,24 @@ import re
 import sys
 from pathlib import Path
 
-from peers import report
+import scaling
+import wavefront
+from peers import accuracy, precisions, report
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "bench" / "results"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+RESULTS, IMAGES = ROOT / "bench" / "results", ROOT / "docs" / "images"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+CHARTS = {"scaling": (scaling.chart, "Speed-up against threads, measured and predicted"),
+          "wavefront": (wavefront.chart, "Speed-up of each schedule against threads, measured and predicted")}
 IN_README = ("t10b3i100h20l4", "t150b1i256h256l1", "t150b16i256h256l1", "t25b4i1024h1024l1", "t100b8i512h512l6",
              "t100b1i256h256l4")
 KEPT = ("problem", "threads", "streams", "rates", "least", "bytes", "errors", "best_peer", "ratio", "round_median",
-        "middle_half")  # of a result
-BLOCK = re.compile(r"(<!-- bench/tables\.py: (\S+)(?: (short|narrow))? -->\n).*?(<!-- to here -->)", re.DOTALL)
+        "middle_half", "seconds", "sequences", "speed_up", "predicted", "plan", "limited_by", "measured", "precision",
+        "engine", "largest", "mean", "changed", "decisions", "least_cosine")  # of a result
+NOT_YET = "Not measured yet.\n"
+KEPT_OF_ENGINE = ("engine", "min", "max_error", "mean_error")
+BLOCK = re.compile(r"(<!-- bench/tables\.py: (\S+)(?: (short|narrow|(?:bf16|int8)(?:-errors)?))? -->\n)"
+                   r".*?(<!-- to here -->)", re.DOTALL)
 
 
 def load(path: Path) -> dict:
@@ -38,7 +47,8 @@ def load(path: Path) -> dict:
 def store(name: str, run: dict) -> None:
     """Without the turns, a line a result; a processor's name may be completed by hand."""
     results = [{key: result[key] for key in KEPT if key in result} |
-               ({"engines": [{"engine": record["engine"], "min": record["min"]} for record in result["engines"]]}
+               ({"engines": [{key: record[key] for key in KEPT_OF_ENGINE if key in record}
+                             for record in result["engines"]]}
                 if "engines" in result else {}) for result in run["results"]]
     machine = {key: run["machine"][key] for key in ("cpu", "cores", "date")}
     lines = ",\n".join("  " + json.dumps(result) for result in results)
@@ -46,34 +56,69 @@ def store(name: str, run: dict) -> None:
                                           f'{json.dumps(run["versions"])},\n "results": [\n{lines}\n ]\n}}\n')
 
 
+def summary_of(results: list, *more: str) -> str:
+    """The means over all problems, as a list."""
+    count = len({result["problem"] for result in results})
+    lines = "\n".join(filter(None, [report.summary(results), *more])).splitlines()
+    return f"\nAll {count} problems:\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def precision_table(form: str, run: dict, engines: list) -> tuple:
+    """(unit, table and what is to be said of all problems)"""
+    results, versions = run["results"], run["versions"]
+    precision, _, errors = form.partition("-")
+    if errors:
+        all_of_them = precisions.errors_summary(precisions.of_precision(results, precision))
+        return ("largest and mean error against float64",
+                precisions.errors_table(results, precision, engines, versions) + "\n"
+                + (f"\n- {all_of_them}\n" if all_of_them else ""))
+    return ("microseconds a call", precisions.precision_table(results, precision, engines, versions) + "\n"
+            + summary_of(precisions.of_precision(results, precision), precisions.gains_summary(results, precision)))
+
+
 def table(name: str, form: str | None, run: dict) -> str:
     """Where and when, the figures, and the mean over all problems where they are of one kind."""
     results, versions = run["results"], run["versions"]
     engines = [engine for engine in report.TITLES if engine in versions]
-    unit, summary = "microseconds a call", ""
+    unit, picture = "microseconds a call", ""
+    if name in CHARTS:
+        picture = f"![{CHARTS[name][1]}](images/{name}.svg)\n\n"
     if "rates" in results[0]:
-        unit, rows = "sequences a second", report.streams_table(results, engines, versions)
+        unit, text = "sequences a second", report.streams_table(results, engines, versions) + "\n"
     elif "bytes" in results[0]:
-        unit, rows = "MB", report.memory_table(results, engines, versions)
+        unit, text = "MB", report.memory_table(results, engines, versions) + "\n"
+    elif "measured" in results[0]:
+        text = wavefront.table(results) + "\n"
+    elif "speed_up" in results[0]:
+        text = scaling.table(results) + "\n"
+    elif "least_cosine" in results[0]:
+        unit, text = "against the same models in float64", accuracy.table(results) + "\n"
     elif form == "short":
-        rows = report.short_table(results, IN_README, versions)
+        text = report.short_table(results, IN_README, versions) + "\n" + summary_of(results)
     elif form == "narrow":
-        rows = report.narrow_table(results, versions)
+        text = report.narrow_table(results, versions) + "\n" + summary_of(results)
+    elif form:
+        unit, text = precision_table(form, run, engines)
+        if (IMAGES / f"ratios-{form}.png").is_file():
+            picture = f"![Ratio of the best peer's time to ours in {form}](images/ratios-{form}.png)\n\n"
     else:
-        rows = report.results_table(results, engines, versions)
-    if unit == "microseconds a call" and name != "calls":
-        count = len({result["problem"] for result in results})
-        lines = "".join(f"- {line}\n" for line in report.summary(results).splitlines())
-        summary = f"\nAll {count} problems:\n\n{lines}"
+        text = report.results_table(results, engines, versions) + "\n"
+        text += "" if name == "calls" else summary_of(results)
     machine = run["machine"]
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}; {unit}:\n\n{rows}\n{summary}"
+    return f"{picture}{machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}; {unit}:\n\n{text}"
 
 
 def filled(page: str) -> str:
     def block(found: re.Match) -> str:
-        return f"{found[1]}{table(found[2], found[3], load(RESULTS / f'{found[2]}.json'))}{found[4]}"
+        path = RESULTS / f"{found[2]}.json"
+        return f"{found[1]}{table(found[2], found[3], load(path)) if path.is_file() else NOT_YET}{found[4]}"
 
     return BLOCK.sub(block, page)
+
+
+def names() -> list:
+    """Of the tables on all pages."""
+    return sorted({found[2] for page in PAGES for found in BLOCK.finditer(page.read_text())})
 
 
 def main() -> int:
@@ -85,20 +130,22 @@ def main() -> int:
         parser.error("--check or NAME=FILE.json expected, got both")
     try:
         for name, _, path in (run.partition("=") for run in options.runs):
-            if not (RESULTS / f"{name}.json").is_file() or not path:
-                there = ", ".join(sorted(file.stem for file in RESULTS.glob("*.json")))
-                parser.error(f"NAME=FILE.json with a NAME of {there} expected, got {name}={path}")
+            if name not in names() or not path:
+                parser.error(f"NAME=FILE.json with a NAME of {', '.join(names())} expected, got {name}={path}")
             store(name, load(Path(path)))
-        pages = {page: filled(page.read_text()) for page in PAGES}
+        written = {page: filled(page.read_text()) for page in PAGES}
+        written |= {IMAGES / f"{name}.svg": draw(load(RESULTS / f"{name}.json")["results"])
+                    for name, (draw, _) in CHARTS.items() if (RESULTS / f"{name}.json").is_file()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"tables: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    changed = [page for page, text in pages.items() if text != page.read_text()]
-    for page in changed:
+    changed = [path for path, text in written.items() if not path.is_file() or text != path.read_text()]
+    for path in changed:
         if options.check:
-            print(f"{page.relative_to(ROOT)}: not what bench/tables.py writes")
+            print(f"{path.relative_to(ROOT)}: not what bench/tables.py writes")
         else:
-            page.write_text(pages[page])
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(written[path])
     return 1 if options.check and changed else 0
 
 

@@ -76,11 +76,12 @@ def ratios(results: list, path: Path) -> None:
 
 
 def save_plots(results: list, versions: dict, directory: Path) -> list:
-    """throughput.png and ratios.png, and throughput-bf16.png and so on of the precisions that are there."""
+    """throughput.png and ratios.png, or of a run with bf16 and int8 throughput-bf16.png and so on, without its f32."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
-    for precision in ("full", "bf16", "int8"):
-        chosen, suffix = of_precision(results, precision), "" if precision == "full" else f"-{precision}"
+    rounded = [precision for precision in ("bf16", "int8") if of_precision(results, precision)]
+    for precision in rounded or ["full"]:
+        chosen, suffix = of_precision(results, precision), f"-{precision}" if rounded else ""
         if chosen:
             paths.append(directory / f"throughput{suffix}.png")
             throughput(chosen, versions, paths[-1])
