@@ -21,7 +21,9 @@ static const char usage[] =
     "\n"
     "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]\n"
     "                   [-f64|-bf16|-int8], as in t200b1i80h320l2-bi; default: the grid of public problems in "
-    "bench/grid.txt\n";
+    "bench/grid.txt\n"
+    "                   t100b1i256h512h256h128: a stack of cells of these hidden_sizes, for forward and "
+    "--simulate-threads\n";
 
 static const char ending[] =
     "\n"
@@ -103,9 +105,12 @@ static int take_effort(const cli_option *option, const char *value) {
 }
 
 static int parse_problem(const char *name, bench_arguments *given) {
-    wli_problem *problem = &given->problems[given->num_problems++];
-    if (wli_problem_parse(name, problem) != WLSTM_OK) return cli_refuse("%s", wlstm_last_error());
-    if (given->families[FAMILY_CELL] && problem->proj_size)
+    bench_problem *problem = &given->problems[given->num_problems++];
+    if (bench_problem_parse(name, problem) != WLSTM_OK) return cli_refuse("%s", wlstm_last_error());
+    for (int f = FAMILY_FORWARD + 1; f < FAMILIES; f++)
+        if (problem->cells && given->families[f])
+            return cli_wrong("--family", "forward alone for a stack of cells", family_names[f]);
+    if (given->families[FAMILY_CELL] && problem->problem.proj_size)
         return cli_wrong("--family cell", "a problem without proj_size, which nn.LSTMCell has not,", name);
     return 0;
 }

@@ -14,7 +14,7 @@ typedef struct bench_names {
 } bench_names;
 
 typedef struct bench_arguments {
-    wli_problem *problems;
+    bench_problem *problems;
     int num_problems;
     int threads[CLI_LIST]; /* ascending */
     int num_threads;

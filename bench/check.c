@@ -7,7 +7,7 @@
  *   time   With one direction the whole problem is run as it will be timed, and two windows of time are compared: the
  *          first steps, and the last, which the reference starts from the state that a shorter run of the same plan
  *          ends with. With two directions every step depends on the whole sequence, so the plan runs a shorter one,
- *          of twice a window's length.
+ *          of twice a window's length; so it does where there is no state to start from.
  *
  * Where the reference can do all steps of all patterns in time, the window is the whole. */
 #include "check.h"
@@ -85,19 +85,19 @@ static void fill(wlstm_dtype dtype, void *values, int64_t outer, int64_t batch, 
             }
 }
 
-static wlstm_status make_arrays(const wli_problem *problem, int64_t patterns, bench_arrays *arrays) {
+static wlstm_status make_arrays(const wli_problem *problem, int64_t patterns, bool state, bench_arrays *arrays) {
     const int64_t T = problem->seq_len, B = problem->batch, D = directions(problem), R = state_size(problem);
     const int64_t blocks = D * problem->num_layers;
     *arrays = (bench_arrays){ .patterns = patterns };
     wlstm_status status = make_array(problem, T, B, problem->input_size, &arrays->x);
     if (status == WLSTM_OK) status = make_array(problem, T, B, D * R, &arrays->out);
-    if (status == WLSTM_OK) status = make_array(problem, blocks, B, R, &arrays->h_n);
-    if (status == WLSTM_OK) status = make_array(problem, blocks, B, problem->hidden_size, &arrays->c_n);
+    if (status == WLSTM_OK && state) status = make_array(problem, blocks, B, R, &arrays->h_n);
+    if (status == WLSTM_OK && state) status = make_array(problem, blocks, B, problem->hidden_size, &arrays->c_n);
     return status;
 }
 
-wlstm_status bench_arrays_make(const wli_problem *problem, bench_arrays *arrays) {
-    wlstm_status status = make_arrays(problem, count_patterns(problem), arrays);
+wlstm_status bench_arrays_make(const wli_problem *problem, bool state, bench_arrays *arrays) {
+    wlstm_status status = make_arrays(problem, count_patterns(problem), state, arrays);
     if (status == WLSTM_OK)
         fill(problem->dtype, arrays->x, problem->seq_len, problem->batch, problem->input_size, arrays->patterns, 1);
     return status;
@@ -159,7 +159,7 @@ static wlstm_status window_make(const wli_problem *whole, const bench_arrays *ar
     *part = (window){ .problem = *whole, .first_step = first_step };
     part->problem.seq_len = steps;
     part->problem.batch = arrays->patterns;
-    wlstm_status status = make_arrays(&part->problem, arrays->patterns, &part->arrays);
+    wlstm_status status = make_arrays(&part->problem, arrays->patterns, arrays->h_n != NULL, &part->arrays);
     if (status != WLSTM_OK) return status;
     const size_t row_bytes = (size_t)whole->input_size * element_bytes(whole);
     gather(part->arrays.x, (const char *)arrays->x + (size_t)(first_step * whole->batch) * row_bytes, steps,
@@ -215,7 +215,8 @@ static wlstm_status execute(wlstm_plan *plan, const wli_problem *problem, int64_
 
 wlstm_status check_forward(wlstm_lstm *lstm, wlstm_plan *plan, const wli_problem *problem, bench_arrays *arrays) {
     const int64_t T = problem->seq_len, steps = count_steps(problem, arrays->patterns);
-    const bool two_windows = steps < T && !problem->bidirectional;
+    /* The second window starts from a state. */
+    const bool whole = problem->bidirectional || !arrays->h_n, two_windows = steps < T && !whole;
     window head, tail = { 0 };
     wlstm_status status = window_make(problem, arrays, 0, steps, &head);
     if (status == WLSTM_OK) status = window_compute(lstm, &head);
@@ -225,8 +226,8 @@ wlstm_status check_forward(wlstm_lstm *lstm, wlstm_plan *plan, const wli_problem
         if (status == WLSTM_OK) status = window_start_from(&tail, problem->batch, arrays->h_n, arrays->c_n);
         if (status == WLSTM_OK) status = window_compute(lstm, &tail);
     }
-    if (status == WLSTM_OK) status = execute(plan, problem, problem->bidirectional ? steps : T, arrays);
-    if (status == WLSTM_OK) status = window_compare(&head, arrays, problem->batch, !two_windows);
+    if (status == WLSTM_OK) status = execute(plan, problem, whole ? steps : T, arrays);
+    if (status == WLSTM_OK) status = window_compare(&head, arrays, problem->batch, !two_windows && arrays->h_n);
     if (status == WLSTM_OK && two_windows) status = window_compare(&tail, arrays, problem->batch, true);
     window_free(&head);
     window_free(&tail);

@@ -10,11 +10,12 @@ typedef struct bench_arrays {
     int64_t patterns;
     void *x;   /* [T, B, I] */
     void *out; /* [T, B, D*R] */
-    void *h_n; /* [D*L, B, R] */
-    void *c_n; /* [D*L, B, H] */
+    void *h_n; /* [D*L, B, R], or NULL */
+    void *c_n; /* [D*L, B, H], or NULL */
 } bench_arrays;
 
-wlstm_status bench_arrays_make(const wli_problem *problem, bench_arrays *arrays);
+/* With h_n and c_n where `state` says so: those of layers of unlike sizes have no such shape, and out alone is compared. */
+wlstm_status bench_arrays_make(const wli_problem *problem, bool state, bench_arrays *arrays);
 void bench_arrays_free(bench_arrays *arrays);
 
 /* OK if the plan, made for the whole problem, gives what the reference gives for the lstm; the last error names the first

@@ -15,6 +15,7 @@ const char *const schedule_names[] = { "auto", "serial", "wavefront", "gangs", N
 
 struct bench_case {
     bench_family family;
+    const bench_problem *given;
     wli_problem problem; /* of the cell, in that family */
     bench_way way;
     int threads;
@@ -56,8 +57,7 @@ static const char *last_failure(void *context) {
 /* -------------------------------------------------------------------------------------------------- preparation */
 
 static wlstm_status make_lstm(bench_case *benchmark) {
-    const wlstm_lstm_config config = wli_problem_config(&benchmark->problem);
-    return wlstm_lstm_create(&config, &benchmark->lstm);
+    return bench_problem_lstm(benchmark->given, &benchmark->lstm);
 }
 
 static wlstm_status make_plan(const bench_case *benchmark, wlstm_lstm *lstm, wlstm_plan **plan) {
@@ -75,7 +75,7 @@ static wlstm_status check_plan_of(bench_case *benchmark, wlstm_lstm *source) {
     bench_arrays arrays = { 0 };
     wlstm_plan *plan = NULL;
     wlstm_status status = make_plan(benchmark, source, &plan);
-    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &arrays);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, true, &arrays);
     if (status == WLSTM_OK) status = check_forward(benchmark->lstm, plan, &benchmark->problem, &arrays);
     wlstm_plan_free(plan);
     bench_arrays_free(&arrays);
@@ -85,7 +85,8 @@ static wlstm_status check_plan_of(bench_case *benchmark, wlstm_lstm *source) {
 static wlstm_status prepare_forward(bench_case *benchmark) {
     wlstm_status status = make_lstm(benchmark);
     if (status == WLSTM_OK) status = make_plan(benchmark, benchmark->lstm, &benchmark->plan);
-    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &benchmark->arrays);
+    if (status == WLSTM_OK)
+        status = bench_arrays_make(&benchmark->problem, !benchmark->given->cells, &benchmark->arrays);
     if (status == WLSTM_OK && !benchmark->checked)
         status = check_forward(benchmark->lstm, benchmark->plan, &benchmark->problem, &benchmark->arrays);
     return status;
@@ -97,7 +98,7 @@ static wlstm_status prepare_cell(bench_case *benchmark) {
     config.bias = benchmark->problem.bias, config.dtype = benchmark->problem.dtype;
     wlstm_status status = wlstm_cell_create(&config, &benchmark->cell);
     if (status == WLSTM_OK) status = wlstm_cell_set_precision(benchmark->cell, benchmark->problem.precision);
-    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, &benchmark->arrays);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, true, &benchmark->arrays);
     /* Each time, as it also gives h and c their start. */
     return status == WLSTM_OK ? check_cell(benchmark->cell, &benchmark->problem, &benchmark->arrays) : status;
 }
@@ -199,13 +200,14 @@ static size_t count_calls(void *context, double seconds, shim_counter counters[S
     const wli_problem *problem = &benchmark->problem;
     const wli_rates *rates = machine_at(benchmark->shared->probed, benchmark->threads);
     const double sequences = (double)problem->batch / seconds;
-    const double limit =
-        (benchmark->family == FAMILY_CELL ? limit_cell_seconds : limit_forward_seconds)(problem, rates);
-    counters[0] = (shim_counter){ "GFLOPS", wli_problem_flops(problem) / seconds / 1e9 };
+    const bool cell = benchmark->family == FAMILY_CELL;
+    const double limit = (cell ? limit_cell_seconds : limit_forward_seconds)(problem, rates);
+    const double flops = cell ? wli_problem_flops(problem) : bench_problem_flops(benchmark->given);
+    counters[0] = (shim_counter){ "GFLOPS", flops / seconds / 1e9 };
     counters[1] = (shim_counter){ "sequences/s", sequences };
     counters[2] = (shim_counter){ "steps/s", sequences * (double)problem->seq_len };
     counters[3] = (shim_counter){ "limit", limit / seconds };
-    return 4;
+    return benchmark->given->cells ? 3 : 4; /* the limit knows layers of one size */
 }
 
 static size_t count_parameters(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
@@ -232,18 +234,18 @@ static void print_way(const char *key, const char *const *names, int value, char
     if (value != UNNAMED) snprintf(text, 32, "/%s:%s", key, names[value]);
 }
 
-bench_case *bench_case_make(bench_family family, const wli_problem *problem, bench_way way, int threads,
+bench_case *bench_case_make(bench_family family, const bench_problem *problem, bench_way way, int threads,
                             bench_threads *shared) {
     bench_case *benchmark = wli_calloc(sizeof *benchmark);
     if (!benchmark) return NULL;
-    char problem_name[WLI_PROBLEM_NAME_BYTES], backend[32], schedule[32];
-    wli_problem_format(problem, problem_name);
+    char backend[32], schedule[32];
     print_way("backend", backend_names, way.backend, backend);
     print_way("schedule", schedule_names, way.schedule, schedule);
-    snprintf(benchmark->name, sizeof benchmark->name, "%s/%s%s%s/threads:%d", family_names[family], problem_name,
+    snprintf(benchmark->name, sizeof benchmark->name, "%s/%s%s%s/threads:%d", family_names[family], problem->name,
              backend, schedule, threads);
     benchmark->family = family;
-    benchmark->problem = *problem;
+    benchmark->given = problem;
+    benchmark->problem = problem->problem;
     if (family == FAMILY_CELL)
         benchmark->problem.seq_len = benchmark->problem.num_layers = 1, benchmark->problem.bidirectional = false;
     benchmark->way = way;

@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "machine.h"
-#include "plan/problem.h"
+#include "problems.h"
 
 #include <stdbool.h>
 
@@ -35,9 +35,9 @@ extern const char *const backend_names[], *const schedule_names[]; /* NULL behin
 
 typedef struct bench_case bench_case;
 
-/* One benchmark, registered as FAMILY/PROBLEM/backend:B/schedule:S/threads:N, without what is unnamed. NULL when there is no
- * memory. */
-bench_case *bench_case_make(bench_family family, const wli_problem *problem, bench_way way, int threads,
+/* One benchmark, registered as FAMILY/PROBLEM/backend:B/schedule:S/threads:N, without what is unnamed; the problem stays where it
+ * is. NULL when there is no memory. */
+bench_case *bench_case_make(bench_family family, const bench_problem *problem, bench_way way, int threads,
                             bench_threads *shared);
 
 /* Whether it was wrong or could not be run. */

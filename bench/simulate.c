@@ -28,6 +28,7 @@ static const double seconds_a_timing = 0.2, seconds_a_gang = 0.05; /* or REPEATS
 
 typedef struct simulation {
     wlstm_schedule schedule;
+    const char *name;
     wli_problem problem;
     wli_model *model;
     wli_cell_kernels *cells;
@@ -62,19 +63,21 @@ static wli_choice choose(const simulation *s, int threads) {
     return wli_candidate_resolve(&setting, &candidate);
 }
 
-static wlstm_status open_problem(simulation *s, const wli_problem *problem) {
+static wlstm_status open_problem(simulation *s, const bench_problem *given) {
+    const wli_problem *problem = &given->problem;
     const wli_model_spec shape = { .dtype = problem->dtype,
                                    .num_layers = problem->num_layers,
                                    .input_size = problem->input_size,
                                    .proj_size = problem->proj_size,
                                    .hidden_size = problem->hidden_size,
+                                   .hidden_sizes = given->cells ? given->hidden_sizes : NULL,
                                    .bias = problem->bias,
                                    .bidirectional = problem->bidirectional };
     const int64_t T = problem->seq_len, B = problem->batch, directions = problem->bidirectional ? 2 : 1;
     if (!wli_kernels_multiply(problem->precision))
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "precision: full expected with --simulate-threads, got %s",
                         wli_precision_names[problem->precision]);
-    s->problem = *problem;
+    s->name = given->name, s->problem = *problem;
     wlstm_status status = wli_model_create(&shape, &s->model);
     if (status == WLSTM_OK) status = wli_model_reset(&s->model, 0);
     if (status != WLSTM_OK) return status;
@@ -240,10 +243,8 @@ static wlstm_status predict(const simulation *s, int threads, double one, FILE *
             snprintf(plan, sizeof plan, "%d x %d x %d x %d, chunk %d", (int)grid->layers, (int)grid->directions,
                      (int)grid->parts, (int)grid->shares, (int)m.plan.graph.chunk_steps);
         *speed_up = one / times.all;
-        char name[WLI_PROBLEM_NAME_BYTES];
-        wli_problem_format(&s->problem, name);
-        fprintf(out, "%-24s %7d %6d  %-26s %11.1f %8.2f  %-16s %3.0f %3.0f %3.0f", name, threads, (int)m.plan.threads,
-                plan, 1e6 * times.all, *speed_up, limit, 100 * idle, 100 * bandwidth, 100 * sync);
+        fprintf(out, "%-24s %7d %6d  %-26s %11.1f %8.2f  %-16s %3.0f %3.0f %3.0f", s->name, threads,
+                (int)m.plan.threads, plan, 1e6 * times.all, *speed_up, limit, 100 * idle, 100 * bandwidth, 100 * sync);
     }
     wli_sequence_destroy(sequence);
     wli_free(m.steps);
@@ -272,7 +273,7 @@ static wlstm_status simulate_problem(simulation *s, const int *threads, int num_
     return status;
 }
 
-wlstm_status simulate(const wli_problem *problems, int count, wlstm_schedule schedule, const int *threads,
+wlstm_status simulate(const bench_problem *problems, int count, wlstm_schedule schedule, const int *threads,
                       int num_threads, FILE *out) {
     const int probed[] = { 1, 2 };
     simulation s = { .schedule = schedule };

@@ -2,13 +2,13 @@
 #ifndef BENCH_SIMULATE_H
 #define BENCH_SIMULATE_H
 
-#include "plan/problem.h"
+#include "problems.h"
 
 #include <stdio.h>
 
 /* Of plans with the schedule, where the problem can have it. A line for each problem and thread count on `out`; for two threads, where the machine has them, the measured speed-up beside
  * the predicted one. The status of what failed, if anything did. */
-wlstm_status simulate(const wli_problem *problems, int count, wlstm_schedule schedule, const int *threads,
+wlstm_status simulate(const bench_problem *problems, int count, wlstm_schedule schedule, const int *threads,
                       int num_threads, FILE *out);
 
 #endif

@@ -1,4 +1,4 @@
-# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|machine|simulate|schedules|usage -P smoke.cmake
+# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|machine|simulate|stack|schedules|usage -P smoke.cmake
 cmake_minimum_required(VERSION 3.22)
 
 # Runs wlstm-bench and checks its exit status; its stdout goes to `output`.
@@ -80,6 +80,24 @@ elseif(SMOKE STREQUAL "simulate")
       message(FATAL_ERROR "--simulate-threads: a row \"${row}\" expected, got\n${output}")
     endif()
   endforeach()
+elseif(SMOKE STREQUAL "stack")
+  # Cells of unlike sizes: a wrong one would show against the reference; the name is as it was given.
+  run(0 t20b5i30h33h8h50 t40b64i128h256h300-nobias t9b2i17h40h20-f64 t6b3i9h20h33-int8 --threads 1,2
+        --benchmark_format=json --benchmark_min_time=0.01)
+  string(JSON name GET "${output}" benchmarks 1 name)
+  string(JSON flops GET "${output}" benchmarks 1 GFLOPS)
+  if(NOT name STREQUAL "forward/t20b5i30h33h8h50/threads:2" OR NOT flops GREATER 0)
+    message(FATAL_ERROR "forward/t20b5i30h33h8h50/threads:2 and its GFLOPS expected, got ${name}: ${flops}")
+  endif()
+  run(0 t20b5i30h33h8h50 --simulate-threads 4 --schedule wavefront)
+  if(NOT output MATCHES "t20b5i30h33h8h50 +4 +[0-9]+ +wavefront, chunk")
+    message(FATAL_ERROR "--simulate-threads of a stack: a wavefront expected, got\n${output}")
+  endif()
+  foreach(wrong t1b1i1h2h3l2 t1b1i1h2h3-bi t1b1i1h2h t1b1i1h02h3 t1b1i1hh3 t1b1i1h2h3p1
+                t1b1i1h1h2h3h4h5h6h7h8h9h10h11h12h13h14h15h16h17)
+    run(2 ${wrong})
+  endforeach()
+  run(2 t1b1i1h2h3 --family create)
 elseif(SMOKE STREQUAL "schedules")
   # Each backend with each schedule, all of them compared with the reference; a plan that cannot have one still runs.
   run(0 t6b2i9h33l3 --threads 1,2 --backend native,reference --schedule serial,wavefront,gangs --benchmark_format=json

@@ -22,7 +22,8 @@ import runs
 from peers.environment import BENCH, machine
 from peers.report import markdown, microseconds
 
-PROBLEMS = ("t100b1i128h128l4", "t100b1i256h256l4", "t100b16i256h256l8", "t100b8i512h512l6", "t200b1i80h320l2-bi")
+PROBLEMS = ("t100b1i128h128l4", "t100b1i256h256l4", "t100b16i256h256l8", "t100b8i512h512l6", "t200b1i80h320l2-bi",
+            "t100b1i256h256h512h256h128")
 SCHEDULES = {"serial": "layer by layer", "wavefront": "wavefront", "gangs": "gangs"}
 SIMULATED = [2, 4, 8, 16, 32, 64]
 
