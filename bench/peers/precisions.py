@@ -68,7 +68,7 @@ def errors_table(results: list, precision: str, engines: list, versions: dict) -
     for result in chosen:
         records = [record_of(result, engine) for engine in engines]
         rows.append([result["problem"], result["threads"],
-                     *(f"{record['max_error']:.1e}, {record['mean_error']:.1e}" if record else "-"
+                     *(f"{record['max_error']:.2e}, {record['mean_error']:.2e}" if record else "-"
                        for record in records)])
     return markdown(["problem", "threads", *(title(engine, versions) for engine in engines)], rows)
 

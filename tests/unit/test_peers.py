@@ -104,8 +104,8 @@ class Precisions(unittest.TestCase):
 
     def test_errors(self):
         text = " ".join(precisions.errors_table(self.results, "int8", list(self.VERSIONS), self.VERSIONS).split())
-        self.assertIn("| t1b1i9h256l1-int8 | 1 | 1.0e-02, 1.0e-03 | 2.0e-02, 2.0e-03 | 1.0e-02, 1.0e-03 |", text)
-        self.assertIn("| t1b1i9h20l1-int8 | 1 | 1.0e-02, 1.0e-03 | 5.0e-03, 5.0e-04 | - |", text)
+        self.assertIn("| t1b1i9h256l1-int8 | 1 | 1.00e-02, 1.00e-03 | 2.00e-02, 2.00e-03 | 1.00e-02, 1.00e-03 |", text)
+        self.assertIn("| t1b1i9h20l1-int8 | 1 | 1.00e-02, 1.00e-03 | 5.00e-03, 5.00e-04 | - |", text)
         self.assertNotIn("bf16", text)
         self.assertEqual(precisions.errors_summary(self.results),
                          "int8: the largest error at most ONNX Runtime's on 1 of 2, the mean on 1 of 2")

@@ -109,7 +109,7 @@ class Copied(unittest.TestCase):
         self.assertIn("All 1 problems: - threads 1: geometric mean 1.50, worst 1.50 (t1b2i3h256l5-int8), faster on 1 "
                       "of 1 - threads 1, against our own f32 from 256 units on: geometric mean 3.00", table)
         errors = page.split("tables.py: precision int8-errors -->")[1].split("<!-- to here")[0]
-        self.assertIn("| t1b2i3h256l5-int8 | 1 | 2.5e-01, 3.1e-02 | 5.0e-01, 6.2e-02 |", errors)
+        self.assertIn("| t1b2i3h256l5-int8 | 1 | 2.50e-01, 3.12e-02 | 5.00e-01, 6.25e-02 |", errors)
         self.assertIn("- int8: the largest error at most ONNX Runtime's on 1 of 1, the mean on 1 of 1", errors)
 
     def test_models(self):
