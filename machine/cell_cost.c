@@ -11,32 +11,22 @@ enum { ROWS = 6, PANELS = 8, WIDEST = 64, CALLS = 200, ROUNDS = 20 };
 /* G's rows are a cache line longer than their panels, and a vector may be read behind the last one; c and h need less. */
 enum { BYTES = ROWS * (PANELS * WLI_PANEL_VECTORS * WIDEST + 64) + WIDEST };
 
-typedef union reals {
-    float f32[BYTES / sizeof(float)];
-    double f64[BYTES / sizeof(double)];
-} reals;
-
-/* Ordinary gates, of which c and h become ordinary numbers. */
-static void fill(reals *gates, wlstm_dtype dtype) {
-    for (size_t i = 0; i < BYTES / sizeof(double) && dtype == WLSTM_F64; i++) gates->f64[i] = 0.25;
-    for (size_t i = 0; i < BYTES / sizeof(float) && dtype == WLSTM_F32; i++) gates->f32[i] = 0.25f;
-}
-
 /* A step without h before it multiplies nothing: what it takes is the cell's. */
 double cell_cost_measure(wlstm_dtype dtype) {
-    _Alignas(WIDEST) reals gates, c = { { 0 } }, h;
+    _Alignas(WIDEST) char gates[BYTES], c[BYTES] = { 0 }, h[BYTES];
     const wli_native *native = wli_native_get(dtype);
     const wli_gate_layout layout = wli_gate_layout_make((int64_t)PANELS * native->lanes, native->lanes);
     const size_t element = wli_dtype_size(dtype);
     void *h_rows[ROWS];
-    for (int r = 0; r < ROWS; r++) h_rows[r] = (char *)&h + (size_t)(r * layout.padded_hidden) * element;
-    fill(&gates, dtype);
+    for (int r = 0; r < ROWS; r++) h_rows[r] = h + (size_t)(r * layout.padded_hidden) * element;
+    /* Ordinary gates, of which c and h become ordinary numbers. */
+    for (size_t i = 0; i < BYTES / element; i++) wli_put(dtype, gates, i, 0.25);
     const wli_step_args step = { .layout = &layout,
                                  .rows = ROWS,
-                                 .panels = &gates, /* none is read */
-                                 .gates = &gates,
+                                 .panels = gates, /* none is read */
+                                 .gates = gates,
                                  .ldg = wli_gate_stride(layout.columns, element),
-                                 .c = &c,
+                                 .c = c,
                                  .ldc = layout.padded_hidden,
                                  .h = h_rows,
                                  .steps = 1,

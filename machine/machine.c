@@ -43,9 +43,7 @@ static volatile double sink; /* keeps the work from being optimised away */
 
 /* Thread `id` of `threads` reads its contiguous share. */
 static double run_share(const load *work, int id, int threads, int64_t repeats) {
-    if (!work->memory)
-        return (work->dtype == WLSTM_F64 ? work->kernels->multiply_add_f64 : work->kernels->multiply_add_f32)(repeats,
-                                                                                                              0.9);
+    if (!work->memory) return work->kernels->multiply_add[work->dtype](repeats, 0.9);
     const size_t blocks = work->bytes / PROBE_BLOCK, share = (size_t)id, shares = (size_t)threads;
     const size_t first = blocks * share / shares, end = blocks * (share + 1) / shares;
     return (double)work->kernels->read(work->memory + first * PROBE_BLOCK, (end - first) * PROBE_BLOCK, (int)repeats,
@@ -116,10 +114,12 @@ static void probe_rates(wli_rates *rates, const char **isa, const char *memory, 
     const probe_kernels *usable[3];
     const int count = usable_kernels(usable), threads = rates->threads;
     for (int i = 0; i < count; i++) {
-        const load f32 = { usable[i], WLSTM_F32, NULL, 0, way }, f64 = { usable[i], WLSTM_F64, NULL, 0, way };
-        if (raise_rate(&rates->flops_f32, threads * usable[i]->flops_a_round_f32, &f32, threads, seconds))
-            *isa = usable[i]->isa;
-        raise_rate(&rates->flops_f64, threads * usable[i]->flops_a_round_f64, &f64, threads, seconds);
+        for (int dtype = 0; dtype < WLI_COMPUTING; dtype++) {
+            const load work = { usable[i], (wlstm_dtype)dtype, NULL, 0, way };
+            const double flops = threads * usable[i]->flops_a_round[dtype];
+            if (raise_rate(&rates->flops[dtype], flops, &work, threads, seconds) && dtype == WLSTM_F32)
+                *isa = usable[i]->isa;
+        }
     }
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const load work = { usable[count - 1], WLSTM_F32, memory, (size_t)WLI_RATE_SMALLEST << s, way };
@@ -129,20 +129,21 @@ static void probe_rates(wli_rates *rates, const char **isa, const char *memory, 
 
 /* More threads can do at least what fewer can; measured otherwise only where other programs kept the cores busy. */
 static void raise_to(wli_rates *rates, const wli_rates *fewer) {
-    if (rates->flops_f32 < fewer->flops_f32 && rates->threads <= omp_get_num_procs())
+    if (rates->flops[WLSTM_F32] < fewer->flops[WLSTM_F32] && rates->threads <= omp_get_num_procs())
         fprintf(stderr,
                 "note: other programs keep this machine busy; its limit at %d threads is higher than "
                 "measured\n",
                 rates->threads);
-    rates->flops_f32 = fmax(rates->flops_f32, fewer->flops_f32);
-    rates->flops_f64 = fmax(rates->flops_f64, fewer->flops_f64);
+    for (int dtype = 0; dtype < WLI_COMPUTING; dtype++)
+        rates->flops[dtype] = fmax(rates->flops[dtype], fewer->flops[dtype]);
     for (int s = 0; s < WLI_RATE_SIZES; s++) rates->bandwidths[s] = fmax(rates->bandwidths[s], fewer->bandwidths[s]);
 }
 
 /* One thread meets nobody: what it would pay stays a guess. */
 static void set_costs(machine *probed) {
     const wli_rates guess = wli_rates_guess(1);
-    const double cell_f32 = cell_cost_measure(WLSTM_F32), cell_f64 = cell_cost_measure(WLSTM_F64);
+    double cell[WLI_COMPUTING];
+    for (int dtype = 0; dtype < WLI_COMPUTING; dtype++) cell[dtype] = cell_cost_measure((wlstm_dtype)dtype);
     probed->meetings = meetings_measure();
     for (int i = 0; i < probed->count; i++) {
         wli_rates *rates = &probed->rates[i];
@@ -150,7 +151,7 @@ static void set_costs(machine *probed) {
         rates->region = meets ? probed->meetings.region : guess.region;
         rates->barrier = meets ? probed->meetings.barrier : guess.barrier;
         rates->task = meets ? probed->meetings.task : guess.task;
-        rates->cell_f32 = cell_f32, rates->cell_f64 = cell_f64;
+        memcpy(rates->cell, cell, sizeof cell);
     }
 }
 
@@ -198,17 +199,19 @@ void machine_print(const machine *probed, FILE *out) {
     fprintf(out, "This machine's limits, all threads together (FMA: %s, kernels: %s)\n\n%-22s", probed->isa,
             wli_native_get(WLSTM_F32)->isa, "threads");
     for (int i = 0; i < probed->count; i++) fprintf(out, "%10d", probed->rates[i].threads);
-    fprintf(out, "\n%-22s", "FMA peak f32, GFLOP/s");
-    for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f32 / 1e9);
-    fprintf(out, "\n%-22s", "FMA peak f64, GFLOP/s");
-    for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops_f64 / 1e9);
+    for (int dtype = 0; dtype < WLI_COMPUTING; dtype++) {
+        fprintf(out, "\nFMA peak %s, GFLOP/s ", wli_numbers[dtype].name);
+        for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops[dtype] / 1e9);
+    }
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const long kibibytes = ((long)WLI_RATE_SMALLEST << s) / 1024;
         fprintf(out, "\nread %4ld %s, GB/s%5s", kibibytes < 1024 ? kibibytes : kibibytes / 1024,
                 kibibytes < 1024 ? "KiB" : "MiB", "");
         for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].bandwidths[s] / 1e9);
     }
-    fprintf(out, "\n\nThe cell's arithmetic on one vector, nanoseconds: f32 %.1f, f64 %.1f\n",
-            1e9 * probed->rates[0].cell_f32, 1e9 * probed->rates[0].cell_f64);
+    fprintf(out, "\n\nThe cell's arithmetic on one vector, nanoseconds:");
+    for (int dtype = 0; dtype < WLI_COMPUTING; dtype++)
+        fprintf(out, "%s %s %.1f", dtype ? "," : "", wli_numbers[dtype].name, 1e9 * probed->rates[0].cell[dtype]);
+    fputc('\n', out);
     meetings_print(&probed->meetings, out);
 }

@@ -58,8 +58,7 @@ static uint64_t read_passes(const void *from, size_t bytes, int passes, probe_re
 }
 
 const probe_kernels PROBE_TABLE = { PROBE_ISA,
-                                    multiply_add_f32,
-                                    multiply_add_f64,
-                                    2.0 * CHAINS *PROBE_VECTOR_BYTES / sizeof(float),
-                                    2.0 * CHAINS *PROBE_VECTOR_BYTES / sizeof(double),
+                                    { multiply_add_f32, multiply_add_f64 },
+                                    { 2.0 * CHAINS * (PROBE_VECTOR_BYTES / sizeof(float)),
+                                      2.0 * CHAINS *(PROBE_VECTOR_BYTES / sizeof(double)) },
                                     read_passes };

@@ -2,7 +2,7 @@
 #ifndef MACHINE_PROBE_H
 #define MACHINE_PROBE_H
 
-#include <stddef.h>
+#include "base/number_types.h"
 #include <stdint.h>
 
 /* Ways to go through a working set again and again; which is the fastest depends on its size. */
@@ -18,9 +18,8 @@ enum { PROBE_BLOCK = 512 };
 typedef struct probe_kernels {
     const char *isa;
     /* `rounds` rounds of independent multiply-adds, so many operations each; the results depend on start. */
-    double (*multiply_add_f32)(int64_t rounds, double start);
-    double (*multiply_add_f64)(int64_t rounds, double start);
-    double flops_a_round_f32, flops_a_round_f64;
+    double (*multiply_add[WLI_COMPUTING])(int64_t rounds, double start);
+    double flops_a_round[WLI_COMPUTING];
     /* Reads all of [bytes], a multiple of PROBE_BLOCK aligned to it, `passes` times. */
     uint64_t (*read)(const void *from, size_t bytes, int passes, probe_read way);
 } probe_kernels;

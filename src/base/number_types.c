@@ -67,19 +67,15 @@ const wli_number wli_numbers[WLI_NUMBER_TYPES] = {
     [WLI_I64] = { "i64", 8, NULL, "i8", "int64", NULL, NULL, NULL },
 };
 
-static bool is_named(wlstm_dtype dtype) {
-    return dtype >= WLSTM_F32 && dtype <= WLSTM_BF16;
-}
-
 bool wli_dtype_computes(wlstm_dtype dtype) {
-    return is_named(dtype) && wli_numbers[dtype].from_doubles;
+    return (int)dtype >= 0 && (int)dtype < WLI_COMPUTING;
 }
 
 wlstm_status wli_check_dtype(wlstm_dtype dtype) {
-    if (!is_named(dtype))
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32 or WLSTM_F64 expected, got %d", (int)dtype);
-    if (!wli_dtype_computes(dtype))
+    if (dtype == WLSTM_BF16)
         return wli_fail(WLSTM_ERROR_UNSUPPORTED,
                         "dtype: WLSTM_F32 or WLSTM_F64 expected in this version, got WLSTM_BF16");
+    if (!wli_dtype_computes(dtype))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32 or WLSTM_F64 expected, got %d", (int)dtype);
     return WLSTM_OK;
 }

@@ -32,6 +32,9 @@ typedef struct wli_number {
 /* By wli_number_type, and so by wlstm_dtype. */
 extern const wli_number wli_numbers[WLI_NUMBER_TYPES];
 
+/* The dtypes that models compute in, which are the first ones. */
+enum { WLI_COMPUTING = WLSTM_F64 + 1 };
+
 /* Whether a caller's dtype is one that models compute in. */
 bool wli_dtype_computes(wlstm_dtype dtype);
 

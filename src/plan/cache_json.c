@@ -23,6 +23,17 @@ static json_t *encode_machine(void) {
                      (json_int_t)f->cores, "library", f->library, "onednn", f->onednn, "choices", f->choices);
 }
 
+typedef struct rate_text {
+    char text[24];
+} rate_text;
+
+/* "flops_f32", "cell_f64_us" */
+static rate_text rate_name(const char *rate, int type, const char *unit) {
+    rate_text name;
+    snprintf(name.text, sizeof name.text, "%s_%s%s", rate, wli_numbers[type].name, unit);
+    return name;
+}
+
 static json_t *encode_rates(const wli_rates *rates) {
     json_t *bandwidths = json_array();
     int failed = 0;
@@ -32,10 +43,16 @@ static json_t *encode_rates(const wli_rates *rates) {
         json_decref(bandwidths);
         return NULL;
     }
-    return json_pack("{s:i, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:f}", "threads", rates->threads, "flops_f32",
-                     rates->flops_f32, "flops_f64", rates->flops_f64, "bandwidths", bandwidths, "region_us",
-                     1e6 * rates->region, "barrier_us", 1e6 * rates->barrier, "task_us", 1e6 * rates->task,
-                     "cell_f32_us", 1e6 * rates->cell_f32, "cell_f64_us", 1e6 * rates->cell_f64);
+    json_t *encoded =
+        json_pack("{s:i, s:o, s:f, s:f, s:f}", "threads", rates->threads, "bandwidths", bandwidths, "region_us",
+                  1e6 * rates->region, "barrier_us", 1e6 * rates->barrier, "task_us", 1e6 * rates->task);
+    for (int type = 0; type < WLI_COMPUTING && encoded; type++) {
+        failed |= json_object_set_new(encoded, rate_name("flops", type, "").text, json_real(rates->flops[type]));
+        failed |= json_object_set_new(encoded, rate_name("cell", type, "_us").text, json_real(1e6 * rates->cell[type]));
+    }
+    if (!failed) return encoded;
+    json_decref(encoded);
+    return NULL;
 }
 
 static json_t *encode_entry(const wli_cache_entry *entry) {
@@ -136,13 +153,15 @@ static bool decode_rates(const json_t *value, wli_rates *rates) {
     const double lowest = 1e3, highest = 1e18;
     const json_t *threads = json_object_get(value, "threads"), *bandwidths = json_object_get(value, "bandwidths");
     if (!json_is_integer(threads) || json_integer_value(threads) < 1 ||
-        json_integer_value(threads) > WLI_CACHE_THREADS ||
-        !read_number(json_object_get(value, "flops_f32"), lowest, highest, &rates->flops_f32) ||
-        !read_number(json_object_get(value, "flops_f64"), lowest, highest, &rates->flops_f64) ||
-        !decode_cost(value, "region_us", &rates->region) || !decode_cost(value, "barrier_us", &rates->barrier) ||
-        !decode_cost(value, "task_us", &rates->task) || !decode_cost(value, "cell_f32_us", &rates->cell_f32) ||
-        !decode_cost(value, "cell_f64_us", &rates->cell_f64) || json_array_size(bandwidths) != WLI_RATE_SIZES)
+        json_integer_value(threads) > WLI_CACHE_THREADS || !decode_cost(value, "region_us", &rates->region) ||
+        !decode_cost(value, "barrier_us", &rates->barrier) || !decode_cost(value, "task_us", &rates->task) ||
+        json_array_size(bandwidths) != WLI_RATE_SIZES)
         return false;
+    for (int type = 0; type < WLI_COMPUTING; type++)
+        if (!read_number(json_object_get(value, rate_name("flops", type, "").text), lowest, highest,
+                         &rates->flops[type]) ||
+            !decode_cost(value, rate_name("cell", type, "_us").text, &rates->cell[type]))
+            return false;
     rates->threads = (int)json_integer_value(threads);
     for (size_t s = 0; s < WLI_RATE_SIZES; s++)
         if (!read_number(json_array_get(bandwidths, s), lowest, highest, &rates->bandwidths[s])) return false;

@@ -5,11 +5,11 @@
 #include <math.h>
 
 double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? rates->flops_f64 : rates->flops_f32;
+    return rates->flops[dtype];
 }
 
 double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? rates->cell_f64 : rates->cell_f32;
+    return rates->cell[dtype];
 }
 
 double wli_rates_bandwidth(const wli_rates *rates, double bytes) {
@@ -27,13 +27,13 @@ wli_rates wli_rates_guess(int threads) {
     const int64_t *caches = wli_cache_sizes();
     const int vector_bytes = 4 * wli_native_get(WLSTM_F32)->lanes;
     wli_rates rates = { .threads = threads,
-                        .flops_f32 = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
+                        .flops[WLSTM_F32] = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
                         .region = 1e-6,
                         .barrier = 0.15e-6,
                         .task = 0.8e-6,
-                        .cell_f32 = 18e-9,
-                        .cell_f64 = 18e-9 };
-    rates.flops_f64 = rates.flops_f32 / 2;
+                        .cell[WLSTM_F32] = 18e-9,
+                        .cell[WLSTM_F64] = 18e-9 };
+    rates.flops[WLSTM_F64] = rates.flops[WLSTM_F32] / 2;
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const double bytes = (double)((int64_t)WLI_RATE_SMALLEST << s);
         rates.bandwidths[s] = bytes < 0.8 * n * (double)caches[1] ? n * l2_bandwidth

@@ -3,20 +3,21 @@
 #ifndef WLI_RATES_H
 #define WLI_RATES_H
 
-#include "wavelstm.h"
+#include "base/number_types.h"
 
 /* Working sets of 32 KiB to 256 MiB, doubling. */
 enum { WLI_RATE_SIZES = 14, WLI_RATE_SMALLEST = 32 << 10 };
 
 typedef struct wli_rates {
     int threads;
-    double flops_f32, flops_f64; /* a second, all threads together */
+    double flops[WLI_COMPUTING]; /* of each dtype, a second, all threads together */
     /* Bytes a second, all together, each reading its share of the set again and again. */
     double bandwidths[WLI_RATE_SIZES];
-    double region, barrier, task; /* seconds: a parallel region; a gang's barrier of two threads; a wavefront's task */
+    /* Seconds: a parallel region; a gang's barrier of two threads; a wavefront's task. */
+    double region, barrier, task;
     /* Seconds of one thread for the cell's arithmetic (four gates, c and h) on one vector, however wide its vectors
      * are. */
-    double cell_f32, cell_f64;
+    double cell[WLI_COMPUTING];
 } wli_rates;
 
 double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype);

@@ -418,13 +418,13 @@ static void a_hostile_cache(void **state) {
     for (int which = 0; which < 3; which++)
         for (int axis = -1; axis < WLI_AXES; axis++) {
             const wli_rates extreme = { .threads = 1,
-                                        .flops_f32 = 1e18,
-                                        .flops_f64 = 1e3,
+                                        .flops[WLSTM_F32] = 1e18,
+                                        .flops[WLSTM_F64] = 1e3,
                                         .region = 1,
                                         .barrier = 1e-12,
                                         .task = 1,
-                                        .cell_f32 = 1e-12,
-                                        .cell_f64 = 1 };
+                                        .cell[WLSTM_F32] = 1e-12,
+                                        .cell[WLSTM_F64] = 1 };
             wli_cache_table table = { .rates = { extreme, extreme } };
             wli_cache_entry entry = { .threads = 2, .effort = WLSTM_EFFORT_PATIENT, .untuned_seconds = 1e9 };
             table.rates[1].threads = 2;

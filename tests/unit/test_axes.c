@@ -271,11 +271,11 @@ static void the_choice_follows_what_the_cell_costs(void **state) {
     for (int f64 = 0; f64 < 2; f64++) {
         wli_machine_model machine = wli_machine_model_guess(2);
         machine.all.region = 10e-6; /* more than the products take, whatever the vectors */
-        machine.one.cell_f32 = machine.one.cell_f64 = 1e-9;
+        machine.one.cell[WLSTM_F32] = machine.one.cell[WLSTM_F64] = 1e-9;
         assert_int_equal(choose(names[f64], &machine).threads, 1);
-        *(f64 ? &machine.one.cell_f32 : &machine.one.cell_f64) = 10e-6; /* the other one's */
+        machine.one.cell[!f64] = 10e-6; /* the other one's */
         assert_int_equal(choose(names[f64], &machine).threads, 1);
-        *(f64 ? &machine.one.cell_f64 : &machine.one.cell_f32) = 10e-6;
+        machine.one.cell[f64] = 10e-6;
         assert_int_equal(choose(names[f64], &machine).threads, 2);
     }
 }

@@ -31,13 +31,13 @@ static wli_cache_table make_table(void) {
                                         entry_of("t7b1i3h9l2p4-bi-nobias-f64", 8, 5) };
     for (int i = 0; i < 3; i++) assert_true(wli_cache_table_put(&table, &entries[i]));
     table.rates[0] = (wli_rates){ .threads = 1,
-                                  .flops_f32 = 4.5e10,
-                                  .flops_f64 = 2.25e10,
+                                  .flops[WLSTM_F32] = 4.5e10,
+                                  .flops[WLSTM_F64] = 2.25e10,
                                   .region = 1e-6,
                                   .barrier = 0.25e-6,
                                   .task = 2e-6,
-                                  .cell_f32 = 20e-9,
-                                  .cell_f64 = 40e-9 };
+                                  .cell[WLSTM_F32] = 20e-9,
+                                  .cell[WLSTM_F64] = 40e-9 };
     for (int s = 0; s < WLI_RATE_SIZES; s++) table.rates[0].bandwidths[s] = 1e9 * (s + 1);
     return table;
 }
@@ -50,7 +50,8 @@ static bool near(double got, double wanted) {
 static void assert_same_costs(const wli_rates *got, const wli_rates *wanted) {
     assert_true(near(got->region, wanted->region) && near(got->barrier, wanted->barrier));
     assert_true(near(got->task, wanted->task));
-    assert_true(near(got->cell_f32, wanted->cell_f32) && near(got->cell_f64, wanted->cell_f64));
+    assert_true(near(got->cell[WLSTM_F32], wanted->cell[WLSTM_F32]) &&
+                near(got->cell[WLSTM_F64], wanted->cell[WLSTM_F64]));
 }
 
 static void what_is_written_is_read_back(void **state) {
@@ -361,19 +362,19 @@ static void rates_are_kept_by_threads(void **state) {
     wli_rates both[2] = { table.rates[0], table.rates[0] }, one, all;
     char directory[512], command[700];
     snprintf(directory, sizeof directory, "%s", scratch_path("cache"));
-    both[1].threads = 2, both[1].flops_f32 = 9e10;
+    both[1].threads = 2, both[1].flops[WLSTM_F32] = 9e10;
     wli_cache_keep_rates(both, 2);
     assert_int_equal(wlstm_plan_cache_save(directory), WLSTM_OK);
     assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
     assert_false(wli_cache_rates(2, &one, &all));
-    both[0].flops_f32 = 5e10;
+    both[0].flops[WLSTM_F32] = 5e10;
     wli_cache_keep_rates(both, 1);
     assert_true(wli_cache_rates(2, &one, &all));
     assert_int_equal(all.threads, 1);
     assert_int_equal(wlstm_plan_cache_save(directory), WLSTM_OK);
     assert_int_equal(wlstm_plan_cache_load(directory), WLSTM_OK);
     assert_true(wli_cache_rates(2, &one, &all));
-    assert_true(one.threads == 1 && one.flops_f32 == 5e10 && all.threads == 2 && all.flops_f32 == 9e10);
+    assert_true(one.threads == 1 && one.flops[WLSTM_F32] == 5e10 && all.threads == 2 && all.flops[WLSTM_F32] == 9e10);
     assert_true(wli_cache_rates(1, &one, &all));
     assert_int_equal(all.threads, 1);
     assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
