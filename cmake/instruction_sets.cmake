@@ -1,23 +1,24 @@
-# What kernels are compiled for: instruction sets, a row each, and products. The library, the probe of the machine and
-# the tests compile theirs by these; what else an addition touches: docs/extending.md.
+# What kernels are compiled for: instruction sets, a row each. The library, the probe of the machine and the tests
+# compile theirs by these; what else an addition touches: docs/extending.md.
 
-# The bytes of a vector and the compiler's flags.
-macro(add_instruction_set isa vector_bytes)
+# What arrays hold, for the sources that compute without vectors.
+set(number_types f32 f64)
+
+# The bytes of a vector, the products that have kernels of it (src/kernels/product.h), and the compiler's flags. From
+# narrow vectors to wide ones; of one width the last that a machine has is taken.
+macro(add_instruction_set isa vector_bytes products)
   list(APPEND instruction_sets ${isa})
   set(${isa}_vector_bytes ${vector_bytes})
+  set(${isa}_products ${products})
   set(${isa}_flags ${ARGN})
 endmacro()
 set(instruction_sets)
-add_instruction_set(baseline 16)
+add_instruction_set(baseline 16 "f32;f64")
 if(X86_64)
-  add_instruction_set(avx2 32 -mavx2 -mfma)
-  add_instruction_set(avx512vl 32 -mavx512f -mavx512vl -mfma -mprefer-vector-width=256)
-  add_instruction_set(avx512 64 -mavx512f -mfma -mprefer-vector-width=512)
+  add_instruction_set(avx2 32 "f32;f64" -mavx2 -mfma)
+  add_instruction_set(avx512vl 32 "f32;f64" -mavx512f -mavx512vl -mfma -mprefer-vector-width=256)
+  add_instruction_set(avx512 64 "f32;f64" -mavx512f -mfma -mprefer-vector-width=512)
 endif()
-
-# What arrays hold, for the sources that compute without vectors; and the products (src/kernels/product.h).
-set(number_types f32 f64)
-set(products f32 f64)
 
 # For the kernels, which are written in vectors and multiply-adds. Nothing is vectorized further (clang takes the
 # first of the two flags for loops alone); and tuned for a processor of a user's flags, gcc would fuse some
@@ -29,7 +30,7 @@ endif()
 
 # One instruction set's kernels out of `source`: an object library TABLE_ISA_PRODUCT a product, in which
 # `table_macro` is that name. ARGN: more flags. The libraries' names are in `added_kernels`.
-function(add_kernels table source table_macro isa)
+function(add_kernels table source table_macro isa products)
   set(added)
   foreach(product IN LISTS products)
     set(name ${table}_${isa}_${product})

@@ -14,7 +14,7 @@ enum { BYTES = ROWS * (PANELS * WLI_PANEL_VECTORS * WIDEST + 64) + WIDEST };
 /* A step without h before it multiplies nothing: what it takes is the cell's. */
 double cell_cost_measure(wlstm_dtype dtype) {
     _Alignas(WIDEST) char gates[BYTES], c[BYTES] = { 0 }, h[BYTES];
-    const wli_native *native = wli_native_get(dtype);
+    const wli_native *native = wli_native_get(wli_product_of(dtype, WLSTM_PRECISION_FULL));
     const wli_gate_layout layout = wli_gate_layout_make((int64_t)PANELS * native->lanes, native->lanes);
     const size_t element = wli_dtype_size(dtype);
     void *h_rows[ROWS];

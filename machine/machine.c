@@ -197,7 +197,7 @@ const meeting_costs *machine_meetings(const machine *probed) {
 
 void machine_print(const machine *probed, FILE *out) {
     fprintf(out, "This machine's limits, all threads together (FMA: %s, kernels: %s)\n\n%-22s", probed->isa,
-            wli_native_get(WLSTM_F32)->isa, "threads");
+            wli_native_get(WLI_PRODUCT_F32)->isa, "threads");
     for (int i = 0; i < probed->count; i++) fprintf(out, "%10d", probed->rates[i].threads);
     for (int dtype = 0; dtype < WLI_COMPUTING; dtype++) {
         fprintf(out, "\nFMA peak %s, GFLOP/s ", wli_numbers[dtype].name);

@@ -16,7 +16,7 @@ static void make_build_info(void) {
     char onednn[WLI_ONEDNN_VERSION_BYTES];
     wli_onednn_version(onednn);
     snprintf(build_info, sizeof build_info, "wavelstm " WLSTM_VERSION_STRING ", %s kernels, %s%s",
-             wli_native_get(WLSTM_F32)->isa, onednn[0] ? "oneDNN " : "no oneDNN", onednn);
+             wli_native_get(WLI_PRODUCT_F32)->isa, onednn[0] ? "oneDNN " : "no oneDNN", onednn);
 }
 
 const char *wlstm_build_info(void) {

@@ -34,10 +34,15 @@ static const choice schedules[] = { { "auto", WLSTM_SCHEDULE_AUTO },
 static const choice precisions[] = {
     { "full", WLSTM_PRECISION_FULL }, { "bf16", WLSTM_PRECISION_BF16 }, { "int8", WLSTM_PRECISION_INT8 }, { NULL, 0 }
 };
-/* neon is ARM's baseline; avx512_bf16 caps nothing that f32 and f64 use. */
-static const choice isas[] = { { "baseline", WLI_ISA_BASELINE },  { "neon", WLI_ISA_BASELINE },
-                               { "avx2", WLI_ISA_AVX2 },          { "avx512", WLI_ISA_AVX512 },
-                               { "avx512_bf16", WLI_ISA_AVX512 }, { NULL, 0 } };
+/* neon is ARM's baseline. */
+static const choice isas[] = { { "baseline", WLI_ISA_BASELINE },
+                               { "neon", WLI_ISA_BASELINE },
+                               { "avx2", WLI_ISA_AVX2 },
+                               { "avx2_vnni", WLI_ISA_AVX2_VNNI },
+                               { "avx512", WLI_ISA_AVX512 },
+                               { "avx512_vnni", WLI_ISA_AVX512_VNNI },
+                               { "avx512_bf16", WLI_ISA_AVX512_BF16 },
+                               { NULL, 0 } };
 
 /* Reading is not over yet, so that wli_verbose cannot be asked. */
 static void ignore_value(const char *variable, const char *value, const char *expected) {
@@ -95,7 +100,7 @@ static void read_environment(void) {
     const char *cache = getenv("WLSTM_CACHE");
     environment.caching = !cache || strcmp(cache, "off") != 0;
     environment.cache_directory = environment.caching ? find_cache_directory() : NULL;
-    environment.isa_cap = (wli_isa)read_choice("WLSTM_ISA", isas, WLI_ISA_AVX512);
+    environment.isa_cap = (wli_isa)read_choice("WLSTM_ISA", isas, WLI_ISA_AVX512_BF16);
 }
 
 const wli_environment *wli_environment_get(void) {

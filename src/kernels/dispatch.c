@@ -3,50 +3,73 @@
 #include "base/environment.h"
 #include "base/processor_caches.h"
 
-/* The tables of an instruction set, by what the arrays hold. */
-#define TABLES(isa)                                                                                                    \
-    extern const wli_native wli_native_##isa##_f32, wli_native_##isa##_f64;                                            \
-    static const wli_native *const isa[] = {                                                                           \
-        [WLSTM_F32] = &wli_native_##isa##_f32, [WLSTM_F64] = &wli_native_##isa##_f64                                   \
-    };
-TABLES(baseline)
+typedef enum instructions { baseline, avx2, avx512vl, avx512 } instructions;
+
+#define TABLE(isa, product, its) extern const wli_native wli_native_##isa##_##product;
+#include "kernels/compiled_tables.h"
+#undef TABLE
+
+typedef struct compiled_table {
+    const wli_native *native;
+    wli_product product;
+    instructions isa;
+} compiled_table;
+
+#define TABLE(isa, product, its) { &wli_native_##isa##_##product, its, isa },
+static const compiled_table compiled_tables[] = {
+#include "kernels/compiled_tables.h"
+};
+#undef TABLE
+
+wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision) {
+    if (dtype == WLSTM_F64) return WLI_PRODUCT_F64;
+    return precision == WLSTM_PRECISION_BF16   ? WLI_PRODUCT_BF16
+           : precision == WLSTM_PRECISION_INT8 ? WLI_PRODUCT_S8
+                                               : WLI_PRODUCT_F32;
+}
+
+/* Whether the processor has it and WLSTM_ISA allows it. */
+static bool runs(instructions isa) {
 #if defined(__x86_64__)
-TABLES(avx2)
-TABLES(avx512)
-TABLES(avx512vl)
-
-static bool has_avx512(void) {
-    return wli_environment_get()->isa_cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f");
-}
-
-/* AVX-512 on the vectors of AVX2. */
-static bool has_avx512vl(void) {
-    return has_avx512() && __builtin_cpu_supports("avx512vl");
-}
+    const wli_isa cap = wli_environment_get()->isa_cap;
+    switch (isa) {
+    case avx2:
+        return cap >= WLI_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case avx512vl: /* AVX-512 on the vectors of AVX2 */
+        return runs(avx512) && __builtin_cpu_supports("avx512vl");
+    case avx512:
+        return cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f");
+    case baseline:
+        break;
+    }
 #endif
-
-const wli_native *wli_native_at(wlstm_dtype dtype, int index) {
-#if defined(__x86_64__)
-    const bool has_avx2 = wli_environment_get()->isa_cap >= WLI_ISA_AVX2 && __builtin_cpu_supports("avx2") &&
-                          __builtin_cpu_supports("fma");
-    if (has_avx512() && index-- == 0) return avx512[dtype];
-    if (has_avx512vl()) {
-        if (index-- == 0) return avx512vl[dtype];
-    } else if (has_avx2 && index-- == 0)
-        return avx2[dtype];
-#endif
-    return index == 0 ? baseline[dtype] : NULL;
+    return isa == baseline;
 }
 
-bool wli_native_rounds_alike(int index) {
-#if defined(__x86_64__)
-    if (index == 1 && has_avx512vl()) return true;
-#endif
-    return index == 0;
+/* As wli_native_at; NULL past the last. */
+static const compiled_table *table_at(wli_product product, int index) {
+    int lanes = 0;
+    for (size_t n = sizeof compiled_tables / sizeof compiled_tables[0]; n-- > 0;) {
+        const compiled_table *table = &compiled_tables[n];
+        if (table->product != product || table->native->lanes == lanes || !runs(table->isa)) continue;
+        if (index-- == 0) return table;
+        lanes = table->native->lanes;
+    }
+    return NULL;
 }
 
-const wli_native *wli_native_get(wlstm_dtype dtype) {
-    return wli_native_at(dtype, 0);
+const wli_native *wli_native_at(wli_product product, int index) {
+    const compiled_table *table = table_at(product, index);
+    return table ? table->native : NULL;
+}
+
+bool wli_native_rounds_alike(wli_product product, int index) {
+    const compiled_table *table = table_at(product, index);
+    return index == 0 || (table && table->isa == avx512vl);
+}
+
+const wli_native *wli_native_get(wli_product product) {
+    return wli_native_at(product, 0);
 }
 
 bool wli_wide_core(void) {

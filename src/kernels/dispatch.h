@@ -6,17 +6,23 @@
 #include "kernels/native.h"
 #include "wavelstm.h"
 
+/* What is multiplied (product.h). */
+typedef enum wli_product { WLI_PRODUCT_F32, WLI_PRODUCT_F64, WLI_PRODUCT_BF16, WLI_PRODUCT_S8 } wli_product;
+
+/* That of arrays of such numbers; the precision is one that they have. */
+wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision);
+
 /* The table for this machine, under the cap of WLSTM_ISA. */
-const wli_native *wli_native_get(wlstm_dtype dtype);
+const wli_native *wli_native_get(wli_product product);
 
 /* Whether a core seems to do two multiply-adds of 64 bytes a cycle, for which caches and memory are then slow: those that do have
  * an L1 of 48 KiB. Thread-safe. */
 bool wli_wide_core(void);
 
-/* The tables that this machine can use, widest vectors first: 0 is wli_native_get's, NULL past the last. */
-const wli_native *wli_native_at(wlstm_dtype dtype, int index);
+/* The tables that this machine can use, one of each width of vectors, the widest first: 0 is wli_native_get's, NULL past the last. */
+const wli_native *wli_native_at(wli_product product, int index);
 
 /* Whether that table's results are those of table 0, bit for bit. */
-bool wli_native_rounds_alike(int index);
+bool wli_native_rounds_alike(wli_product product, int index);
 
 #endif

@@ -32,6 +32,7 @@ WLI_INLINE void lay_out_tile(step_part *part, const panel *p, const weight *w, c
 static int64_t count_tiles(const wli_gate_layout *layout, int64_t rows) {
     const wli_panel_range range = wli_all_panels(layout->columns, LANES);
     int64_t count = 0;
+    if (!IN_PLACE) return 0;
     if (range.end / 2 * (rows / TAIL_ROWS) > MOST_TILES) return 0; /* none is more than two panels and the tail */
     for (int64_t n = 0; n < range.end && count <= MOST_TILES;) {
         const panel p = panel_at((sweep){ layout->columns, rows, range, false, false }, n);

@@ -72,8 +72,8 @@ wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *lay
     /* A layout's order of columns follows from the lanes, whoever multiplies. */
     char own[WLI_SHELF_KEY_BYTES / 2], key[WLI_SHELF_KEY_BYTES];
     multiplier->name_packed(&request, own, sizeof own);
-    snprintf(key, sizeof key, "%s %s, lanes %d, matrix %d", wli_gemm_names[multiplier->kind], own, cell->native->lanes,
-             (int)which);
+    snprintf(key, sizeof key, "%s %s, %s, lanes %d, matrix %d", wli_gemm_names[multiplier->kind], own,
+             cell->native->product, cell->native->lanes, (int)which);
     packing wanted = { multiplier, &request };
     void *packed;
     wlstm_status status = wli_shelf_get(cell->shelf, cell->place, key, make_packed, discard_packed, &wanted, &packed);

@@ -59,8 +59,8 @@ typedef struct wli_multiplier {
     /* It starts threads of its own where it is not in a parallel region. */
     bool forks;
 
-    /* Whether this build has it, for such numbers. */
-    bool (*serves)(wlstm_dtype dtype);
+    /* Whether this build has it, for such products. */
+    bool (*serves)(wli_product product);
     /* Whose code runs: "avx2", "2.6.3". */
     void (*name_code)(const wli_native *native, char text[WLI_CODE_NAME_BYTES]);
     /* What tells apart what it packs of one matrix for one layout. */

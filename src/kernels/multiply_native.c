@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool serves(wlstm_dtype dtype) {
-    (void)dtype;
+static bool serves(wli_product product) {
+    (void)product;
     return true;
 }
 
@@ -41,16 +41,17 @@ static void discard(wli_packed *packed) {
 
 static wlstm_status run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
                         wli_gathered *gathered) {
-    gemm->native->gemm(&(wli_gemm_args){ .rows = rows,
-                                         .depth = gemm->depth,
-                                         .columns = gemm->columns,
-                                         .a = wli_spread_rows(rows, gemm->depth, gemm->element, a, gathered),
-                                         .panels = gemm->packed->panels,
-                                         .bias = gemm->bias,
-                                         .c = c,
-                                         .ldc = gemm->stride,
-                                         .range = range,
-                                         .halves = gemm->halves });
+    gemm->native->gemm(
+        &(wli_gemm_args){ .rows = rows,
+                          .depth = gemm->depth,
+                          .columns = gemm->columns,
+                          .a = wli_operand_rows(gemm->native, rows, gemm->depth, gemm->element, a, gathered),
+                          .panels = gemm->packed->panels,
+                          .bias = gemm->bias,
+                          .c = c,
+                          .ldc = gemm->stride,
+                          .range = range,
+                          .halves = gemm->halves });
     return WLSTM_OK;
 }
 

@@ -2,8 +2,8 @@
 #include "kernels/multiplier.h"
 #include "kernels/onednn.h"
 
-static bool serves(wlstm_dtype dtype) {
-    (void)dtype;
+static bool serves(wli_product product) {
+    (void)product;
     return false;
 }
 

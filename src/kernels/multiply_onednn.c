@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool serves(wlstm_dtype dtype) {
-    return dtype == WLSTM_F32;
+static bool serves(wli_product product) {
+    return product == WLI_PRODUCT_F32;
 }
 
 static void name_code(const wli_native *native, char text[WLI_CODE_NAME_BYTES]) {

@@ -158,11 +158,13 @@ static void step_prepared(const wli_prepared_step *prepared, const void *const *
 }
 
 const wli_native WLI_NATIVE_TABLE = { .isa = WLI_ISA_NAME,
+                                      .product = WLI_TEXT_EXPANDED(WLI_PRODUCT),
                                       .lanes = LANES,
                                       .group = GROUP,
                                       .pack = pack,
                                       .pack_bias = pack_bias,
                                       .all_finite = all_finite,
+                                      .operands = OPERANDS,
                                       .gemm = gemm,
                                       .few_tiles = count_tiles,
                                       .step = step,

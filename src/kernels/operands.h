@@ -1,9 +1,8 @@
-/* Rows of A as a product can use them: where they are, or copied side by side. */
+/* Rows of A as a product can use them: where they are, or made operands or copied side by side. */
 #ifndef WLI_OPERANDS_H
 #define WLI_OPERANDS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernels/native.h"
 
 /* Room for the copies. */
 typedef struct wli_gathered {
@@ -11,10 +10,10 @@ typedef struct wli_gathered {
     const void **rows; /* [rows] */
 } wli_gathered;
 
-/* a: [rows] pointers to [depth]. The rows themselves, or copies of them where their distance would put them all into
- * the same sets of the L1. */
-const void *const *wli_spread_rows(int64_t rows, int64_t depth, size_t element, const void *const *a,
-                                   wli_gathered *gathered);
+/* a: [rows] pointers to [depth]. The native product's operands; where it takes rows as they are, these, or copies of
+ * them where their distance would put them all into the same sets of the L1. */
+const void *const *wli_operand_rows(const wli_native *native, int64_t rows, int64_t depth, size_t element,
+                                    const void *const *a, wli_gathered *gathered);
 
 /* The rows as one matrix [rows, depth] without gaps: in place where they lie so, else copied. */
 const void *wli_dense_rows(int64_t rows, int64_t depth, size_t element, const void *const *a, wli_gathered *gathered);

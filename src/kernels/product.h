@@ -7,6 +7,7 @@
  *     operand         GROUP elements of a row of A, as they are multiplied
  *     PARTS           multiply-adds that a group takes
  *
+ *     IN_PLACE        whether operands are the row of A itself; OPERANDS is then NULL, else what makes them of it
  *     pack_column     weights of a column, as PyTorch keeps them, as packed ones; zeros where a group passes the depth
  *     weight_lanes    one part of a group's weights, a column a lane
  *     operand_lanes   one part of an operand, the same in every lane

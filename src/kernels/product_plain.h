@@ -5,7 +5,8 @@
 #include "kernels/lanes.h"
 
 typedef real packed, operand;
-enum { GROUP = 1, PARTS = 1 };
+enum { GROUP = 1, PARTS = 1, IN_PLACE = 1 };
+#define OPERANDS NULL
 
 /* weights [depth] -> to, `step` apart */
 WLI_INLINE void pack_column(const real *weights, int64_t depth, packed *to, int64_t step) {

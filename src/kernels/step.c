@@ -95,13 +95,19 @@ wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_worksp
     const size_t element = kernels->element;
     const wli_gemm *hh = &kernels->hh;
     const void *const *h_prev = NULL; /* nothing to multiply, or done */
+    wli_cell_step projected;
+    if (step->x && hh->native->operands) { /* there is room for one matrix of operands */
+        wlstm_status status = wli_cell_project(kernels, workspace, step->rows, step->x, step->range, step->gates);
+        if (status != WLSTM_OK) return status;
+        projected = *step, projected.x = NULL, step = &projected;
+    }
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (!hh->multiplier->in_panels && !skips) {
         wlstm_status status =
             wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
         if (status != WLSTM_OK) return status;
     } else if (!skips)
-        h_prev = wli_spread_rows(step->rows, hh->depth, element, step->h_prev, &workspace->gathered);
+        h_prev = wli_operand_rows(hh->native, step->rows, hh->depth, element, step->h_prev, &workspace->gathered);
     void *const *h = step->h;
     if (projects) {
         for (int64_t r = 0; r < step->rows; r++)

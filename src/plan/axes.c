@@ -93,7 +93,7 @@ static bool legal_chunk_steps(const wli_setting *setting, const wli_choice *give
 static bool legal_multiplier(const wli_setting *setting, const wli_choice *given, int64_t kind) {
     const wli_multiplier *multiplier = wli_multipliers[kind];
     return (setting->backend == WLSTM_BACKEND_AUTO || setting->backend == multiplier->backend) &&
-           (!setting->deterministic || multiplier->deterministic) && multiplier->serves(setting->model->dtype) &&
+           (!setting->deterministic || multiplier->deterministic) && multiplier->serves(wli_setting_product(setting)) &&
            (given->schedule == WLI_SERIAL || multiplier->in_panels);
 }
 
@@ -108,7 +108,8 @@ static bool legal_step(const wli_setting *setting, const wli_choice *given) {
 /* Narrower vectors may round otherwise. */
 static bool legal_lanes(const wli_setting *setting, const wli_choice *given) {
     const int index = (int)given->lanes;
-    return wli_native_at(setting->model->dtype, index) && (!setting->deterministic || wli_native_rounds_alike(index));
+    return wli_native_at(wli_setting_product(setting), index) &&
+           (!setting->deterministic || wli_native_rounds_alike(wli_setting_product(setting), index));
 }
 
 /* Only blocks of 2 MiB have huge pages to lose. */
@@ -232,7 +233,7 @@ static void settle_chunks(const wli_setting *setting, wli_choice *choice) {
 wli_choice wli_candidate_resolve(const wli_setting *setting, const wli_candidate *candidate) {
     wli_choice choice = values_of(candidate);
     if (setting->chunk_steps) choice.chunk_steps = setting->chunk_steps;
-    choice.native = wli_native_at(setting->model->dtype, (int)choice.lanes);
+    choice.native = wli_native_at(wli_setting_product(setting), (int)choice.lanes);
     settle_threads(setting, &choice);
     settle_chunks(setting, &choice);
     return choice;

@@ -61,8 +61,9 @@ static void consider_fewer(contest *c) {
  * where whole ones hold two gates each, to be taken apart (finish.h). Not for several rows of so few units that two
  * rows' would fit: of them a whole one holds four. */
 static uint8_t choose_lanes(const wli_setting *setting) {
-    if (!wli_native_rounds_alike(1)) return 0;
-    const int64_t H = wli_model_widest_hidden(setting->model), half = wli_native_at(setting->model->dtype, 1)->lanes;
+    const wli_product product = wli_setting_product(setting);
+    if (!wli_native_rounds_alike(product, 1)) return 0;
+    const int64_t H = wli_model_widest_hidden(setting->model), half = wli_native_at(product, 1)->lanes;
     return H <= half && (2 * H > half || setting->batch == 1);
 }
 

@@ -42,7 +42,7 @@ static wli_once fingerprint_once;
 
 static void make_fingerprint(void) {
     name_cpu(fingerprint.cpu);
-    fingerprint.isa = wli_native_get(WLSTM_F32)->isa;
+    fingerprint.isa = wli_native_get(WLI_PRODUCT_F32)->isa;
     memcpy(fingerprint.caches, wli_cache_sizes(), sizeof fingerprint.caches);
     const long cores = sysconf(_SC_NPROCESSORS_CONF);
     fingerprint.cores = cores > 0 ? cores : 1;

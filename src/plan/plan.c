@@ -139,10 +139,9 @@ static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_dec
 static const char *obstacle(wlstm_backend backend, const wli_model *model, wlstm_precision precision,
                             const wlstm_plan_options *options) {
     if (backend != WLSTM_BACKEND_ONEDNN) return NULL;
-    if (!wli_multiply_inner_product.serves(WLSTM_F32))
+    if (!wli_multiply_inner_product.serves(WLI_PRODUCT_F32))
         return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
-    if (!wli_multiply_inner_product.serves(model->dtype))
-        return "one that computes f64 expected, got onednn (f32 only)";
+    if (model->dtype == WLSTM_F64) return "one that computes f64 expected, got onednn (f32 only)";
     if (precision > WLSTM_PRECISION_FULL) return "one that rounds as precision says expected, got onednn";
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }

@@ -52,7 +52,7 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, w->choice->native->lanes);
     const double H = own_units(w, &layout), R = (double)cell->state_size, I = (double)cell->input_size;
     const double P = (double)cell->proj_size;
-    const double lanes = w->choice->native->lanes, widest = wli_native_at(w->setting->model->dtype, 0)->lanes;
+    const double lanes = w->choice->native->lanes, widest = wli_native_get(wli_setting_product(w->setting))->lanes;
     const double flops = wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
     const double bytes = (4 * H * R + P * H) * element, input_bytes = 4 * H * I * element;
     const double step = together((8 * H * R + 2 * P * H) * n / flops, bytes / bandwidth(w, bytes));

@@ -25,7 +25,7 @@ wli_rates wli_rates_guess(int threads) {
     const double l2_bandwidth = 100e9, l3_bandwidth = 60e9, memory_bandwidth = 25e9;
     const double n = threads, memory_threads = threads < 4 ? n : 4; /* more wait for the same memory */
     const int64_t *caches = wli_cache_sizes();
-    const int vector_bytes = 4 * wli_native_get(WLSTM_F32)->lanes;
+    const int vector_bytes = 4 * wli_native_get(WLI_PRODUCT_F32)->lanes;
     wli_rates rates = { .threads = threads,
                         .flops[WLSTM_F32] = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
                         .region = 1e-6,

@@ -2,6 +2,7 @@
 #ifndef WLI_SETTING_H
 #define WLI_SETTING_H
 
+#include "kernels/dispatch.h"
 #include "model/model.h"
 
 typedef struct wli_setting {
@@ -14,6 +15,10 @@ typedef struct wli_setting {
     int64_t chunk_steps;       /* of every candidate; 0: the axis's */
     wlstm_precision precision; /* of the products; DEFAULT is FULL */
 } wli_setting;
+
+static inline wli_product wli_setting_product(const wli_setting *setting) {
+    return wli_product_of(setting->model->dtype, setting->precision);
+}
 
 /* Whether kernels multiply so: what no kernel does is the reference's, where there is nothing to choose. */
 static inline bool wli_kernels_multiply(wlstm_precision precision) {

@@ -37,7 +37,7 @@ int main(void) {
         status = wli_cell_kernels_make(&(wli_cell_spec){ .weights = &model->cells[l],
                                                          .shelf = &model->derived,
                                                          .place = l,
-                                                         .native = wli_native_get(WLSTM_F32),
+                                                         .native = wli_native_get(WLI_PRODUCT_F32),
                                                          .project = &wli_multiply_native,
                                                          .step = &wli_multiply_native,
                                                          .project_rows = T,

@@ -171,7 +171,8 @@ static void all_schedules_give_the_same_bits(void **state) {
                                                                      .dtype = model->dtype,
                                                                      .shelf = &model->derived,
                                                                      .place = i,
-                                                                     .native = wli_native_get(model->dtype),
+                                                                     .native = wli_native_get(wli_product_of(
+                                                                         model->dtype, WLSTM_PRECISION_FULL)),
                                                                      .project = &wli_multiply_native,
                                                                      .step = &wli_multiply_native,
                                                                      .project_rows = T * B,

@@ -62,8 +62,9 @@ void *pack(wlstm_dtype dtype, const wli_native *native, const void *weight, int6
 }
 
 const wli_native *alike(wlstm_dtype dtype, const wli_native *native, int index) {
-    const bool widest = native == wli_native_get(dtype);
-    return widest && wli_native_rounds_alike(index + 1) ? wli_native_at(dtype, index + 1) : NULL;
+    const wli_product product = wli_product_of(dtype, WLSTM_PRECISION_FULL);
+    const bool widest = native == wli_native_get(product);
+    return widest && wli_native_rounds_alike(product, index + 1) ? wli_native_at(product, index + 1) : NULL;
 }
 
 void cut(wli_panel_range whole, wli_panel_range parts[2]) {

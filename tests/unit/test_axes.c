@@ -104,7 +104,8 @@ static void what_is_legal_can_run(void **state) {
             if (s.chunk_steps) assert_int_equal(c.chunk_steps, s.chunk_steps < s.seq_len ? s.chunk_steps : s.seq_len);
             if (s.deterministic || s.backend == WLSTM_BACKEND_NATIVE)
                 assert_true(c.project == WLI_GEMM_NATIVE && c.step == WLI_GEMM_NATIVE);
-            if (s.deterministic) assert_true(wli_native_rounds_alike(candidate.index[WLI_AXIS_LANES]));
+            if (s.deterministic)
+                assert_true(wli_native_rounds_alike(wli_setting_product(&s), candidate.index[WLI_AXIS_LANES]));
             const wli_machine_model machine = wli_machine_model_guess(s.threads);
             const double seconds = wli_predict(&s, &c, &machine);
             assert_true(isfinite(seconds) && seconds > 0);
@@ -237,14 +238,14 @@ static void small_cells_take_half_vectors(void **state) {
     (void)state;
     const wli_machine_model machine = wli_machine_model_guess(2);
     for (int f64 = 0; f64 < 2; f64++) {
-        const wlstm_dtype dtype = f64 ? WLSTM_F64 : WLSTM_F32;
-        const int half = wli_native_rounds_alike(1) ? wli_native_at(dtype, 1)->lanes : 0;
+        const wli_product product = f64 ? WLI_PRODUCT_F64 : WLI_PRODUCT_F32;
+        const int half = wli_native_rounds_alike(product, 1) ? wli_native_at(product, 1)->lanes : 0;
         for (int H = 1; H <= 20; H++)
             for (int batch = 1; batch <= 2; batch++) {
                 char name[64];
                 snprintf(name, sizeof name, "t100b%di64h%dl2%s", batch, H, f64 ? "-f64" : "");
                 const bool fits = H <= half && (batch == 1 || H > half / 2);
-                assert_ptr_equal(choose(name, &machine).native, wli_native_at(dtype, fits));
+                assert_ptr_equal(choose(name, &machine).native, wli_native_at(product, fits));
             }
     }
 }
@@ -252,7 +253,7 @@ static void small_cells_take_half_vectors(void **state) {
 /* Threads share whole panels, so that two are no help to three, even where synchronizing costs nothing: then the batch. Thirty-two they share. */
 static void panels_are_shared_whole(void **state) {
     (void)state;
-    const int lanes = wli_native_get(WLSTM_F32)->lanes;
+    const int lanes = wli_native_get(WLI_PRODUCT_F32)->lanes;
     wli_machine_model machine = wli_machine_model_guess(2);
     machine.all.barrier = machine.all.region = 1e-12;
     for (int panels = 3; panels <= 32; panels += 29) {

@@ -17,7 +17,7 @@ enum { PROBLEMS = 200 };
 static uint64_t stream;
 
 static bool built_in(wli_gemm_kind kind) {
-    return wli_multipliers[kind]->serves(WLSTM_F32);
+    return wli_multipliers[kind]->serves(WLI_PRODUCT_F32);
 }
 
 static wlstm_status make_cell(wli_model *model, wli_gemm_kind project, wli_gemm_kind step, int64_t project_rows,
@@ -25,7 +25,7 @@ static wlstm_status make_cell(wli_model *model, wli_gemm_kind project, wli_gemm_
     const wli_cell_spec spec = { .weights = &model->cells[0],
                                  .dtype = WLSTM_F32,
                                  .shelf = &model->derived,
-                                 .native = wli_native_get(WLSTM_F32),
+                                 .native = wli_native_get(WLI_PRODUCT_F32),
                                  .project = wli_multipliers[project],
                                  .step = wli_multipliers[step],
                                  .project_rows = project_rows,

@@ -93,7 +93,7 @@ static void weights_and_biases_are_packed_in_the_order_of_the_layout(void **stat
     for (int k = 0; k < ROWS * DEPTH; k++) weight[k] = (float)k;
     for (int k = 0; k < ROWS; k++) ih[k] = (float)k, hh[k] = 0.5f;
     assert_in_range(layout.columns, 1, MAX_COLUMNS);
-    const wli_native *native = wli_native_get(WLSTM_F32);
+    const wli_native *native = wli_native_get(WLI_PRODUCT_F32);
     native->pack(&(wli_pack_args){ weight, ROWS, DEPTH, &layout, layout.columns, WLI_PANEL_VECTORS * LANES, panels });
     native->pack_bias(&layout, ih, hh, bias);
     const int64_t panel_columns = WLI_PANEL_VECTORS * LANES;
