@@ -44,8 +44,8 @@ wlstm_status wlstm_set_allocator(wlstm_allocate_function allocate, wlstm_dealloc
 }
 
 /* The user's block is kept in the word before the aligned one. */
-static void *allocate(size_t bytes, bool huge_pages) {
-    size_t alignment = huge_pages && bytes >= huge_page ? huge_page : WLI_ALIGNMENT;
+void *wli_alloc(size_t bytes) {
+    size_t alignment = bytes >= huge_page ? huge_page : WLI_ALIGNMENT;
     if (bytes > SIZE_MAX / 2) return NULL;
     char *block = user_allocate(bytes + alignment + sizeof(void *), user_context);
     if (!block) return NULL;
@@ -57,14 +57,6 @@ static void *allocate(size_t bytes, bool huge_pages) {
 #endif
     atomic_fetch_add(&live_blocks, 1);
     return memory;
-}
-
-void *wli_alloc(size_t bytes) {
-    return allocate(bytes, true);
-}
-
-void *wli_alloc_small_pages(size_t bytes) {
-    return allocate(bytes, false);
 }
 
 void *wli_calloc(size_t bytes) {

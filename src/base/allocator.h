@@ -9,11 +9,8 @@
 /* Cache line: the alignment of every block that wli_alloc returns. */
 #define WLI_ALIGNMENT 64
 
-/* At least `bytes` bytes aligned to WLI_ALIGNMENT, not cleared; NULL when there are none. */
+/* At least `bytes` bytes aligned to WLI_ALIGNMENT, large blocks in huge pages, not cleared; NULL when there are none. */
 void *wli_alloc(size_t bytes);
-
-/* As wli_alloc, which puts large blocks into huge pages; this does not ask for them. */
-void *wli_alloc_small_pages(size_t bytes);
 
 /* As wli_alloc, all bits zero. */
 void *wli_calloc(size_t bytes);

@@ -136,7 +136,7 @@ static __attribute__((noinline)) int64_t run_steps_of_few(const wli_step_args *a
     const void *before[MOST_TILES * TAIL_ROWS];
     void *after[MOST_TILES * TAIL_ROWS];
     few_tiles turned;
-    const bool turns = args->steps > 1 && !args->one_way;
+    const bool turns = args->steps > 1;
     if (turns) lay_out_tiles(args, !args->backwards, &turned);
     return run_steps(args, first, turns ? &turned : first, false, before, after);
 }

@@ -37,7 +37,7 @@ static wli_pack_request request_of(const wli_cell_spec *cell, const wli_gate_lay
     const wli_cell_weights *weights = cell->weights;
     const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
     const int64_t lanes = cell->native->lanes;
-    wli_pack_request request = { .dtype = cell->dtype, .native = cell->native, .small_pages = cell->small_pages };
+    wli_pack_request request = { .dtype = cell->dtype, .native = cell->native };
     request.max_rows = which == WLI_WEIGHT_IH ? cell->project_rows : cell->step_rows;
     switch (which) {
     case WLI_WEIGHT_IH:

@@ -18,7 +18,6 @@ typedef struct wli_cell_spec {
     const wli_native *native;
     const wli_multiplier *project, *step;
     int64_t project_rows, step_rows; /* the most rows of a product */
-    bool small_pages;
 } wli_cell_spec;
 
 /* The columns of weight_ih and weight_hh are in the layout's order, those of weight_hr PyTorch's, padded to whole

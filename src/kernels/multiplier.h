@@ -19,7 +19,6 @@ typedef struct wli_pack_request {
     const void *bias_ih, *bias_hh;
     int64_t max_rows; /* of A */
     int64_t stride;   /* elements from one row of C to the next */
-    bool small_pages;
 } wli_pack_request;
 
 /* It packed, shared by all who multiply by it. */

@@ -16,7 +16,8 @@ static void name_code(const wli_native *native, char text[WLI_CODE_NAME_BYTES]) 
 }
 
 static void name_packed(const wli_pack_request *request, char *text, size_t bytes) {
-    snprintf(text, bytes, "%s", request->small_pages ? "in small pages" : "");
+    (void)request;
+    snprintf(text, bytes, "in panels");
 }
 
 static wlstm_status pack(const wli_pack_request *request, wli_packed *packed) {
@@ -26,8 +27,7 @@ static wlstm_status pack(const wli_pack_request *request, wli_packed *packed) {
     if (!wli_size_product(matrix->columns, depth + 1, (int64_t)element, &packed->bytes))
         return wli_out_of_memory("packed weights", SIZE_MAX);
     packed->bytes += WLI_PANELS_PADDING;
-    if (!(packed->panels = (request->small_pages ? wli_alloc_small_pages : wli_alloc)(packed->bytes)))
-        return wli_out_of_memory("packed weights", packed->bytes);
+    if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
     memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
     wli_pack_weights(request, (int64_t)request->native->lanes * WLI_PANEL_VECTORS, packed->panels);
     packed->bias = (char *)packed->panels + (size_t)(matrix->columns * depth) * element;

@@ -47,9 +47,9 @@ typedef struct wli_step_args {
      * or without it G by its rows. */
     int64_t steps, h_step;
     wli_panel_range range;
-    bool backwards; /* from the last panel to the first: what the step before left in a cache comes first */
-    bool one_way;   /* every one of the steps so, where each second one would go the other way */
-    bool halves;    /* as in wli_gemm_args; few tiles never do */
+    bool
+        backwards; /* from the last panel to the first, every second step the other way: what the last one left in a cache comes first */
+    bool halves; /* as in wli_gemm_args; few tiles never do */
 } wli_step_args;
 
 /* What a step of few register tiles needs beside its rows. */

@@ -78,7 +78,6 @@ static inline wli_step_args step_args(const wli_cell_kernels *kernels, const wli
                             .h_step = step->h_step,
                             .range = step->range,
                             .backwards = step->backwards,
-                            .one_way = step->one_way,
                             .halves = kernels->hh.halves };
 }
 

@@ -40,7 +40,7 @@ typedef struct wli_cell_step {
     int64_t steps, h_step;            /* as many at most, one after the other: as in wli_step_args */
     wli_panel_range range;            /* the units to finish */
     wli_panel_range projection_range; /* with projection: the outputs to finish */
-    bool backwards, one_way;          /* sweep the weights from the end: for every second step; as in wli_step_args */
+    bool backwards;                   /* sweep the weights from the end: for every second step */
 } wli_cell_step;
 
 wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *kernels);

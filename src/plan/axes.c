@@ -13,16 +13,13 @@
 
 static const char *const schedules[] = { "serial", "wavefront", "gangs" };
 static const char *const lanes[] = { "widest", "half", "quarter" };
-static const char *const sweeps[] = { "back and forth", "one way" };
-static const char *const pages[] = { "huge", "small" };
 /* Ladders; 0: all threads; one gang for all layers, and for both directions; as many parts as gangs have threads,
- * otherwise one; all steps, the model's number of rows. */
+ * otherwise one; all steps. */
 static const int64_t thread_shares[] = { 0, 2, 4, 8, 16, 32 }; /* one in so many */
 static const int64_t gang_layers[] = { 0, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128 };
 static const int64_t gang_directions[] = { 0, 2 };
 static const int64_t parts[] = { 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256 };
 static const int64_t chunk_steps[] = { 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256 };
-static const int64_t gate_rows[] = { 0, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096 };
 
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -81,11 +78,6 @@ static bool legal_parts(const wli_setting *setting, const wli_choice *given) {
            (given->schedule != WLI_GANG || layers * directions * count <= threads_for(setting, given));
 }
 
-static bool legal_always(const wli_setting *setting, const wli_choice *given) {
-    (void)setting, (void)given;
-    return true;
-}
-
 static bool legal_chunk_steps(const wli_setting *setting, const wli_choice *given) {
     return setting->chunk_steps == 0 || given->chunk_steps == 0;
 }
@@ -112,19 +104,6 @@ static bool legal_lanes(const wli_setting *setting, const wli_choice *given) {
            (!setting->deterministic || wli_native_rounds_alike(wli_setting_product(setting), index));
 }
 
-/* Only blocks of 2 MiB have huge pages to lose. */
-static bool legal_pages(const wli_setting *setting, const wli_choice *given) {
-    const double huge_page = 2 << 20;
-    if (!given->small_pages) return true;
-    for (int64_t i = 0; i < setting->model->num_layers * setting->model->num_directions; i++) {
-        const wli_cell_weights *cell = &setting->model->cells[i];
-        const double widest = (double)(cell->input_size > cell->state_size ? cell->input_size : cell->state_size);
-        if (4 * (double)cell->hidden_size * widest * (double)wli_dtype_size(setting->model->dtype) >= huge_page)
-            return true;
-    }
-    return false;
-}
-
 const wli_axis wli_axes[WLI_AXES] = {
     [WLI_AXIS_SCHEDULE] = { "schedule", FIELD(schedule), WORDS(schedules), legal_schedule, true },
     [WLI_AXIS_THREADS] = { "thread_share", FIELD(thread_share), NUMBERS(thread_shares), legal_threads, true },
@@ -133,12 +112,9 @@ const wli_axis wli_axes[WLI_AXES] = {
                                    legal_gang_directions, true },
     [WLI_AXIS_PARTS] = { "parts", FIELD(parts), NUMBERS(parts), legal_parts, true },
     [WLI_AXIS_CHUNK_STEPS] = { "chunk_steps", FIELD(chunk_steps), NUMBERS(chunk_steps), legal_chunk_steps, true },
-    [WLI_AXIS_GATE_ROWS] = { "gate_rows", FIELD(gate_rows), NUMBERS(gate_rows), legal_always, true },
     [WLI_AXIS_PROJECT] = { "project", FIELD(project), WORDS(wli_gemm_names), legal_project, true },
     [WLI_AXIS_STEP] = { "step", FIELD(step), WORDS(wli_gemm_names), legal_step, true },
     [WLI_AXIS_LANES] = { "lanes", FIELD(lanes), WORDS(lanes), legal_lanes, false },
-    [WLI_AXIS_SWEEP] = { "sweep", FIELD(one_way), WORDS(sweeps), legal_always, false },
-    [WLI_AXIS_PAGES] = { "pages", FIELD(small_pages), WORDS(pages), legal_pages, false },
 };
 
 /* The value's name, in words or a number. */
@@ -225,7 +201,7 @@ static void settle_threads(const wli_setting *setting, wli_choice *choice) {
 /* Whole steps of a part's rows. */
 static void settle_chunks(const wli_setting *setting, wli_choice *choice) {
     const int64_t T = setting->seq_len, part_rows = (setting->batch + choice->parts - 1) / choice->parts;
-    const int64_t rows = choice->gate_rows ? choice->gate_rows : wli_choose_gate_rows(setting->model, part_rows);
+    const int64_t rows = wli_choose_gate_rows(setting->model, part_rows);
     choice->chunk_steps = choice->chunk_steps ? smaller(choice->chunk_steps, T) : T;
     choice->gate_rows = part_rows * (rows < part_rows ? 1 : smaller(rows / part_rows, T));
 }

@@ -14,12 +14,9 @@ typedef enum wli_axis_id {
     WLI_AXIS_GANG_DIRECTIONS,
     WLI_AXIS_PARTS,
     WLI_AXIS_CHUNK_STEPS,
-    WLI_AXIS_GATE_ROWS,
     WLI_AXIS_PROJECT,
     WLI_AXIS_STEP,
     WLI_AXIS_LANES,
-    WLI_AXIS_SWEEP,
-    WLI_AXIS_PAGES,
     WLI_AXES
 } wli_axis_id;
 

@@ -21,8 +21,7 @@ static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, c
                                      .project = wli_multipliers[choice->project],
                                      .step = wli_multipliers[choice->step],
                                      .project_rows = choice->gate_rows,
-                                     .step_rows = setting->batch,
-                                     .small_pages = choice->small_pages != 0 };
+                                     .step_rows = setting->batch };
         status = wli_cell_kernels_make(&spec, &runner->cells[i]);
     }
     return status;

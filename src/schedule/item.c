@@ -90,7 +90,6 @@ static wli_cell_step first_step(const wli_run *run, const wli_worker *worker, co
                                 const wli_view *output) {
     const wli_cell_kernels *cell = wli_item_cell(run, item);
     return (wli_cell_step){ .x = brings_input(run, item) ? worker->x_rows : NULL,
-                            .one_way = run->sequence->spec.choice.one_way != 0,
                             .h_prev = worker->h_prev_rows,
                             .gates = worker->gates,
                             .c = wli_item_c(run, item) + (size_t)(item->part * cell->c_stride) * cell->element,
@@ -144,7 +143,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
         if (done > 0) move_h(worker, &step, done);
         step.steps = steps_together(run, item, s, step.rows);
         step.h_prev_is_zero = s == 0 && !run->call->h_0;
-        step.backwards = s % 2 == 1 && !step.one_way;
+        step.backwards = s % 2 == 1;
         status = run_steps(cell, worker, item, &step, &done);
         move_input(cell, &step, done);
     }

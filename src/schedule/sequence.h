@@ -27,8 +27,6 @@ typedef struct wli_choice {
     int64_t gate_rows;     /* rows of G (steps times rows of a part) projected at once, at least a part's */
     int64_t project, step; /* each a wli_gemm_kind */
     int64_t lanes;         /* an index for wli_native_at */
-    int64_t one_way;       /* whether every step goes through the weights from the first to the last */
-    int64_t small_pages;   /* whether packed weights have no huge pages */
     /* What follows from them. */
     int64_t threads;
     const wli_native *native;

@@ -106,7 +106,7 @@ static void every_pair_of_gemms_gives_the_reference_result(void **state) {
             wli_candidate candidate = { { 0 } };
             candidate.index[WLI_AXIS_PROJECT] = (uint8_t)(pair % WLI_GEMM_KINDS);
             candidate.index[WLI_AXIS_STEP] = (uint8_t)(pair / WLI_GEMM_KINDS);
-            candidate.index[WLI_AXIS_GATE_ROWS] = (uint8_t)random_between(&stream, 0, 2);
+            candidate.index[WLI_AXIS_CHUNK_STEPS] = (uint8_t)random_between(&stream, 0, 2);
             candidate.index[WLI_AXIS_LANES] =
                 (uint8_t)(wli_native_at(WLI_PRODUCT_F32, 1) ? random_between(&stream, 0, 1) : 0);
             check_pair(&p, &candidate, &expected);

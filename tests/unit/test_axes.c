@@ -152,7 +152,7 @@ static void candidates_print_their_values(void **state) {
     for (int a = 0; a < WLI_AXES; a++) candidate.index[a] = (uint8_t)(wli_axes[a].count - 1);
     wli_candidate_print(&candidate, text);
     assert_true(strlen(text) < WLI_CANDIDATE_TEXT - 1);
-    assert_non_null(strstr(text, "pages small"));
+    assert_non_null(strstr(text, "lanes quarter"));
 }
 
 /* The search times part of a long sequence: what is longer than that part does not count there. */

@@ -60,8 +60,7 @@ static int run_steps(const step_case *s, int64_t rows, const wli_gemm_args *x, c
                                      .steps = at_once < STEPS - step ? at_once : STEPS - step,
                                      .h_step = (int64_t)h_bytes * rows,
                                      .range = wli_all_panels(s->layout.columns, s->layout.lanes),
-                                     .backwards = random_flag(&stream),
-                                     .one_way = random_flag(&stream) };
+                                     .backwards = random_flag(&stream) };
         done = s->native->step(&args);
         assert_in_range(done, 1, args.steps);
     }
