@@ -115,14 +115,15 @@ void bench_arrays_free(bench_arrays *arrays) {
 
 /* actual [outer, batch, width] against expected [outer, patterns, width], all of it finite: NaN is what nobody wrote.
  * first_outer is what the message adds to the first index. */
-static wlstm_status compare(const char *tensor, wlstm_dtype dtype, const void *actual, const void *expected,
+static wlstm_status compare(const char *tensor, const wli_problem *problem, const void *actual, const void *expected,
                             int64_t outer, int64_t batch, int64_t width, int64_t patterns, int64_t first_outer) {
+    const wlstm_dtype dtype = problem->dtype;
     for (int64_t o = 0; o < outer; o++)
         for (int64_t b = 0; b < batch; b++)
             for (int64_t k = 0; k < width; k++) {
                 const double got = wli_get(dtype, actual, (size_t)((o * batch + b) * width + k));
                 const double wanted = wli_get(dtype, expected, (size_t)((o * patterns + b % patterns) * width + k));
-                if (!isfinite(wanted) || !wli_close_enough(dtype, got, wanted))
+                if (!isfinite(wanted) || !wli_close_enough(dtype, problem->precision, got, wanted))
                     return wli_fail(WLSTM_ERROR_BACKEND,
                                     "wrong result: %s[%" PRId64 ", %" PRId64 ", %" PRId64 "]: %.9g expected, got %.9g",
                                     tensor, o + first_outer, b, k, wanted, got);
@@ -199,12 +200,12 @@ static wlstm_status window_compare(const window *part, const bench_arrays *array
     const wli_problem *p = &part->problem;
     const int64_t blocks = directions(p) * p->num_layers, width = directions(p) * state_size(p);
     const size_t skipped = (size_t)(part->first_step * batch * width) * element_bytes(p);
-    wlstm_status status = compare("out", p->dtype, (const char *)arrays->out + skipped, part->arrays.out, p->seq_len,
-                                  batch, width, p->batch, part->first_step);
+    wlstm_status status = compare("out", p, (const char *)arrays->out + skipped, part->arrays.out, p->seq_len, batch,
+                                  width, p->batch, part->first_step);
     if (status == WLSTM_OK && ends)
-        status = compare("h_n", p->dtype, arrays->h_n, part->arrays.h_n, blocks, batch, state_size(p), p->batch, 0);
+        status = compare("h_n", p, arrays->h_n, part->arrays.h_n, blocks, batch, state_size(p), p->batch, 0);
     if (status == WLSTM_OK && ends)
-        status = compare("c_n", p->dtype, arrays->c_n, part->arrays.c_n, blocks, batch, p->hidden_size, p->batch, 0);
+        status = compare("c_n", p, arrays->c_n, part->arrays.c_n, blocks, batch, p->hidden_size, p->batch, 0);
     return status;
 }
 
@@ -271,10 +272,8 @@ wlstm_status check_cell(wlstm_cell *cell, const wli_problem *problem, bench_arra
     if (status == WLSTM_OK) status = window_compute(lstm, &step);
     if (status == WLSTM_OK)
         status = wlstm_cell_forward(cell, B, arrays->x, arrays->h_n, arrays->c_n, arrays->h_n, arrays->c_n);
-    if (status == WLSTM_OK)
-        status = compare("h", problem->dtype, arrays->h_n, step.arrays.h_n, 1, B, H, arrays->patterns, 0);
-    if (status == WLSTM_OK)
-        status = compare("c", problem->dtype, arrays->c_n, step.arrays.c_n, 1, B, H, arrays->patterns, 0);
+    if (status == WLSTM_OK) status = compare("h", problem, arrays->h_n, step.arrays.h_n, 1, B, H, arrays->patterns, 0);
+    if (status == WLSTM_OK) status = compare("c", problem, arrays->c_n, step.arrays.c_n, 1, B, H, arrays->patterns, 0);
     wlstm_lstm_free(lstm);
     window_free(&step);
     return status;

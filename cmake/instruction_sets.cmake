@@ -1,6 +1,8 @@
 # What kernels are compiled for: instruction sets, a row each. The library, the probe of the machine and the tests
 # compile theirs by these; what else an addition touches: docs/extending.md.
 
+include(CheckCCompilerFlag)
+
 # What arrays hold, for the sources that compute without vectors.
 set(number_types f32 f64)
 
@@ -13,11 +15,15 @@ macro(add_instruction_set isa vector_bytes products)
   set(${isa}_flags ${ARGN})
 endmacro()
 set(instruction_sets)
-add_instruction_set(baseline 16 "f32;f64")
+add_instruction_set(baseline 16 "f32;f64;bf16")
 if(X86_64)
-  add_instruction_set(avx2 32 "f32;f64" -mavx2 -mfma)
+  add_instruction_set(avx2 32 "f32;f64;bf16" -mavx2 -mfma)
   add_instruction_set(avx512vl 32 "f32;f64" -mavx512f -mavx512vl -mfma -mprefer-vector-width=256)
-  add_instruction_set(avx512 64 "f32;f64" -mavx512f -mfma -mprefer-vector-width=512)
+  add_instruction_set(avx512 64 "f32;f64;bf16" -mavx512f -mfma -mprefer-vector-width=512)
+  check_c_compiler_flag(-mavx512bf16 has_avx512bf16)
+  if(has_avx512bf16)
+    add_instruction_set(avx512_bf16 64 "bf16" -mavx512f -mavx512bf16 -mfma -mprefer-vector-width=512)
+  endif()
 endif()
 
 # For the kernels, which are written in vectors and multiply-adds. Nothing is vectorized further (clang takes the

@@ -3,7 +3,7 @@
 #include "base/environment.h"
 #include "base/processor_caches.h"
 
-typedef enum instructions { baseline, avx2, avx512vl, avx512 } instructions;
+typedef enum instructions { baseline, avx2, avx512vl, avx512, avx512_bf16 } instructions;
 
 #define TABLE(isa, product, its) extern const wli_native wli_native_##isa##_##product;
 #include "kernels/compiled_tables.h"
@@ -39,6 +39,8 @@ static bool runs(instructions isa) {
         return runs(avx512) && __builtin_cpu_supports("avx512vl");
     case avx512:
         return cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f");
+    case avx512_bf16:
+        return cap >= WLI_ISA_AVX512_BF16 && runs(avx512) && __builtin_cpu_supports("avx512bf16");
     case baseline:
         break;
     }

@@ -2,6 +2,7 @@
 #ifndef WLI_LANES_H
 #define WLI_LANES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -65,7 +65,7 @@ typedef struct wli_native {
     void (*pack)(const wli_pack_args *args);
     /* bias [columns] = b_ih + b_hh in the order of the layout; NULL biases, and padding, are zeros. */
     void (*pack_bias)(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
-    /* Whether all `count` values are finite. */
+    /* Whether all `count` weights are finite as they are multiplied. */
     bool (*all_finite)(const void *values, int64_t count);
     /* A row [depth] as the product's operands, in no more bytes than the row takes in whole lines; NULL: rows are multiplied as
      * they are. */

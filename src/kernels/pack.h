@@ -5,7 +5,6 @@
 #include "kernels/product.h"
 
 #include "kernels/native.h"
-#include <math.h>
 
 static int64_t row_of_column(const wli_pack_args *args, int64_t column) {
     if (args->layout) return wli_gate_layout_row(args->layout, column);
@@ -39,7 +38,7 @@ static void pack_bias(const wli_gate_layout *layout, const void *b_ih, const voi
 static bool all_finite(const void *values, int64_t count) {
     const real *value = values;
     for (int64_t k = 0; k < count; k++)
-        if (!isfinite(value[k])) return false;
+        if (!stays_finite(value[k])) return false;
     return true;
 }
 

@@ -9,6 +9,7 @@
  *
  *     IN_PLACE        whether operands are the row of A itself; OPERANDS is then NULL, else what makes them of it
  *     pack_column     weights of a column, as PyTorch keeps them, as packed ones; zeros where a group passes the depth
+ *     stays_finite    whether a weight is finite as it is multiplied
  *     weight_lanes    one part of a group's weights, a column a lane
  *     operand_lanes   one part of an operand, the same in every lane
  *     multiply_add    sums + operands * weights

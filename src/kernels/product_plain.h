@@ -3,10 +3,15 @@
 #define WLI_PRODUCT_PLAIN_H
 
 #include "kernels/lanes.h"
+#include <math.h>
 
 typedef real packed, operand;
 enum { GROUP = 1, PARTS = 1, IN_PLACE = 1 };
 #define OPERANDS NULL
+
+WLI_INLINE bool stays_finite(real value) {
+    return isfinite(value);
+}
 
 /* weights [depth] -> to, `step` apart */
 WLI_INLINE void pack_column(const real *weights, int64_t depth, packed *to, int64_t step) {

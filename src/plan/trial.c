@@ -92,10 +92,11 @@ static wlstm_status different(const wli_trials *trials) {
 static bool agree(const wli_trials *trials, const void *got, const void *expected, int64_t blocks, int64_t width) {
     const int64_t B = trials->setting.batch, patterns = trials->patterns;
     const wlstm_dtype dtype = trials->model->dtype;
+    const wlstm_precision precision = trials->setting.precision;
     for (int64_t o = 0; o < blocks; o++)
         for (int64_t b = 0; b < B; b++)
             for (int64_t k = 0; k < width; k++)
-                if (!wli_close_enough(dtype, wli_get(dtype, got, (size_t)((o * B + b) * width + k)),
+                if (!wli_close_enough(dtype, precision, wli_get(dtype, got, (size_t)((o * B + b) * width + k)),
                                       wli_get(dtype, expected, (size_t)((o * patterns + b % patterns) * width + k))))
                     return false;
     return true;
@@ -147,7 +148,8 @@ wlstm_status wli_trials_runner(wli_trials *trials, const wli_candidate *candidat
     if (status == WLSTM_OK) status = run(*runner, &trials->timed);
     const wlstm_dtype dtype = trials->model->dtype;
     for (size_t i = 0; i < trials->timed.out_count && status == WLSTM_OK; i++)
-        if (!wli_close_enough(dtype, wli_get(dtype, trials->timed.out, i), wli_get(dtype, trials->first_out, i)))
+        if (!wli_close_enough(dtype, trials->setting.precision, wli_get(dtype, trials->timed.out, i),
+                              wli_get(dtype, trials->first_out, i)))
             status = different(trials);
     if (status != WLSTM_OK) {
         wli_runner_free(*runner);

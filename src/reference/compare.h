@@ -6,7 +6,8 @@
 
 #include <stdbool.h>
 
-/* |got - expected| <= atol + rtol * |expected| for numbers of that type; NaN is close to NaN, an infinity to itself. */
-bool wli_close_enough(wlstm_dtype dtype, double got, double expected);
+/* |got - expected| <= atol + rtol * |expected| for numbers of that type, from products of that precision, of which
+ * DEFAULT is FULL; NaN is close to NaN, an infinity to itself. */
+bool wli_close_enough(wlstm_dtype dtype, wlstm_precision precision, double got, double expected);
 
 #endif

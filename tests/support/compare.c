@@ -22,7 +22,7 @@ static bool report(const char *what, wlstm_dtype dtype, const void *actual, cons
         const double a = wli_get(dtype, actual, (size_t)i), e = wli_get(dtype, expected, (size_t)i);
         const bool same =
             bitwise ? !memcmp((const char *)actual + (size_t)i * size, (const char *)expected + (size_t)i * size, size)
-                    : wli_close_enough(dtype, a, e);
+                    : wli_close_enough(dtype, WLSTM_PRECISION_FULL, a, e);
         if (same) continue;
         if (different == 0) fprintf(stderr, "%s:\n", what);
         if (different++ < MAX_PRINTED) {
