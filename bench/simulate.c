@@ -40,7 +40,6 @@ typedef struct simulation {
 /* ------------------------------------------------------------------------------------------------- the problem here */
 
 static void close_problem(simulation *s) {
-    for (int64_t i = 0; i < s->num_cells; i++) wli_cell_kernels_release(&s->cells[i]);
     wli_free(s->cells);
     wli_model_release(s->model);
     wli_free(s->x);
@@ -146,7 +145,8 @@ static void measure_gang(const wli_run *run, measurement *m) {
     const wli_order order = tasks ? WLI_BY_FRONT : wli_grid_order(&m->plan.grid);
     const int64_t gangs = tasks ? 1 : m->plan.grid.layers * m->plan.grid.directions * m->plan.grid.parts;
     const int64_t chains = wli_graph_chains(&run->graph);
-    const wli_share share = { 0, tasks ? 1 : (int)m->plan.grid.shares, NULL };
+    const int64_t shares = tasks ? 1 : m->plan.grid.shares;
+    const wli_share share = { 0, 1, shares, (int)shares, NULL };
     const double until = omp_get_wtime() + seconds_a_gang;
     for (int repeat = 0; repeat < REPEATS || omp_get_wtime() < until; repeat++) {
         wli_node node;

@@ -38,6 +38,7 @@ static wli_pack_request request_of(const wli_cell_spec *cell, const wli_gate_lay
     const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
     const int64_t lanes = cell->native->lanes;
     wli_pack_request request = { .dtype = cell->dtype, .native = cell->native };
+    request.slices = cell->shares > 1 ? cell->shares : 1;
     request.max_rows = which == WLI_WEIGHT_IH ? cell->project_rows : cell->step_rows;
     switch (which) {
     case WLI_WEIGHT_IH:
@@ -80,15 +81,22 @@ wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *lay
     if (status != WLSTM_OK) return status;
     gemm->packed = packed;
     if (request.has_bias) gemm->bias = gemm->packed->bias;
-    return multiplier->prepare ? multiplier->prepare(gemm) : WLSTM_OK;
+    return WLSTM_OK;
 }
 
-void wli_gemm_release(wli_gemm *gemm) {
-    if (gemm->own) gemm->multiplier->release(gemm);
-    gemm->own = NULL;
+wlstm_status wli_gemm_equip(const wli_gemm *gemm, wli_tools *tools) {
+    const wli_multiplier *multiplier = gemm->multiplier;
+    return multiplier->equip ? multiplier->equip(gemm->packed, &tools->own[multiplier->kind]) : WLSTM_OK;
+}
+
+void wli_tools_release(wli_tools *tools) {
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++) {
+        if (tools->own[kind]) wli_multipliers[kind]->release(tools->own[kind]);
+        tools->own[kind] = NULL;
+    }
 }
 
 wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
-                          wli_gathered *gathered) {
-    return rows > 0 ? gemm->multiplier->run(gemm, rows, a, c, range, gathered) : WLSTM_OK;
+                          wli_tools *tools) {
+    return rows > 0 ? gemm->multiplier->run(gemm, rows, a, c, range, tools) : WLSTM_OK;
 }

@@ -18,6 +18,7 @@ typedef struct wli_cell_spec {
     const wli_native *native;
     const wli_multiplier *project, *step;
     int64_t project_rows, step_rows; /* the most rows of a product */
+    int64_t shares;                  /* among so many threads its units are shared; 0 is 1 */
 } wli_cell_spec;
 
 /* The columns of weight_ih and weight_hh are in the layout's order, those of weight_hr PyTorch's, padded to whole
@@ -25,10 +26,12 @@ typedef struct wli_cell_spec {
 wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *layout, wli_matrix which, bool dense,
                            wli_gemm *gemm);
 
-void wli_gemm_release(wli_gemm *gemm);
+/* What one thread needs to run the gemm; all that it needed. */
+wlstm_status wli_gemm_equip(const wli_gemm *gemm, wli_tools *tools);
+void wli_tools_release(wli_tools *tools);
 
 /* a: [rows] pointers to [depth]; c [rows, columns], stride apart, of which the range's columns are computed. */
 wlstm_status wli_gemm_run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
-                          wli_gathered *gathered);
+                          wli_tools *tools);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct wli_pack_request {
     const void *bias_ih, *bias_hh;
     int64_t max_rows; /* of A */
     int64_t stride;   /* elements from one row of C to the next */
+    int64_t slices;   /* sliced: into how many, of whole panels each */
 } wli_pack_request;
 
 /* It packed, shared by all who multiply by it. */
@@ -31,13 +32,18 @@ typedef struct wli_packed {
     bool finite; /* every weight is: the product with a zero state can be left out */
 } wli_packed;
 
-/* A packed matrix, and what one thread needs to multiply by it. */
+/* What one thread multiplies with. */
+typedef struct wli_tools {
+    wli_gathered gathered;
+    void *own[WLI_GEMM_KINDS]; /* each multiplier's, NULL where it needs none */
+} wli_tools;
+
+/* A packed matrix, as any thread multiplies by it. */
 typedef struct wli_gemm {
     const struct wli_multiplier *multiplier;
     const wli_native *native;
     const wli_packed *packed;
     const void *bias; /* in_panels: of the packed; NULL adds onto C */
-    void *own;        /* the multiplier's, for one thread at a time */
     int64_t depth, columns;
     int64_t stride; /* elements from one row of C to the next */
     size_t element;
@@ -57,6 +63,8 @@ typedef struct wli_multiplier {
     bool deterministic;
     /* It starts threads of its own where it is not in a parallel region. */
     bool forks;
+    /* It multiplies by the slices that it packed, and by no part of one. */
+    bool sliced;
 
     /* Whether this build has it, for such products. */
     bool (*serves)(wli_product product);
@@ -68,10 +76,10 @@ typedef struct wli_multiplier {
     void (*discard)(wli_packed *packed);
     /* As wli_gemm_run, of one row at least. */
     wlstm_status (*run)(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
-                        wli_gathered *gathered);
-    /* gemm->own, if there is one: else NULL, and so are the next two. */
-    wlstm_status (*prepare)(wli_gemm *gemm);
-    void (*release)(wli_gemm *gemm);
+                        wli_tools *tools);
+    /* Adds to a thread's own what it needs for the matrix; `release` takes all of it. NULL where there is nothing. */
+    wlstm_status (*equip)(const wli_packed *packed, void **own);
+    void (*release)(void *own);
     /* Whether there is memory left for what it takes while it runs. */
     wlstm_status (*check_room)(void);
 } wli_multiplier;
@@ -80,6 +88,11 @@ extern const wli_multiplier wli_multiply_native, wli_multiply_matmul, wli_multip
 
 extern const wli_multiplier *const wli_multipliers[WLI_GEMM_KINDS];
 extern const char *const wli_gemm_names[WLI_GEMM_KINDS];
+
+/* Slices [first, end), of so many, of all panels: who shares a cell's units is given whole slices. */
+static inline wli_panel_range wli_slices_of(wli_panel_range all, int64_t first, int64_t end, int64_t slices) {
+    return (wli_panel_range){ all.end * first / slices, all.end * end / slices };
+}
 
 /* For those who pack: the request's matrix in panels of so many columns, and its bias [columns]. */
 void wli_pack_weights(const wli_pack_request *request, int64_t panel_columns, void *panels);

@@ -40,12 +40,12 @@ static void discard(wli_packed *packed) {
 }
 
 static wlstm_status run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
-                        wli_gathered *gathered) {
+                        wli_tools *tools) {
     gemm->native->gemm(
         &(wli_gemm_args){ .rows = rows,
                           .depth = gemm->depth,
                           .columns = gemm->columns,
-                          .a = wli_operand_rows(gemm->native, rows, gemm->depth, gemm->element, a, gathered),
+                          .a = wli_operand_rows(gemm->native, rows, gemm->depth, gemm->element, a, &tools->gathered),
                           .panels = gemm->packed->panels,
                           .bias = gemm->bias,
                           .c = c,

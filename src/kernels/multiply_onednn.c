@@ -6,6 +6,17 @@
 #include "kernels/onednn.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+/* A gemm of its own for each slice, so that each thread of a gang has its weights and no others. */
+typedef struct slices {
+    int64_t count;
+    struct slice {
+        wli_panel_range panels;
+        int64_t first_column;
+        wli_onednn_gemm *gemm; /* NULL: fewer panels than slices */
+    } of[];
+} slices;
 
 static bool serves(wli_product product) {
     return product == WLI_PRODUCT_F32;
@@ -24,31 +35,68 @@ static int64_t rounded_rows(const wli_pack_request *request) {
 }
 
 static void name_packed(const wli_pack_request *request, char *text, size_t bytes) {
-    snprintf(text, bytes, "%" PRId64 " rows to %" PRId64, rounded_rows(request), request->stride);
+    snprintf(text, bytes, "%" PRId64 " x %" PRId64 " to %" PRId64, request->slices, rounded_rows(request),
+             request->stride);
 }
 
-static wlstm_status pack(const wli_pack_request *request, wli_packed *packed, bool inner_product) {
+/* The rows of the weight in the order of C's columns: b [columns, depth] of `columns` from first_column on. */
+static void gather_rows(const wli_pack_args *matrix, int64_t first_column, int64_t columns, float *b) {
+    const size_t bytes = (size_t)matrix->depth * sizeof *b;
+    for (int64_t j = 0; j < columns; j++) {
+        const int64_t column = first_column + j;
+        const int64_t row = matrix->layout          ? wli_gate_layout_row(matrix->layout, column)
+                            : column < matrix->rows ? column
+                                                    : -1;
+        if (row >= 0)
+            memcpy(b + j * matrix->depth, (const float *)matrix->weight + row * matrix->depth, bytes);
+        else
+            memset(b + j * matrix->depth, 0, bytes);
+    }
+}
+
+/* bias [columns] is all of them; `packed` counts the bytes. */
+static wlstm_status pack_slice(const wli_pack_request *request, bool inner_product, const float *bias,
+                               struct slice *slice, wli_packed *packed) {
     const wli_pack_args *matrix = &request->matrix;
+    const int64_t panel = (int64_t)WLI_PANEL_VECTORS * request->native->lanes, end = slice->panels.end * panel;
+    const int64_t columns = (end < matrix->columns ? end : matrix->columns) - slice->panels.first * panel;
     size_t bytes;
-    if (!wli_size_product(matrix->columns, matrix->depth + 1, sizeof(float), &bytes))
+    slice->first_column = slice->panels.first * panel;
+    if (columns <= 0) return WLSTM_OK;
+    if (!wli_size_product(columns, matrix->depth, sizeof(float), &bytes))
         return wli_out_of_memory("packed weights", SIZE_MAX);
     float *b = wli_alloc(bytes);
     if (!b) return wli_out_of_memory("packed weights", bytes);
-    float *bias = b + matrix->columns * matrix->depth;
-    wli_pack_weights(request, matrix->columns, b);
-    wli_pack_biases(request, bias);
+    gather_rows(matrix, slice->first_column, columns, b);
     const wli_onednn_gemm_spec spec = { .max_rows = rounded_rows(request),
                                         .depth = matrix->depth,
-                                        .columns = matrix->columns,
+                                        .columns = columns,
                                         .inner_product = inner_product,
                                         .ldc = request->stride,
                                         .b = b,
-                                        .bias = request->has_bias ? bias : NULL };
-    wli_onednn_gemm *gemm;
-    wlstm_status status = wli_onednn_gemm_make(&spec, &gemm);
+                                        .bias = request->has_bias ? bias + slice->first_column : NULL };
+    wlstm_status status = wli_onednn_gemm_make(&spec, &slice->gemm);
     wli_free(b);
-    packed->own = gemm;
-    if (status == WLSTM_OK) packed->bytes = wli_onednn_gemm_bytes(gemm);
+    if (status == WLSTM_OK) packed->bytes += wli_onednn_gemm_bytes(slice->gemm);
+    return status;
+}
+
+static wlstm_status pack(const wli_pack_request *request, wli_packed *packed, bool inner_product) {
+    const wli_panel_range all = wli_all_panels(request->matrix.columns, request->native->lanes);
+    const size_t bytes = sizeof(slices) + (size_t)request->slices * sizeof(struct slice);
+    const size_t bias_bytes = (size_t)request->matrix.columns * sizeof(float);
+    slices *cut = packed->own = wli_calloc(bytes);
+    if (!cut) return wli_out_of_memory("packed weights", bytes);
+    float *bias = wli_alloc(bias_bytes);
+    if (!bias) return wli_out_of_memory("packed weights", bias_bytes);
+    wli_pack_biases(request, bias);
+    wlstm_status status = WLSTM_OK;
+    for (; cut->count < request->slices && status == WLSTM_OK; cut->count++) {
+        struct slice *slice = &cut->of[cut->count];
+        slice->panels = wli_slices_of(all, cut->count, cut->count + 1, request->slices);
+        status = pack_slice(request, inner_product, bias, slice, packed);
+    }
+    wli_free(bias);
     return status;
 }
 
@@ -61,31 +109,45 @@ static wlstm_status pack_inner_product(const wli_pack_request *request, wli_pack
 }
 
 static void discard(wli_packed *packed) {
-    wli_onednn_gemm_destroy(packed->own);
+    slices *cut = packed->own;
+    for (int64_t s = 0; cut && s < cut->count; s++) wli_onednn_gemm_destroy(cut->of[s].gemm);
+    wli_free(cut);
 }
 
-static wlstm_status prepare(wli_gemm *gemm) {
-    wli_onednn_runner *runner;
-    wlstm_status status = wli_onednn_runner_make(gemm->packed->own, &runner);
-    gemm->own = runner;
+/* For all slices: a gang may have fewer threads than it was planned for. */
+static wlstm_status equip(const wli_packed *packed, void **own) {
+    const slices *cut = packed->own;
+    wli_onednn_runner *runner = *own;
+    wlstm_status status = WLSTM_OK;
+    for (int64_t s = 0; s < cut->count && status == WLSTM_OK; s++)
+        if (cut->of[s].gemm) status = wli_onednn_runner_equip(&runner, cut->of[s].gemm);
+    *own = runner;
     return status;
 }
 
-static void release(wli_gemm *gemm) {
-    wli_onednn_runner_destroy(gemm->own);
+static void release(void *own) {
+    wli_onednn_runner_destroy(own);
 }
 
 static wlstm_status run(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,
-                        wli_gathered *gathered) {
-    (void)range;
-    return wli_onednn_run(gemm->own, rows, wli_dense_rows(rows, gemm->depth, gemm->element, a, gathered), c);
+                        wli_tools *tools) {
+    const slices *cut = gemm->packed->own;
+    const float *dense = wli_dense_rows(rows, gemm->depth, gemm->element, a, &tools->gathered);
+    wli_onednn_runner *runner = tools->own[gemm->multiplier->kind];
+    wlstm_status status = WLSTM_OK;
+    for (int64_t s = 0; s < cut->count && status == WLSTM_OK; s++) {
+        const struct slice *slice = &cut->of[s];
+        if (slice->gemm && slice->panels.first >= range.first && slice->panels.end <= range.end)
+            status = wli_onednn_run(runner, slice->gemm, rows, dense, (float *)c + slice->first_column);
+    }
+    return status;
 }
 
 #define MULTIPLIER(its_kind, pack_it, is_dense)                                                                        \
     {                                                                                                                  \
-        .kind = its_kind, .backend = WLSTM_BACKEND_ONEDNN, .dense = is_dense, .forks = true, .serves = serves,         \
-        .name_code = name_code, .name_packed = name_packed, .pack = pack_it, .discard = discard, .run = run,           \
-        .prepare = prepare, .release = release, .check_room = wli_onednn_check_room                                    \
+        .kind = its_kind, .backend = WLSTM_BACKEND_ONEDNN, .dense = is_dense, .forks = true, .sliced = true,           \
+        .serves = serves, .name_code = name_code, .name_packed = name_packed, .pack = pack_it, .discard = discard,     \
+        .run = run, .equip = equip, .release = release, .check_room = wli_onednn_check_room                            \
     }
 
 const wli_multiplier wli_multiply_matmul = MULTIPLIER(WLI_GEMM_MATMUL, pack_matmul, false);

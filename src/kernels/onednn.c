@@ -45,41 +45,63 @@ typedef struct sized_primitive {
     dnnl_primitive_t primitive;
 } sized_primitive;
 
+/* All that primitives and memory objects depend on. */
+typedef struct gemm_shape {
+    bool inner_product, accumulates;
+    int64_t max_rows, depth, columns, ldc;
+} gemm_shape;
+
+static bool alike(const gemm_shape *a, const gemm_shape *b) {
+    return a->columns == b->columns && a->depth == b->depth && a->max_rows == b->max_rows && a->ldc == b->ldc &&
+           a->accumulates == b->accumulates && a->inner_product == b->inner_product;
+}
+
 struct wli_onednn_gemm {
-    bool inner_product;
-    int64_t depth, columns, ldc;
-    int num_sizes;
-    sized_primitive sizes[MAX_SIZES]; /* rows descending, the last is 1 */
+    gemm_shape shape;
     descriptor weights_descriptor;
     void *weights_data;
     float *bias_data;
     dnnl_memory_t weights, bias;
+    int num_sizes;
+    sized_primitive sizes[]; /* rows descending, the last is 1 */
 };
 
+static int64_t most_rows(const wli_onednn_gemm_spec *spec) {
+    return spec->max_rows < LARGEST_SIZE ? spec->max_rows : LARGEST_SIZE;
+}
+
+/* The size after one of so many rows, 0 after the last. */
+static int64_t next_size(int64_t rows) {
+    int64_t next = 1;
+    while (2 * next < rows) next *= 2;
+    return rows == 1 ? 0 : next;
+}
+
 static const char *name(const wli_onednn_gemm *gemm) {
-    return gemm->inner_product ? "inner product" : "matmul";
+    return gemm->shape.inner_product ? "inner product" : "matmul";
 }
 
-/* The weights, [depth, columns] row-major or as the primitive likes them; an inner product names their dimensions as
- * PyTorch does. */
-static dnnl_status_t describe_weights(const wli_onednn_gemm *gemm, bool any, descriptor *d) {
-    const dnnl_dims_t matmul = { gemm->depth, gemm->columns }, inner_product = { gemm->columns, gemm->depth };
-    return describe(d, 2, gemm->inner_product ? inner_product : matmul,
-                    any                   ? dnnl_format_tag_any
-                    : gemm->inner_product ? dnnl_ba
-                                          : dnnl_ab);
+/* The weights, [columns, depth] row-major or as the primitive likes them; an inner product names their dimensions as
+ * PyTorch does, a matmul the other way round. */
+static dnnl_status_t describe_weights(const gemm_shape *shape, bool any, descriptor *d) {
+    const dnnl_dims_t matmul = { shape->depth, shape->columns }, inner_product = { shape->columns, shape->depth };
+    return describe(d, 2, shape->inner_product ? inner_product : matmul,
+                    any                    ? dnnl_format_tag_any
+                    : shape->inner_product ? dnnl_ab
+                                           : dnnl_ba);
 }
 
-static dnnl_status_t describe_bias(const wli_onednn_gemm *gemm, descriptor *d) {
-    const dnnl_dims_t matmul = { 1, gemm->columns }, inner_product = { gemm->columns };
-    return gemm->inner_product ? describe(d, 1, inner_product, dnnl_a) : describe(d, 2, matmul, dnnl_ab);
+static dnnl_status_t describe_bias(const gemm_shape *shape, descriptor *d) {
+    const dnnl_dims_t matmul = { 1, shape->columns }, inner_product = { shape->columns };
+    return shape->inner_product ? describe(d, 1, inner_product, dnnl_a) : describe(d, 2, matmul, dnnl_ab);
 }
 
 /* The primitive for `size->rows` rows, with the lock held; the first one made chooses the weights' layout, the
  * others take it. */
-static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool accumulate, bool choose_layout) {
-    const dnnl_dims_t src_dims = { size->rows, gemm->depth }, dst_dims = { size->rows, gemm->columns };
-    const dnnl_dims_t dst_strides = { gemm->ldc, 1 };
+static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, bool choose_layout) {
+    const gemm_shape *shape = &gemm->shape;
+    const dnnl_dims_t src_dims = { size->rows, shape->depth }, dst_dims = { size->rows, shape->columns };
+    const dnnl_dims_t dst_strides = { shape->ldc, 1 };
     descriptor any, bias;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_post_ops_t post_ops = NULL;
@@ -87,19 +109,19 @@ static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, boo
     memset(&any, 0, sizeof any), memset(&bias, 0, sizeof bias);
     dnnl_status_t status = dnnl_primitive_attr_create(&attributes);
     if (status == dnnl_success) status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
-    if (status == dnnl_success && accumulate) {
+    if (status == dnnl_success && shape->accumulates) {
         status = dnnl_post_ops_create(&post_ops);
         if (status == dnnl_success) status = append_sum(post_ops);
         if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(attributes, post_ops);
     }
     if (status == dnnl_success) status = describe(&size->src, 2, src_dims, dnnl_ab);
     if (status == dnnl_success) status = describe_strided(&size->dst, dst_dims, dst_strides);
-    if (status == dnnl_success) status = describe_weights(gemm, true, &any);
-    if (status == dnnl_success) status = describe_bias(gemm, &bias);
+    if (status == dnnl_success) status = describe_weights(shape, true, &any);
+    if (status == dnnl_success) status = describe_bias(shape, &bias);
     if (status == dnnl_success)
-        status = (gemm->inner_product ? make_inner_product : make_matmul)(
-            &pd, engine, &size->src, choose_layout ? &any : &gemm->weights_descriptor, accumulate ? NULL : &bias,
-            &size->dst, attributes);
+        status = (shape->inner_product ? make_inner_product : make_matmul)(
+            &pd, engine, &size->src, choose_layout ? &any : &gemm->weights_descriptor,
+            shape->accumulates ? NULL : &bias, &size->dst, attributes);
     if (status == dnnl_success && choose_layout)
         status = query_descriptor(pd, dnnl_query_weights_md, &gemm->weights_descriptor);
     if (status == dnnl_success) status = query_descriptor(pd, dnnl_query_scratchpad_md, &size->scratchpad);
@@ -111,7 +133,7 @@ static dnnl_status_t make_size(wli_onednn_gemm *gemm, sized_primitive *size, boo
     return status;
 }
 
-/* b [depth, columns] row-major -> the layout the first primitive chose. */
+/* b [columns, depth] row-major -> the layout the first primitive chose. */
 static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
     descriptor plain;
     dnnl_memory_t plain_memory = NULL;
@@ -119,7 +141,7 @@ static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
     dnnl_primitive_t reorder = NULL;
     dnnl_stream_t stream = NULL;
     memset(&plain, 0, sizeof plain);
-    dnnl_status_t status = describe_weights(gemm, false, &plain);
+    dnnl_status_t status = describe_weights(&gemm->shape, false, &plain);
     if (status == dnnl_success) status = make_memory(&plain_memory, &plain, engine, (void *)(uintptr_t)b);
     if (status == dnnl_success)
         status = make_memory(&gemm->weights, &gemm->weights_descriptor, engine, gemm->weights_data);
@@ -142,19 +164,20 @@ static dnnl_status_t reorder_weights(wli_onednn_gemm *gemm, const float *b) {
 }
 
 static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec) {
-    gemm->inner_product = spec->inner_product;
-    gemm->depth = spec->depth, gemm->columns = spec->columns, gemm->ldc = spec->ldc;
-    for (int64_t rows = spec->max_rows < LARGEST_SIZE ? spec->max_rows : LARGEST_SIZE; rows > 0;) {
+    gemm->shape = (gemm_shape){ .inner_product = spec->inner_product,
+                                .accumulates = !spec->bias,
+                                .max_rows = most_rows(spec),
+                                .depth = spec->depth,
+                                .columns = spec->columns,
+                                .ldc = spec->ldc };
+    for (int64_t rows = gemm->shape.max_rows; rows > 0; rows = next_size(rows)) {
         if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
         wli_lock();
-        dnnl_status_t status = make_size(gemm, size, !spec->bias, gemm->num_sizes == 1);
+        dnnl_status_t status = make_size(gemm, size, gemm->num_sizes == 1);
         wli_unlock();
         if (status != dnnl_success) return failed(name(gemm), status);
-        int64_t next = 1;
-        while (2 * next < rows) next *= 2;
-        rows = rows == 1 ? 0 : next;
     }
     size_t weight_bytes = descriptor_bytes(&gemm->weights_descriptor),
            bias_bytes = (size_t)spec->columns * sizeof(float);
@@ -166,7 +189,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
         descriptor bias;
         if (!(gemm->bias_data = wli_alloc(bias_bytes))) return wli_out_of_memory("bias", bias_bytes);
         memcpy(gemm->bias_data, spec->bias, bias_bytes);
-        if ((status = describe_bias(gemm, &bias)) == dnnl_success) {
+        if ((status = describe_bias(&gemm->shape, &bias)) == dnnl_success) {
             status = make_memory(&gemm->bias, &bias, engine, gemm->bias_data);
             descriptor_destroy(&bias);
         }
@@ -191,8 +214,10 @@ wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_g
     if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     wli_once_run(&engine_once, make_engine);
     if (engine_status != dnnl_success) return failed("engine", engine_status);
-    wli_onednn_gemm *gemm = wli_calloc(sizeof *gemm);
-    if (!gemm) return wli_out_of_memory("gemm", sizeof *gemm);
+    size_t bytes = sizeof(wli_onednn_gemm);
+    for (int64_t rows = most_rows(spec); rows > 0; rows = next_size(rows)) bytes += sizeof(sized_primitive);
+    wli_onednn_gemm *gemm = wli_calloc(bytes);
+    if (!gemm) return wli_out_of_memory("gemm", bytes);
     /* oneDNN chooses the blocking for the thread count of this moment, and one thread is what will run it. */
     filling f = { gemm, spec, WLSTM_OK };
     wli_as_one_thread(fill_alone, &f);
@@ -220,77 +245,122 @@ void wli_onednn_gemm_destroy(wli_onednn_gemm *gemm) {
 }
 
 size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm) {
-    return descriptor_bytes(&gemm->weights_descriptor) + (gemm->bias_data ? (size_t)gemm->columns * sizeof(float) : 0);
+    return descriptor_bytes(&gemm->weights_descriptor) +
+           (gemm->bias_data ? (size_t)gemm->shape.columns * sizeof(float) : 0);
 }
 
+/* Memory objects for the sizes of all gemms of one shape. */
+typedef struct equipment {
+    gemm_shape shape;
+    int num_sizes;
+    dnnl_memory_t src[MAX_SIZES], dst[MAX_SIZES], scratchpad[MAX_SIZES];
+    struct equipment *next;
+} equipment;
+
 struct wli_onednn_runner {
-    const wli_onednn_gemm *gemm;
     dnnl_stream_t stream;
     void *scratchpad_data;
-    dnnl_memory_t src[MAX_SIZES], dst[MAX_SIZES], scratchpad[MAX_SIZES];
+    size_t scratchpad_bytes;
+    equipment *shapes;
 };
 
-static dnnl_status_t make_memories(wli_onednn_runner *runner) {
-    dnnl_status_t status = dnnl_stream_create(&runner->stream, engine, dnnl_stream_default_flags);
-    for (int i = 0; i < runner->gemm->num_sizes && status == dnnl_success; i++) {
-        const sized_primitive *size = &runner->gemm->sizes[i];
-        status = make_memory(&runner->src[i], &size->src, engine, DNNL_MEMORY_NONE);
-        if (status == dnnl_success) status = make_memory(&runner->dst[i], &size->dst, engine, DNNL_MEMORY_NONE);
+static equipment *find(const wli_onednn_runner *runner, const wli_onednn_gemm *gemm) {
+    equipment *found = runner->shapes;
+    while (found && !alike(&found->shape, &gemm->shape)) found = found->next;
+    return found;
+}
+
+static dnnl_status_t make_memories(equipment *made, const wli_onednn_gemm *gemm) {
+    dnnl_status_t status = dnnl_success;
+    for (; made->num_sizes < gemm->num_sizes && status == dnnl_success; made->num_sizes++) {
+        const int i = made->num_sizes;
+        const sized_primitive *size = &gemm->sizes[i];
+        status = make_memory(&made->src[i], &size->src, engine, DNNL_MEMORY_NONE);
+        if (status == dnnl_success) status = make_memory(&made->dst[i], &size->dst, engine, DNNL_MEMORY_NONE);
         if (status == dnnl_success)
-            status = make_memory(&runner->scratchpad[i], &size->scratchpad, engine, runner->scratchpad_data);
+            status = make_memory(&made->scratchpad[i], &size->scratchpad, engine, DNNL_MEMORY_NONE);
     }
     return status;
 }
 
-wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **out) {
-    size_t scratchpad_bytes = 0;
-    *out = NULL;
-    wli_onednn_runner *runner = wli_calloc(sizeof *runner);
-    if (!runner) return wli_out_of_memory("runner", sizeof *runner);
-    runner->gemm = gemm;
+/* One scratchpad, as large as the largest of them, serves all primitives. */
+static wlstm_status make_scratchpad(wli_onednn_runner *runner, const wli_onednn_gemm *gemm) {
+    size_t bytes = 1;
     for (int i = 0; i < gemm->num_sizes; i++) {
-        size_t bytes = descriptor_bytes(&gemm->sizes[i].scratchpad);
-        if (bytes > scratchpad_bytes) scratchpad_bytes = bytes;
+        const size_t own = descriptor_bytes(&gemm->sizes[i].scratchpad);
+        if (own > bytes) bytes = own;
     }
-    dnnl_status_t status = dnnl_success;
-    if (!(runner->scratchpad_data = wli_alloc(scratchpad_bytes)))
-        wli_out_of_memory("scratchpad", scratchpad_bytes), status = dnnl_out_of_memory;
-    else if (wli_onednn_check_room() != WLSTM_OK)
-        status = dnnl_out_of_memory;
-    else if ((status = make_memories(runner)) != dnnl_success)
-        failed("memory", status);
-    if (status != dnnl_success) {
-        wli_onednn_runner_destroy(runner);
-        return status == dnnl_out_of_memory ? WLSTM_ERROR_OUT_OF_MEMORY : WLSTM_ERROR_BACKEND;
-    }
-    *out = runner;
+    if (bytes <= runner->scratchpad_bytes) return WLSTM_OK;
+    wli_free(runner->scratchpad_data);
+    runner->scratchpad_bytes = 0;
+    if (!(runner->scratchpad_data = wli_alloc(bytes))) return wli_out_of_memory("scratchpad", bytes);
+    runner->scratchpad_bytes = bytes;
     return WLSTM_OK;
+}
+
+static dnnl_status_t place_scratchpads(const wli_onednn_runner *runner) {
+    dnnl_status_t status = dnnl_success;
+    for (const equipment *own = runner->shapes; own; own = own->next)
+        for (int i = 0; i < own->num_sizes && status == dnnl_success; i++)
+            status = dnnl_memory_set_data_handle(own->scratchpad[i], runner->scratchpad_data);
+    return status;
+}
+
+static wlstm_status make_runner(wli_onednn_runner **out) {
+    wli_onednn_runner *runner = *out = wli_calloc(sizeof *runner);
+    if (!runner) return wli_out_of_memory("runner", sizeof *runner);
+    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+    dnnl_status_t status = dnnl_stream_create(&runner->stream, engine, dnnl_stream_default_flags);
+    return status == dnnl_success ? WLSTM_OK : failed("stream", status);
+}
+
+wlstm_status wli_onednn_runner_equip(wli_onednn_runner **out, const wli_onednn_gemm *gemm) {
+    wlstm_status made = *out ? WLSTM_OK : make_runner(out);
+    if (made != WLSTM_OK) return made;
+    wli_onednn_runner *runner = *out;
+    if (find(runner, gemm)) return WLSTM_OK;
+    equipment *added = wli_calloc(sizeof *added);
+    if (!added) return wli_out_of_memory("runner", sizeof *added);
+    added->shape = gemm->shape;
+    added->next = runner->shapes, runner->shapes = added;
+    if ((made = make_scratchpad(runner, gemm)) != WLSTM_OK) return made;
+    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+    dnnl_status_t status = make_memories(added, gemm);
+    if (status == dnnl_success) status = place_scratchpads(runner);
+    return status == dnnl_success ? WLSTM_OK : failed("memory", status);
 }
 
 void wli_onednn_runner_destroy(wli_onednn_runner *runner) {
     if (!runner) return;
-    for (int i = 0; i < runner->gemm->num_sizes; i++) {
-        if (runner->src[i]) dnnl_memory_destroy(runner->src[i]);
-        if (runner->dst[i]) dnnl_memory_destroy(runner->dst[i]);
-        if (runner->scratchpad[i]) dnnl_memory_destroy(runner->scratchpad[i]);
+    while (runner->shapes) {
+        equipment *own = runner->shapes;
+        runner->shapes = own->next;
+        for (int i = 0; i < own->num_sizes; i++) {
+            if (own->src[i]) dnnl_memory_destroy(own->src[i]);
+            if (own->dst[i]) dnnl_memory_destroy(own->dst[i]);
+            if (own->scratchpad[i]) dnnl_memory_destroy(own->scratchpad[i]);
+        }
+        wli_free(own);
     }
     if (runner->stream) dnnl_stream_destroy(runner->stream);
     wli_free(runner->scratchpad_data);
     wli_free(runner);
 }
 
-wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c) {
-    const wli_onednn_gemm *gemm = runner->gemm;
+wlstm_status wli_onednn_run(wli_onednn_runner *runner, const wli_onednn_gemm *gemm, int64_t rows, const float *a,
+                            float *c) {
+    const equipment *own = find(runner, gemm);
     for (int i = 0; rows > 0; i++) {
         const sized_primitive *size = &gemm->sizes[i];
-        for (; rows >= size->rows; rows -= size->rows, a += size->rows * gemm->depth, c += size->rows * gemm->ldc) {
-            dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, runner->src[i] },
+        for (; rows >= size->rows;
+             rows -= size->rows, a += size->rows * gemm->shape.depth, c += size->rows * gemm->shape.ldc) {
+            dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, own->src[i] },
                                             { DNNL_ARG_WEIGHTS, gemm->weights },
-                                            { DNNL_ARG_DST, runner->dst[i] },
-                                            { DNNL_ARG_SCRATCHPAD, runner->scratchpad[i] },
+                                            { DNNL_ARG_DST, own->dst[i] },
+                                            { DNNL_ARG_SCRATCHPAD, own->scratchpad[i] },
                                             { DNNL_ARG_BIAS, gemm->bias } };
-            dnnl_status_t status = dnnl_memory_set_data_handle(runner->src[i], (void *)(uintptr_t)a);
-            if (status == dnnl_success) status = dnnl_memory_set_data_handle(runner->dst[i], c);
+            dnnl_status_t status = dnnl_memory_set_data_handle(own->src[i], (void *)(uintptr_t)a);
+            if (status == dnnl_success) status = dnnl_memory_set_data_handle(own->dst[i], c);
             if (status == dnnl_success)
                 status = dnnl_primitive_execute(size->primitive, runner->stream, gemm->bias ? 5 : 4, arguments);
             if (status != dnnl_success) return failed(name(gemm), status);

@@ -1,5 +1,5 @@
 /* Gate GEMMs by oneDNN's matmul or inner-product primitives, f32; the one place that uses oneDNN, of which a build
- * without it has the version alone.
+ * without it has the version alone. Primitives are made for one thread, and run on any thread's own memory objects.
  *
  * What oneDNN cannot get for itself ends the process, by an exception or by code that is not there. So before it is
  * asked for anything, it is tried whether there is ample room: OUT_OF_MEMORY where there is none. */
@@ -11,18 +11,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* C [rows, columns] = bias + A [rows, depth] B, or C += A B: primitives for several row counts over one reordered B.
- * Read-only once made, so that plans share it. */
+/* C [rows, columns] = bias + A [rows, depth] B^T, or C += A B^T: primitives for several row counts over one reordered
+ * B. Read-only once made, so that plans and threads share it. */
 typedef struct wli_onednn_gemm wli_onednn_gemm;
 
-/* One thread's way to run a gemm: memory objects and scratchpad. */
+/* One thread's way to run gemms: memory objects for each shape of them, one scratchpad. */
 typedef struct wli_onednn_runner wli_onednn_runner;
 
 typedef struct wli_onednn_gemm_spec {
     bool inner_product; /* else matmul */
     int64_t max_rows, depth, columns;
     int64_t ldc;       /* elements from one row of C to the next; with gaps oneDNN's inner products are plain loops */
-    const float *b;    /* [depth, columns], copied into oneDNN's own layout */
+    const float *b;    /* [columns, depth], copied into oneDNN's own layout */
     const float *bias; /* [columns], copied; NULL makes the gemm accumulate onto C */
 } wli_onednn_gemm_spec;
 
@@ -30,16 +30,18 @@ wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_g
 void wli_onednn_gemm_destroy(wli_onednn_gemm *gemm);
 size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm);
 
-wlstm_status wli_onednn_runner_make(const wli_onednn_gemm *gemm, wli_onednn_runner **runner);
+/* Adds what the gemm, and any of its shape, needs; *runner is NULL at first. */
+wlstm_status wli_onednn_runner_equip(wli_onednn_runner **runner, const wli_onednn_gemm *gemm);
 void wli_onednn_runner_destroy(wli_onednn_runner *runner);
 
 /* Whether there is such room: the functions above ask by themselves, a plan once more when all that it needs is
  * there. */
 wlstm_status wli_onednn_check_room(void);
 
-/* a [rows, depth] dense, c [rows, columns] ldc apart, rows at most max_rows. Runs on the calling thread alone if
- * OpenMP gives it one thread or a region is active. Allocates nothing of ours. */
-wlstm_status wli_onednn_run(wli_onednn_runner *runner, int64_t rows, const float *a, float *c);
+/* a [rows, depth] dense, c [rows, columns] ldc apart, by a runner that is equipped for the gemm. Runs on the calling
+ * thread alone if OpenMP gives it one thread or a region is active. Allocates nothing of ours. */
+wlstm_status wli_onednn_run(wli_onednn_runner *runner, const wli_onednn_gemm *gemm, int64_t rows, const float *a,
+                            float *c);
 
 enum { WLI_ONEDNN_VERSION_BYTES = 24 };
 

@@ -22,6 +22,7 @@ wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *
     kernels->layout = wli_gate_layout_make(spec->weights->hidden_size, spec->native->lanes);
     kernels->c_stride = wli_gate_stride(kernels->layout.padded_hidden, kernels->element);
     kernels->in_panels = spec->project->in_panels && spec->step->in_panels;
+    kernels->slices = spec->project->sliced || spec->step->sliced ? (spec->shares > 1 ? spec->shares : 1) : 0;
     wlstm_status status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_IH, dense, &kernels->ih);
     if (status == WLSTM_OK) status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_HH, dense, &kernels->hh);
     if (status == WLSTM_OK && spec->weights->weight_hr)
@@ -32,10 +33,11 @@ wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *
     return status;
 }
 
-void wli_cell_kernels_release(wli_cell_kernels *kernels) {
-    wli_gemm_release(&kernels->ih);
-    wli_gemm_release(&kernels->hh);
-    wli_gemm_release(&kernels->hr);
+wlstm_status wli_cell_equip(const wli_cell_kernels *kernels, wli_tools *tools) {
+    wlstm_status status = wli_gemm_equip(&kernels->ih, tools);
+    if (status == WLSTM_OK) status = wli_gemm_equip(&kernels->hh, tools);
+    if (status == WLSTM_OK && kernels->hr.packed) status = wli_gemm_equip(&kernels->hr, tools);
+    return status;
 }
 
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels) {
@@ -44,7 +46,7 @@ size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels) {
 
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,
                               const void *const *x, wli_panel_range range, void *gates) {
-    return wli_gemm_run(&kernels->ih, rows, x, gates, range, &workspace->gathered);
+    return wli_gemm_run(&kernels->ih, rows, x, gates, range, &workspace->tools);
 }
 
 /* The native kernel's view of a step, every field by name, as what zeroes the others takes longer than they do. */
@@ -102,11 +104,10 @@ wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_worksp
     }
     const bool skips = step->h_prev_is_zero && hh->packed->finite;
     if (!hh->multiplier->in_panels && !skips) {
-        wlstm_status status =
-            wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->gathered);
+        wlstm_status status = wli_gemm_run(hh, step->rows, step->h_prev, step->gates, step->range, &workspace->tools);
         if (status != WLSTM_OK) return status;
     } else if (!skips)
-        h_prev = wli_operand_rows(hh->native, step->rows, hh->depth, element, step->h_prev, &workspace->gathered);
+        h_prev = wli_operand_rows(hh->native, step->rows, hh->depth, element, step->h_prev, &workspace->tools.gathered);
     void *const *h = step->h;
     if (projects) {
         for (int64_t r = 0; r < step->rows; r++)
@@ -128,7 +129,7 @@ wlstm_status wli_cell_project_hidden(const wli_cell_kernels *kernels, wli_cell_w
     const int64_t first = step->projection_range.first * panel, end = step->projection_range.end * panel;
     if (first >= P || first >= end) return WLSTM_OK;
     wlstm_status status = wli_gemm_run(&kernels->hr, step->rows, (const void *const *)workspace->unprojected_rows,
-                                       workspace->projected, step->projection_range, &workspace->gathered);
+                                       workspace->projected, step->projection_range, &workspace->tools);
     for (int64_t r = 0; r < step->rows && status == WLSTM_OK; r++)
         memcpy((char *)step->h[r] + (size_t)first * element,
                (char *)workspace->projected + (size_t)r * row_bytes + (size_t)first * element,

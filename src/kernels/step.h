@@ -13,6 +13,8 @@ typedef struct wli_cell_kernels {
     wli_gemm ih, hh;
     wli_gemm hr;    /* only with projection */
     bool in_panels; /* both products of the gates are the native kernels' */
+    /* Into so many slices a product's weights are cut: threads share whole ones. 0: none is, any panel is a border. */
+    int64_t slices;
     /* All of the cell's units; with projection, all of its outputs. */
     wli_panel_range range, projection_range;
     bool brings_input; /* a step is few tiles, and best projects its rows of x itself */
@@ -20,9 +22,9 @@ typedef struct wli_cell_kernels {
 
 /* Workspace of one thread that runs cells. */
 typedef struct wli_cell_workspace {
-    wli_gathered gathered; /* [rows, widest depth] */
-    void *unprojected;     /* o * tanh(c) [rows, H], with projection */
-    void *projected;       /* [rows, P padded], with projection */
+    wli_tools tools;   /* gathered: [rows, widest depth] */
+    void *unprojected; /* o * tanh(c) [rows, H], with projection */
+    void *projected;   /* [rows, P padded], with projection */
     void **unprojected_rows;
 } wli_cell_workspace;
 
@@ -44,7 +46,8 @@ typedef struct wli_cell_step {
 } wli_cell_step;
 
 wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *kernels);
-void wli_cell_kernels_release(wli_cell_kernels *kernels);
+/* What one thread needs to run the cell; wli_tools_release. */
+wlstm_status wli_cell_equip(const wli_cell_kernels *kernels, wli_tools *tools);
 /* Of the packed weights. */
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
 

@@ -33,9 +33,11 @@ static int64_t threads_for(const wli_setting *setting, const wli_choice *given) 
     return setting->threads / at_least_one(given->thread_share);
 }
 
-/* A slice of a narrower cell is not worth a thread: 16 units, AVX-512's. */
-static int64_t most_shares(const wli_model *model) {
+/* A slice of a narrower cell is not worth a thread: 16 units, AVX-512's. Rows of G that lie close cannot be those of a
+ * slice. */
+static int64_t most_shares(const wli_model *model, const wli_choice *given) {
     int64_t narrowest = model->cells[0].hidden_size;
+    if (wli_multipliers[given->project]->dense || wli_multipliers[given->step]->dense) return 1;
     for (int64_t l = 0; l < model->num_layers; l++)
         narrowest = smaller(narrowest, wli_model_cell(model, l, 0)->hidden_size);
     return at_least_one(narrowest / 16);
@@ -44,10 +46,10 @@ static int64_t most_shares(const wli_model *model) {
 bool wli_schedule_possible(const wli_setting *setting, wli_schedule schedule) {
     const wli_model *model = setting->model;
     const bool several_cells = model->num_layers * model->num_directions > 1;
+    const wli_choice sharing = { .project = WLI_GEMM_NATIVE };
     if (schedule == WLI_SERIAL) return true;
-    /* A oneDNN gemm's memory objects serve one thread. */
-    if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return false;
-    return several_cells || (schedule == WLI_GANG && (setting->batch > 1 || most_shares(model) > 1));
+    if (setting->threads < 2) return false;
+    return several_cells || (schedule == WLI_GANG && (setting->batch > 1 || most_shares(model, &sharing) > 1));
 }
 
 static bool legal_schedule(const wli_setting *setting, const wli_choice *given) {
@@ -82,19 +84,18 @@ static bool legal_chunk_steps(const wli_setting *setting, const wli_choice *give
     return setting->chunk_steps == 0 || given->chunk_steps == 0;
 }
 
-static bool legal_multiplier(const wli_setting *setting, const wli_choice *given, int64_t kind) {
+static bool legal_multiplier(const wli_setting *setting, int64_t kind) {
     const wli_multiplier *multiplier = wli_multipliers[kind];
     return (setting->backend == WLSTM_BACKEND_AUTO || setting->backend == multiplier->backend) &&
-           (!setting->deterministic || multiplier->deterministic) && multiplier->serves(wli_setting_product(setting)) &&
-           (given->schedule == WLI_SERIAL || multiplier->in_panels);
+           (!setting->deterministic || multiplier->deterministic) && multiplier->serves(wli_setting_product(setting));
 }
 
 static bool legal_project(const wli_setting *setting, const wli_choice *given) {
-    return legal_multiplier(setting, given, given->project);
+    return legal_multiplier(setting, given->project);
 }
 
 static bool legal_step(const wli_setting *setting, const wli_choice *given) {
-    return legal_multiplier(setting, given, given->step);
+    return legal_multiplier(setting, given->step);
 }
 
 /* Narrower vectors may round otherwise. */
@@ -112,8 +113,8 @@ const wli_axis wli_axes[WLI_AXES] = {
                                    legal_gang_directions, true },
     [WLI_AXIS_PARTS] = { "parts", FIELD(parts), NUMBERS(parts), legal_parts, true },
     [WLI_AXIS_CHUNK_STEPS] = { "chunk_steps", FIELD(chunk_steps), NUMBERS(chunk_steps), legal_chunk_steps, true },
-    [WLI_AXIS_PROJECT] = { "project", FIELD(project), WORDS(wli_gemm_names), legal_project, true },
-    [WLI_AXIS_STEP] = { "step", FIELD(step), WORDS(wli_gemm_names), legal_step, true },
+    [WLI_AXIS_PROJECT] = { "project", FIELD(project), WORDS(wli_gemm_names), legal_project, false },
+    [WLI_AXIS_STEP] = { "step", FIELD(step), WORDS(wli_gemm_names), legal_step, false },
     [WLI_AXIS_LANES] = { "lanes", FIELD(lanes), WORDS(lanes), legal_lanes, false },
 };
 
@@ -180,7 +181,7 @@ bool wli_candidate_legal(const wli_setting *setting, const wli_candidate *candid
 static void settle_gangs(const wli_setting *setting, int64_t threads, int64_t given_parts, wli_choice *choice) {
     const int64_t left = threads / (choice->gang_layers * choice->gang_directions);
     if (given_parts == 0) choice->parts = smaller(left, setting->batch);
-    const int64_t shares = smaller(left / choice->parts, most_shares(setting->model));
+    const int64_t shares = smaller(left / choice->parts, most_shares(setting->model, choice));
     choice->threads = choice->gang_layers * choice->gang_directions * choice->parts * shares;
     if (choice->threads == 1) choice->schedule = WLI_SERIAL;
 }

@@ -67,20 +67,29 @@ static uint8_t choose_lanes(const wli_setting *setting) {
     return H <= half && (2 * H > half || setting->batch == 1);
 }
 
-/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner
- * product, as fast as matmul or faster (docs/kernels.md). Several threads must gain clearly; tasks, which go to
- * whoever is free, over gangs too. */
-wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
-    wli_candidate serial = { .index = { [WLI_AXIS_LANES] = choose_lanes(setting) } }, tasks = serial;
-    if (setting->backend == WLSTM_BACKEND_ONEDNN)
-        serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = WLI_GEMM_INNER_PRODUCT;
-    if (setting->threads < 2 || setting->backend == WLSTM_BACKEND_ONEDNN) return serial;
+/* The best with both gemms by one kind. Several threads must gain clearly; tasks, which go to whoever is free, over
+ * gangs too. */
+static contest choose_schedule(const wli_setting *setting, const wli_machine_model *machine, wli_gemm_kind kind) {
+    wli_candidate serial = { .index = { [WLI_AXIS_LANES] = choose_lanes(setting) } };
+    serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = (uint8_t)kind;
+    wli_candidate tasks = serial;
     contest alone = { setting, machine, serial, INFINITY, 0 }, gangs = alone, fronts = alone;
     consider(&alone, &serial);
+    if (setting->threads < 2) return alone;
     consider_gangs(&gangs);
     consider_fewer(&gangs);
     tasks.index[WLI_AXIS_SCHEDULE] = WLI_WAVEFRONT;
     consider_chunks(&fronts, tasks, true);
     const contest *best = gangs.seconds * smallest_gain < alone.seconds ? &gangs : &alone;
-    return fronts.seconds * smallest_gain < best->seconds ? fronts.best : best->best;
+    return fronts.seconds * smallest_gain < best->seconds ? fronts : *best;
+}
+
+/* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner
+ * product, as fast as matmul or faster (docs/kernels.md), unless a share of the units, which it cannot have, gains
+ * clearly. */
+wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
+    if (setting->backend != WLSTM_BACKEND_ONEDNN) return choose_schedule(setting, machine, WLI_GEMM_NATIVE).best;
+    const contest whole = choose_schedule(setting, machine, WLI_GEMM_INNER_PRODUCT);
+    const contest shared = choose_schedule(setting, machine, WLI_GEMM_MATMUL);
+    return shared.seconds * smallest_gain < whole.seconds ? shared.best : whole.best;
 }

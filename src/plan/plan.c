@@ -112,8 +112,7 @@ static void describe_schedule(const wli_choice *choice, char text[160]) {
         snprintf(text, 160,
                  "%" PRId64 " threads as gangs, layers %" PRId64 " x directions %" PRId64 " x parts %" PRId64
                  " x units %" PRId64 ", chunk %" PRId64,
-                 choice->threads, layers, directions, parts, choice->threads / (layers * directions * parts),
-                 choice->chunk_steps);
+                 choice->threads, layers, directions, parts, wli_choice_shares(choice), choice->chunk_steps);
     else
         snprintf(text, 160, "%" PRId64 " threads as wavefront, parts %" PRId64 ", chunk %" PRId64, choice->threads,
                  parts, choice->chunk_steps);

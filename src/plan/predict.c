@@ -128,7 +128,7 @@ double wli_predict(const wli_setting *setting, const wli_choice *choice, const w
     const double chunks = ceil(T / w.steps);
     switch (choice->schedule) {
     case WLI_GANG:
-        w.shares = N / (double)(choice->gang_layers * choice->gang_directions * choice->parts);
+        w.shares = (double)wli_choice_shares(choice);
         return gang_seconds(&w, (int64_t)w.steps);
     case WLI_WAVEFRONT: {
         /* N threads wide, narrower at its ends; two directions stay as wide as they are. */

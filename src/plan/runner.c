@@ -21,7 +21,8 @@ static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, c
                                      .project = wli_multipliers[choice->project],
                                      .step = wli_multipliers[choice->step],
                                      .project_rows = choice->gate_rows,
-                                     .step_rows = setting->batch };
+                                     .step_rows = setting->batch,
+                                     .shares = wli_choice_shares(choice) };
         status = wli_cell_kernels_make(&spec, &runner->cells[i]);
     }
     return status;
@@ -54,7 +55,6 @@ wlstm_status wli_runner_make(wli_model *model, const wli_setting *setting, const
 void wli_runner_free(wli_runner *runner) {
     if (!runner) return;
     wli_sequence_destroy(runner->sequence);
-    for (int64_t i = 0; i < runner->num_cells; i++) wli_cell_kernels_release(&runner->cells[i]);
     wli_model_release(runner->model);
     wli_free(runner);
 }

@@ -21,10 +21,11 @@ int64_t wli_grid_owner(const wli_grid *grid, int64_t gangs, const wli_node *node
 
 /* One thread of a gang: its nodes in an order that all gangs share, so that the first node not yet done can always
  * run. */
-static void run_gang_member(const wli_run *run, wli_grid grid, int64_t gangs, int64_t gang, wli_share share) {
+static void run_gang_member(const wli_run *run, wli_grid grid, int64_t gangs, int64_t gang, int64_t member,
+                            wli_share share) {
     wli_sequence *sequence = run->sequence;
     const wli_graph *graph = &run->graph;
-    wli_worker worker = sequence->workers[gang * share.members + share.member];
+    wli_worker worker = sequence->workers[gang * share.members + member];
     worker.workspace.unprojected = sequence->workers[gang * share.members].workspace.unprojected;
     wli_node node, needed[WLI_MOST_NEEDED];
     const wli_order order = wli_grid_order(&grid);
@@ -33,15 +34,25 @@ static void run_gang_member(const wli_run *run, wli_grid grid, int64_t gangs, in
         for (int i = wli_graph_needed(graph, &node, needed); i-- > 0;)
             if (wli_grid_owner(&grid, gangs, &needed[i]) != gang)
                 wli_counter_wait(&sequence->done[wli_graph_chain(graph, &needed[i])], needed[i].chunk + 1);
-        (void)wli_node_run(run, &worker, &node, &share);
+        wli_failure_keep(&sequence->failure, wli_node_run(run, &worker, &node, &share));
         /* The gang has met at the item's end, so one may speak for all. */
-        if (share.member == 0)
+        if (member == 0)
             atomic_store_explicit(&sequence->done[wli_graph_chain(graph, &node)].value, node.chunk + 1,
                                   memory_order_release);
     }
 }
 
-void wli_run_gangs(const wli_run *run, wli_grid grid) {
+/* What one of a gang's threads has of the units: whole slices, of which there are as many as threads were planned. */
+static wli_share share_of(const wli_run *run, int64_t member, int64_t members, wli_barrier *barrier) {
+    const int64_t packed = run->sequence->spec.cells[0].slices, slices = packed ? packed : members;
+    return (wli_share){ .first = slices * member / members,
+                        .end = slices * (member + 1) / members,
+                        .slices = slices,
+                        .members = (int)members,
+                        .barrier = members > 1 ? barrier : NULL };
+}
+
+wlstm_status wli_run_gangs(const wli_run *run, wli_grid grid) {
     wli_sequence *sequence = run->sequence;
     const int64_t wanted = grid.layers * grid.directions * grid.parts;
     for (int64_t chain = 0; chain < wli_graph_chains(&run->graph); chain++)
@@ -52,8 +63,10 @@ void wli_run_gangs(const wli_run *run, wli_grid grid) {
         /* There may be fewer threads than asked for. */
         const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
         const int64_t gangs = wli_smaller(wanted, team), members = team / gangs, gang = me / members;
-        wli_barrier *barrier = members > 1 ? &sequence->barriers[gang] : NULL;
+        const int64_t member = me % members;
+        if (wli_run_forks(run)) omp_set_num_threads(1); /* the region may have one thread */
         if (gang < gangs)
-            run_gang_member(run, grid, gangs, gang, (wli_share){ (int)(me % members), (int)members, barrier });
+            run_gang_member(run, grid, gangs, gang, member, share_of(run, member, members, &sequence->barriers[gang]));
     }
+    return wli_failure_take(&sequence->failure);
 }

@@ -117,13 +117,14 @@ static void move_input(const wli_cell_kernels *cell, wli_cell_step *step, int64_
         step->gates = (char *)step->gates + (size_t)(done * step->rows * cell->ih.stride) * cell->element;
 }
 
-/* One step, or several where nobody waits for it. */
+/* One step, or several where nobody waits for it; none of it after an error, but for the others who wait. */
 static wlstm_status run_steps(const wli_cell_kernels *cell, wli_worker *worker, const wli_item *item,
-                              const wli_cell_step *step, int64_t *done) {
-    wlstm_status status = wli_cell_run_steps(cell, &worker->workspace, step, done);
-    if (status == WLSTM_OK && cell->weights->weight_hr) {
+                              const wli_cell_step *step, wlstm_status status, int64_t *done) {
+    *done = 1;
+    if (status == WLSTM_OK) status = wli_cell_run_steps(cell, &worker->workspace, step, done);
+    if (cell->weights->weight_hr) {
         meet(item); /* an output of the projection needs all units */
-        status = wli_cell_project_hidden(cell, &worker->workspace, step);
+        if (status == WLSTM_OK) status = wli_cell_project_hidden(cell, &worker->workspace, step);
     }
     meet(item);
     return status;
@@ -133,18 +134,19 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
     const wli_cell_kernels *cell = wli_item_cell(run, item);
     const wli_view output = wli_output_view(run, item->layer, item->direction, item->first_step);
     if (item->first_step == 0) wli_load_c(run, item);
-    wlstm_status status = project(run, worker, item);
+    wlstm_status status = wli_failure_seen(&run->sequence->failure);
+    if (status == WLSTM_OK) status = project(run, worker, item);
     point_to_h(run, worker, item, &output);
     wli_cell_step step = first_step(run, worker, item, &output);
     step.rows = all_rows(run, item);
-    for (int64_t s = item->first_step, done = 0; s < item->end_step && status == WLSTM_OK; s += done) {
+    for (int64_t s = item->first_step, done = 0; s < item->end_step; s += done) {
         step.rows = active_rows(run, item, s, step.rows);
         if (step.rows == 0) break;
         if (done > 0) move_h(worker, &step, done);
         step.steps = steps_together(run, item, s, step.rows);
         step.h_prev_is_zero = s == 0 && !run->call->h_0;
         step.backwards = s % 2 == 1;
-        status = run_steps(cell, worker, item, &step, &done);
+        status = run_steps(cell, worker, item, &step, status, &done);
         move_input(cell, &step, done);
     }
     if (status == WLSTM_OK) wli_store_states(run, item, &output);
@@ -159,6 +161,6 @@ wlstm_status wli_node_run(const wli_run *run, wli_worker *worker, const wli_node
                             .part = node->part,
                             .first_step = node->chunk * S,
                             .end_step = (node->chunk + 1) * S < T ? (node->chunk + 1) * S : T,
-                            .share = share ? *share : (wli_share){ 0, 1, NULL } };
+                            .share = share ? *share : (wli_share){ 0, 1, 1, 1, NULL } };
     return wli_item_run(run, worker, &item);
 }

@@ -5,9 +5,11 @@
 
 #include "schedule/state.h"
 
-/* The units that one of `members` threads computes, who meet at the barrier after each step. */
+/* Slices [first, end), of so many, of the units: what one of `members` threads computes, who meet at the barrier after
+ * each step. */
 typedef struct wli_share {
-    int member, members;
+    int64_t first, end, slices;
+    int members;
     wli_barrier *barrier; /* NULL: nobody else is there */
 } wli_share;
 
@@ -19,7 +21,7 @@ typedef struct wli_item {
     wli_share share;
 } wli_item;
 
-/* Project, then step by step. */
+/* Project, then step by step. After an error, its own or another item's, it does no more than meet. */
 wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item *item);
 
 /* A node's item, or a share of it; NULL is the whole. */
@@ -45,10 +47,9 @@ static inline char *wli_item_c(const wli_run *run, const wli_item *item) {
     return run->sequence->c[item->layer * run->sequence->spec.model->num_directions + item->direction];
 }
 
-/* Its share of all panels of a weight. */
+/* Its share of all panels of a weight: the one place where units are cut. */
 static inline wli_panel_range wli_item_share(const wli_item *item, wli_panel_range all) {
-    return (wli_panel_range){ all.end * item->share.member / item->share.members,
-                              all.end * (item->share.member + 1) / item->share.members };
+    return wli_slices_of(all, item->share.first, item->share.end, item->share.slices);
 }
 
 /* A state tensor's [B, width] of one cell, or NULL where the caller gave none; `offset` is the cell's in units of B

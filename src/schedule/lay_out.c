@@ -26,9 +26,9 @@ static wli_cell_workspace lay_out_workspace(const wli_sequence *sequence, const 
     const size_t element = sequence->element;
     const int64_t rows = wli_part_rows(spec), gathered = wli_larger(spec->choice.gate_rows, rows);
     const int64_t projected_rows = w->projected ? rows : 0;
-    return (wli_cell_workspace){ .gathered = { .dense = wli_arena_take(arena, gathered,
-                                                                       wli_gate_stride(w->depth, element), element),
-                                               .rows = wli_arena_take(arena, gathered, 1, sizeof(void *)) },
+    return (wli_cell_workspace){ .tools.gathered = { .dense = wli_arena_take(
+                                                         arena, gathered, wli_gate_stride(w->depth, element), element),
+                                                     .rows = wli_arena_take(arena, gathered, 1, sizeof(void *)) },
                                  .unprojected = wli_arena_take(arena, projected_rows, w->hidden, element),
                                  .projected = wli_arena_take(arena, projected_rows, w->projected, element),
                                  .unprojected_rows = wli_arena_take(arena, projected_rows, 1, sizeof(void *)) };

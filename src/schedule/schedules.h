@@ -20,10 +20,16 @@ static inline wli_order wli_grid_order(const wli_grid *grid) {
     return grid->layers > 1 ? WLI_BY_FRONT : WLI_BY_CHUNK;
 }
 
+/* Whether somebody in the run would start threads of its own outside a parallel region. */
+static inline bool wli_run_forks(const wli_run *run) {
+    const wli_choice *choice = &run->sequence->spec.choice;
+    return wli_multipliers[choice->project]->forks || wli_multipliers[choice->step]->forks;
+}
+
 wlstm_status wli_run_serial(const wli_run *run);
 
-/* The schedules for several threads, for native kernels, which do not fail. */
-void wli_run_wavefront(const wli_run *run, int threads);
-void wli_run_gangs(const wli_run *run, wli_grid grid);
+/* The schedules for several threads. */
+wlstm_status wli_run_wavefront(const wli_run *run, int threads);
+wlstm_status wli_run_gangs(const wli_run *run, wli_grid grid);
 
 #endif

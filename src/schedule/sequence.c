@@ -5,6 +5,17 @@
 #include "schedule/schedules.h"
 #include <string.h>
 
+/* Each for all cells: a task is whoever's is free. */
+static wlstm_status equip_workers(const wli_sequence *sequence) {
+    const wli_sequence_spec *spec = &sequence->spec;
+    const int64_t cells = spec->model->num_layers * spec->model->num_directions;
+    wlstm_status status = WLSTM_OK;
+    for (int64_t w = 0; w < spec->choice.threads; w++)
+        for (int64_t i = 0; i < cells && status == WLSTM_OK; i++)
+            status = wli_cell_equip(&spec->cells[i], &sequence->workers[w].workspace.tools);
+    return status;
+}
+
 wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out) {
     *out = NULL;
     const int64_t single_layers = wli_is_single_step(spec) ? spec->model->num_layers : 0;
@@ -27,12 +38,19 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
     arena = (wli_arena){ sequence->memory, 0, false };
     wli_lay_out(sequence, &arena);
     wli_single_steps_make(sequence);
+    wlstm_status status = equip_workers(sequence);
+    if (status != WLSTM_OK) {
+        wli_sequence_destroy(sequence);
+        return status;
+    }
     *out = sequence;
     return WLSTM_OK;
 }
 
 void wli_sequence_destroy(wli_sequence *sequence) {
     if (!sequence) return;
+    for (int64_t w = 0; sequence->memory && w < sequence->spec.choice.threads; w++)
+        wli_tools_release(&sequence->workers[w].workspace.tools);
     wli_free(sequence->memory);
     wli_free(sequence);
 }
@@ -79,11 +97,8 @@ static wlstm_status run_schedule(const wli_run *run, void *context) {
     const wli_choice *choice = &run->sequence->spec.choice;
     (void)context;
     if (choice->threads == 1 || choice->schedule == WLI_SERIAL || wli_runs_alone()) return wli_run_serial(run);
-    if (choice->schedule == WLI_WAVEFRONT)
-        wli_run_wavefront(run, (int)choice->threads);
-    else
-        wli_run_gangs(run, wli_grid_of(run));
-    return WLSTM_OK;
+    if (choice->schedule == WLI_WAVEFRONT) return wli_run_wavefront(run, (int)choice->threads);
+    return wli_run_gangs(run, wli_grid_of(run));
 }
 
 wlstm_status wli_sequence_run(wli_sequence *sequence, const wli_call *call) {

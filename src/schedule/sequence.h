@@ -32,6 +32,13 @@ typedef struct wli_choice {
     const wli_native *native;
 } wli_choice;
 
+/* Among how many threads of a gang the units are shared. */
+static inline int64_t wli_choice_shares(const wli_choice *choice) {
+    return choice->schedule == WLI_GANG
+               ? choice->threads / (choice->gang_layers * choice->gang_directions * choice->parts)
+               : 1;
+}
+
 typedef struct wli_sequence_spec {
     const wli_model *model;
     const wli_cell_kernels *cells; /* [num_layers * num_directions], packed as the choice says */

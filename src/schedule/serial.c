@@ -20,10 +20,8 @@ static void run_nodes(void *context) {
 }
 
 wlstm_status wli_run_serial(const wli_run *run) {
-    const wli_choice *choice = &run->sequence->spec.choice;
     serial_run serial = { run, WLSTM_OK };
-    const bool forks = wli_multipliers[choice->project]->forks || wli_multipliers[choice->step]->forks;
-    if (forks && !omp_in_parallel())
+    if (wli_run_forks(run) && !omp_in_parallel())
         wli_as_one_thread(run_nodes, &serial);
     else
         run_nodes(&serial);

@@ -3,6 +3,7 @@
 #define WLI_STATE_H
 
 #include "schedule/barrier.h"
+#include "schedule/failure.h"
 #include "schedule/graph.h"
 #include "schedule/rows.h"
 #include "schedule/sequence.h"
@@ -69,6 +70,7 @@ struct wli_sequence {
     int64_t token_layers, token_window;
     wli_counter *done;     /* [chains] how many chunks are done, where gangs wait for each other */
     wli_barrier *barriers; /* [threads] of each gang */
+    wli_failure failure;   /* of threads other than the calling one */
     wli_single_step single_steps[];
 };
 

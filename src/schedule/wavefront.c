@@ -15,11 +15,17 @@ static char *token(const wli_run *run, const wli_node *node) {
     return &sequence->tokens[1 + wli_graph_chain(&run->graph, &shared) * window + node->chunk % window];
 }
 
-void wli_run_wavefront(const wli_run *run, int threads) {
+static void run_task(const wli_run *run, const wli_node *node) {
+    const wlstm_status status = wli_node_run(run, &run->sequence->workers[omp_get_thread_num()], node, NULL);
+    wli_failure_keep(&run->sequence->failure, status);
+}
+
+wlstm_status wli_run_wavefront(const wli_run *run, int threads) {
     const wli_graph *graph = &run->graph;
 #pragma omp parallel num_threads(threads)
 #pragma omp single
     {
+        if (wli_run_forks(run)) omp_set_num_threads(1); /* the tasks', as the region may have one thread */
         wli_node node;
         for (bool more = wli_graph_first(graph, &node); more; more = wli_graph_next(graph, WLI_BY_FRONT, &node)) {
             wli_node needed[WLI_MOST_NEEDED];
@@ -30,7 +36,8 @@ void wli_run_wavefront(const wli_run *run, int threads) {
             char *a = after[0], *b = after[1], *c = after[2];
             (void)own, (void)a, (void)b, (void)c; /* some compilers do not count a use in a depend clause */
 #pragma omp task firstprivate(node) depend(in : *a, *b, *c) depend(inout : *own)
-            (void)wli_node_run(run, &run->sequence->workers[omp_get_thread_num()], &node, NULL);
+            run_task(run, &node);
         }
     }
+    return wli_failure_take(&run->sequence->failure);
 }

@@ -48,7 +48,6 @@ int main(void) {
     if (status == WLSTM_OK) status = wli_sequence_run_by(sequence, &call, run_without_waiting, NULL);
     if (status != WLSTM_OK) return fprintf(stderr, "%s\n", wlstm_last_error()), 1;
     wli_sequence_destroy(sequence);
-    for (int64_t l = 0; l < L; l++) wli_cell_kernels_release(&cells[l]);
     wli_model_release(model);
     return 0;
 }

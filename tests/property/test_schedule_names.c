@@ -18,14 +18,19 @@ enum { PROBLEMS = 60 };
 
 static uint64_t stream;
 
-/* Native, so that bits are promised. */
-static wlstm_plan *make_plan(const problem *p, int num_threads, wlstm_schedule schedule, int64_t chunk_steps) {
+static wlstm_plan *make_plan_by(const problem *p, wlstm_backend backend, int num_threads, wlstm_schedule schedule,
+                                int64_t chunk_steps) {
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
     wlstm_plan *plan;
     options.max_seq_len = p->seq_len, options.max_batch = p->batch, options.num_threads = num_threads;
-    options.backend = WLSTM_BACKEND_NATIVE, options.schedule = schedule, options.chunk_steps = chunk_steps;
+    options.backend = backend, options.schedule = schedule, options.chunk_steps = chunk_steps;
     assert_int_equal(wlstm_plan_create(p->lstm, &options, &plan), WLSTM_OK);
     return plan;
+}
+
+/* Native, so that bits are promised. */
+static wlstm_plan *make_plan(const problem *p, int num_threads, wlstm_schedule schedule, int64_t chunk_steps) {
+    return make_plan_by(p, WLSTM_BACKEND_NATIVE, num_threads, schedule, chunk_steps);
 }
 
 /* What the description has of a schedule that runs, and of one that cannot. */
@@ -38,6 +43,36 @@ static const char *expected_words(const problem *p, int num_threads, wlstm_sched
         return num_threads > 1 && cells ? " as wavefront, " : " (no wavefront), ";
     default:
         return num_threads > 1 && shared ? " as gangs, " : " 1 thread (no gangs), ";
+    }
+}
+
+static void check_words(const problem *p, int num_threads, wlstm_schedule schedule, const wlstm_plan *plan) {
+    const char *words = expected_words(p, num_threads, schedule);
+    if (!strstr(wlstm_plan_describe(plan), words))
+        fail_msg("%s, %d threads: \"%s\" expected, got \"%s\"", p->name, num_threads, words, wlstm_plan_describe(plan));
+}
+
+/* oneDNN has the schedules that native kernels have, and the reference's results. */
+static void a_named_schedule_runs_by_onednn(void **state) {
+    (void)state;
+    if (omp_get_num_procs() < 2 || strstr(wlstm_build_info(), "no oneDNN")) skip();
+    for (int k = 0; k < PROBLEMS / 2; ++k) {
+        problem p = problem_draw(&stream);
+        outcome expected, o;
+        p.config.dtype = WLSTM_F32;
+        problem_build(&p, &stream);
+        assert_int_equal(problem_run(&p, WLSTM_BACKEND_REFERENCE, &expected), WLSTM_OK);
+        for (int schedule = WLSTM_SCHEDULE_SERIAL; schedule <= WLSTM_SCHEDULE_GANGS; ++schedule) {
+            wlstm_plan *plan = make_plan_by(&p, WLSTM_BACKEND_ONEDNN, 2, (wlstm_schedule)schedule, k % 3);
+            check_words(&p, 2, (wlstm_schedule)schedule, plan);
+            assert_non_null(strstr(wlstm_plan_describe(plan), "project and step onednn "));
+            assert_int_equal(problem_execute(&p, plan, &o), WLSTM_OK);
+            assert_true(outcomes_agree(&p, wlstm_plan_describe(plan), &o, &expected, false));
+            outcome_free(&o);
+            wlstm_plan_free(plan);
+        }
+        outcome_free(&expected);
+        problem_free(&p);
     }
 }
 
@@ -55,10 +90,7 @@ static void a_named_schedule_runs_with_the_same_bits(void **state) {
             for (int num_threads = 1; num_threads <= 2; ++num_threads) {
                 const int64_t chunk = chunks[random_between(&stream, 0, 4)];
                 wlstm_plan *plan = make_plan(&p, num_threads, (wlstm_schedule)schedule, chunk);
-                const char *words = expected_words(&p, num_threads, (wlstm_schedule)schedule);
-                if (!strstr(wlstm_plan_describe(plan), words))
-                    fail_msg("%s, %d threads: \"%s\" expected, got \"%s\"", p.name, num_threads, words,
-                             wlstm_plan_describe(plan));
+                check_words(&p, num_threads, (wlstm_schedule)schedule, plan);
                 assert_int_equal(problem_execute(&p, plan, &o), WLSTM_OK);
                 assert_true(outcomes_agree(&p, wlstm_plan_describe(plan), &o, &expected, true));
                 outcome_free(&o);
@@ -128,6 +160,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "print-plans") == 0) return print_plans();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_named_schedule_runs_with_the_same_bits),
+        cmocka_unit_test(a_named_schedule_runs_by_onednn),
         cmocka_unit_test(chunk_steps_are_taken),
         cmocka_unit_test(the_environment_names_one_too),
     };

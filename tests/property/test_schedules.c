@@ -199,7 +199,6 @@ static void all_schedules_give_the_same_bits(void **state) {
         run(&spec, call, false, &serial);
         check_against_reference(model, call);
         check_schedules(spec, &call, name);
-        for (int64_t i = 0; i < num_cells; i++) wli_cell_kernels_release(&cells[i]);
         wli_model_release(model);
     }
 }

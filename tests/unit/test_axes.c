@@ -95,10 +95,10 @@ static void what_is_legal_can_run(void **state) {
             assert_in_range(c.gang_directions, 1, model->num_directions);
             if (c.schedule == WLI_GANG) assert_int_equal(c.threads % (c.gang_layers * c.gang_directions * c.parts), 0);
             if (c.schedule == WLI_SERIAL) assert_int_equal(c.threads, 1);
-            if (c.project != WLI_GEMM_NATIVE || c.step != WLI_GEMM_NATIVE) {
-                assert_int_equal(c.threads, 1);
-                assert_int_equal(model->dtype, WLSTM_F32);
-            }
+            if (c.project != WLI_GEMM_NATIVE || c.step != WLI_GEMM_NATIVE) assert_int_equal(model->dtype, WLSTM_F32);
+            /* Its rows of G lie close, which those of a share cannot. */
+            if (c.project == WLI_GEMM_INNER_PRODUCT || c.step == WLI_GEMM_INNER_PRODUCT)
+                assert_int_equal(wli_choice_shares(&c), 1);
             const wli_schedule named = s.schedule ? (wli_schedule)(s.schedule - 1) : (wli_schedule)c.schedule;
             assert_true(c.schedule == named || !wli_schedule_possible(&s, named));
             if (s.chunk_steps) assert_int_equal(c.chunk_steps, s.chunk_steps < s.seq_len ? s.chunk_steps : s.seq_len);

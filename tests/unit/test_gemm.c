@@ -71,15 +71,17 @@ static void check_product(const wli_cell_kernels *cell, bool recurrent, int64_t 
     float *before = malloc((size_t)count * sizeof *before);
     double *expected = malloc((size_t)(rows * gemm->columns) * sizeof *expected);
     const void **a_rows = malloc((size_t)rows * sizeof *a_rows);
-    wli_gathered gathered = { malloc((size_t)(rows * wli_gate_stride(gemm->depth, sizeof(float))) * sizeof(float)),
-                              malloc((size_t)rows * sizeof(void *)) };
-    assert_true(a && c && before && expected && a_rows && gathered.dense && gathered.rows);
+    wli_tools tools = { .gathered = {
+                            malloc((size_t)(rows * wli_gate_stride(gemm->depth, sizeof(float))) * sizeof(float)),
+                            malloc((size_t)rows * sizeof(void *)) } };
+    assert_true(a && c && before && expected && a_rows && tools.gathered.dense && tools.gathered.rows);
+    assert_int_equal(wli_gemm_equip(gemm, &tools), WLSTM_OK);
     random_fill(WLSTM_F32, a, rows * gemm->depth, random_bits(stream++, 0), 0);
     random_fill(WLSTM_F32, c, count, random_bits(stream++, 0), 0);
     memcpy(before, c, (size_t)count * sizeof *c);
     for (int64_t r = 0; r < rows; r++) a_rows[r] = a + r * gemm->depth;
     multiply(cell, gemm, recurrent, rows, a, c, expected);
-    assert_int_equal(wli_gemm_run(gemm, rows, a_rows, c, cell->range, &gathered), WLSTM_OK);
+    assert_int_equal(wli_gemm_run(gemm, rows, a_rows, c, cell->range, &tools), WLSTM_OK);
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < gemm->columns; j++)
             assert_true(fabs((double)c[r * gemm->stride + j] - expected[r * gemm->columns + j]) <=
@@ -87,7 +89,8 @@ static void check_product(const wli_cell_kernels *cell, bool recurrent, int64_t 
         for (int64_t j = gemm->columns; j < gemm->stride; j++) /* between the rows nothing is written */
             assert_memory_equal(&c[r * gemm->stride + j], &before[r * gemm->stride + j], sizeof(float));
     }
-    free(a), free(c), free(before), free(expected), free(a_rows), free(gathered.dense), free(gathered.rows);
+    free(a), free(c), free(before), free(expected), free(a_rows), free(tools.gathered.dense), free(tools.gathered.rows);
+    wli_tools_release(&tools);
 }
 
 static void every_kind_multiplies(void **state) {
@@ -104,7 +107,6 @@ static void every_kind_multiplies(void **state) {
             /* Native steps add onto G in the kernel that finishes the cell. */
             for (int64_t rows = step_rows; rows > 0 && step != WLI_GEMM_NATIVE; rows--)
                 check_product(&cell, true, rows);
-            wli_cell_kernels_release(&cell);
         }
         wli_model_release(model);
     }
@@ -120,7 +122,6 @@ static void the_most_rows_fit(void **state) {
         if (!built_in(kind)) continue;
         assert_int_equal(make_cell(model, kind, kind, most, most, &cell), WLSTM_OK);
         check_product(&cell, false, 13);
-        wli_cell_kernels_release(&cell);
     }
     wli_model_release(model);
 }
@@ -134,7 +135,7 @@ static void each_kind_is_in_its_place(void **state) {
         assert_int_equal(multiplier->kind, kind);
         assert_memory_equal(wli_gemm_names[kind], backend, strlen(backend));
         assert_true(!built_in((wli_gemm_kind)kind) || (multiplier->run && multiplier->pack && multiplier->discard));
-        assert_true(!multiplier->prepare == !multiplier->release);
+        assert_true(!multiplier->equip == !multiplier->release);
     }
 }
 
@@ -152,7 +153,6 @@ static void rows_are_dense_for_inner_products(void **state) {
         assert_int_equal(cell.ih.stride, dense ? 256 : wli_gate_stride(256, sizeof(float)));
         assert_int_equal(cell.hh.stride, cell.ih.stride);
         assert_int_equal(cell.hr.stride, step == WLI_GEMM_INNER_PRODUCT ? 32 : wli_gate_stride(32, sizeof(float)));
-        wli_cell_kernels_release(&cell);
     }
     wli_model_release(model);
 }

@@ -17,6 +17,12 @@ enum { MB = 1 << 20, MAX_THREADS = 2 };
 
 /* What the library has of the allocator below; a block's size is in the word before it. */
 static atomic_size_t live_bytes, live_blocks;
+/* The same without what aligns huge pages, and the most of it. */
+static atomic_size_t used_bytes, most_bytes;
+
+static size_t used_of(size_t bytes) {
+    return bytes >= 4 * MB ? bytes - 2 * MB : bytes;
+}
 
 static void *count_allocate(size_t bytes, void *context) {
     (void)context;
@@ -24,6 +30,8 @@ static void *count_allocate(size_t bytes, void *context) {
     if (!block) return NULL;
     *(size_t *)block = bytes;
     live_bytes += bytes;
+    used_bytes += used_of(bytes);
+    if (used_bytes > most_bytes) most_bytes = used_bytes; /* plans are made by one thread */
     live_blocks++;
     return block + 1;
 }
@@ -32,6 +40,7 @@ static void count_deallocate(void *memory, void *context) {
     (void)context;
     max_align_t *block = (max_align_t *)memory - 1;
     live_bytes -= *(size_t *)block;
+    used_bytes -= used_of(*(size_t *)block);
     live_blocks--;
     free(block);
 }
@@ -135,6 +144,37 @@ static void memory_tells_all(void **state) {
         }
 }
 
+/* Gangs that share units have slices of the weights by oneDNN, each packed once, from a copy of its own rows alone. oneDNN pads a
+ * slice to whole blocks. */
+static void slices_are_packed_once(void **state) {
+    (void)state;
+    static const shape models[] = { { 10, 1, 256, 256, 1, 0, 0 },
+                                    { 10, 1, 700, 1024, 2, 0, 0 },
+                                    { 10, 1, 100, 600, 1, 320, 1 } };
+    if (!wli_multiply_matmul.serves(WLSTM_F32)) skip();
+    for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
+        for (int threads = 1; threads <= 8; threads *= 2) {
+            wlstm_lstm *lstm = make_lstm(&models[m], WLSTM_F32);
+            wli_candidate candidate = { .index = { [WLI_AXIS_SCHEDULE] = threads > 1 ? WLI_GANG : WLI_SERIAL } };
+            candidate.index[WLI_AXIS_PROJECT] = candidate.index[WLI_AXIS_STEP] = WLI_GEMM_MATMUL;
+            const wli_setting setting = { .model = lstm->module.model, .seq_len = 10, .batch = 1, .threads = threads };
+            assert_true(wli_candidate_legal(&setting, &candidate));
+            const wli_choice choice = wli_candidate_resolve(&setting, &candidate);
+            assert_int_equal(wli_choice_shares(&choice), threads);
+            const size_t before = used_bytes, raw = raw_bytes(lstm, WLSTM_F32);
+            size_t weight_bytes, scratch_bytes;
+            wlstm_plan *plan;
+            most_bytes = before;
+            assert_int_equal(wli_plan_make_choice(lstm->module.model, &setting, &choice, &plan), WLSTM_OK);
+            assert_int_equal(wlstm_plan_memory(plan, &weight_bytes, &scratch_bytes), WLSTM_OK);
+            const size_t structs = (size_t)threads * (64 << 10), copy = raw / (size_t)threads;
+            assert_in_range(weight_bytes, raw - raw / 100, raw + raw / 10);
+            assert_in_range(most_bytes - before, weight_bytes, weight_bytes + scratch_bytes + copy + structs);
+            wlstm_plan_free(plan);
+            wlstm_lstm_free(lstm);
+        }
+}
+
 /* What a plan of a schedule and thread count says of its scratch, for batch 1; 0 where the schedule does not fit the model. */
 static size_t scratch_of(wlstm_lstm *lstm, wli_schedule schedule, int threads, int64_t seq_len) {
     const wli_setting setting = {
@@ -192,6 +232,7 @@ int main(void) {
         cmocka_unit_test(scratch_of_a_deep_bidirectional_stack),
         cmocka_unit_test(packed_weights),
         cmocka_unit_test(memory_tells_all),
+        cmocka_unit_test(slices_are_packed_once),
     };
     if (wlstm_set_allocator(count_allocate, count_deallocate, NULL) != WLSTM_OK) return EXIT_FAILURE;
     return cmocka_run_group_tests_name("plan memory", tests, NULL, NULL);
