@@ -3,6 +3,7 @@
 #include "base/allocator.h"
 #include "cell_cost.h"
 #include "kernels/dispatch.h"
+#include "library_cost.h"
 #include "probe.h"
 #include <math.h>
 #include <omp.h>
@@ -141,10 +142,11 @@ static void raise_to(wli_rates *rates, const wli_rates *fewer) {
 
 /* One thread meets nobody: what it would pay stays a guess. */
 static void set_costs(machine *probed) {
-    const wli_rates guess = wli_rates_guess(1);
+    wli_rates guess = wli_rates_guess(1);
     double cell[WLI_COMPUTING];
     for (int dtype = 0; dtype < WLI_COMPUTING; dtype++) cell[dtype] = cell_cost_measure((wlstm_dtype)dtype);
     probed->meetings = meetings_measure();
+    library_cost_measure(&guess);
     for (int i = 0; i < probed->count; i++) {
         wli_rates *rates = &probed->rates[i];
         const bool meets = rates->threads > 1;
@@ -152,6 +154,7 @@ static void set_costs(machine *probed) {
         rates->barrier = meets ? probed->meetings.barrier : guess.barrier;
         rates->task = meets ? probed->meetings.task : guess.task;
         memcpy(rates->cell, cell, sizeof cell);
+        memcpy(rates->libraries, guess.libraries, sizeof rates->libraries);
     }
 }
 
@@ -214,4 +217,8 @@ void machine_print(const machine *probed, FILE *out) {
         fprintf(out, "%s %s %.1f", dtype ? "," : "", wli_numbers[dtype].name, 1e9 * probed->rates[0].cell[dtype]);
     fputc('\n', out);
     meetings_print(&probed->meetings, out);
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++)
+        if (probed->rates[0].libraries[kind].flops > 0)
+            fprintf(out, "%s on one thread: f32 %.1f GFLOP/s, a call %.2f us\n", wli_gemm_names[kind],
+                    probed->rates[0].libraries[kind].flops / 1e9, 1e6 * probed->rates[0].libraries[kind].call);
 }

@@ -1,5 +1,5 @@
-/* This machine's limits, FMA peak and read bandwidth by working-set size, and what synchronizing threads and the cell's arithmetic
- * cost; measured in the process that uses them. */
+/* This machine's limits, FMA peak and read bandwidth by working-set size, and what synchronizing threads, the cell's arithmetic and
+ * other libraries' gemms cost; measured in the process that uses them. */
 #ifndef MACHINE_H
 #define MACHINE_H
 

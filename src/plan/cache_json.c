@@ -34,6 +34,20 @@ static rate_text rate_name(const char *rate, int type, const char *unit) {
     return name;
 }
 
+/* "onednn matmul": { ... }, of those that this build has. */
+static json_t *encode_libraries(const wli_rates *rates) {
+    json_t *libraries = json_object();
+    int failed = libraries == NULL;
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++)
+        if (rates->libraries[kind].flops > 0)
+            failed |= json_object_set_new(libraries, wli_gemm_names[kind],
+                                          json_pack("{s:f, s:f}", "flops_f32", rates->libraries[kind].flops, "call_us",
+                                                    1e6 * rates->libraries[kind].call));
+    if (!failed) return libraries;
+    json_decref(libraries);
+    return NULL;
+}
+
 static json_t *encode_rates(const wli_rates *rates) {
     json_t *bandwidths = json_array();
     int failed = 0;
@@ -43,9 +57,9 @@ static json_t *encode_rates(const wli_rates *rates) {
         json_decref(bandwidths);
         return NULL;
     }
-    json_t *encoded =
-        json_pack("{s:i, s:o, s:f, s:f, s:f}", "threads", rates->threads, "bandwidths", bandwidths, "region_us",
-                  1e6 * rates->region, "barrier_us", 1e6 * rates->barrier, "task_us", 1e6 * rates->task);
+    json_t *encoded = json_pack("{s:i, s:o, s:f, s:f, s:f, s:o}", "threads", rates->threads, "bandwidths", bandwidths,
+                                "region_us", 1e6 * rates->region, "barrier_us", 1e6 * rates->barrier, "task_us",
+                                1e6 * rates->task, "gemms", encode_libraries(rates));
     for (int type = 0; type < WLI_COMPUTING && encoded; type++) {
         failed |= json_object_set_new(encoded, rate_name("flops", type, "").text, json_real(rates->flops[type]));
         failed |= json_object_set_new(encoded, rate_name("cell", type, "_us").text, json_real(1e6 * rates->cell[type]));
@@ -149,6 +163,22 @@ static bool decode_cost(const json_t *rates, const char *name, double *seconds) 
     return true;
 }
 
+/* What a file does not say, as before it was measured, is guessed. */
+static bool decode_libraries(const json_t *gemms, wli_rates *rates) {
+    const double lowest = 1e3, highest = 1e18;
+    const wli_rates guess = wli_rates_guess(rates->threads);
+    memcpy(rates->libraries, guess.libraries, sizeof rates->libraries);
+    if (gemms && !json_is_object(gemms)) return false;
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++) {
+        const json_t *library = json_object_get(gemms, wli_gemm_names[kind]);
+        if (library &&
+            (!read_number(json_object_get(library, "flops_f32"), lowest, highest, &rates->libraries[kind].flops) ||
+             !decode_cost(library, "call_us", &rates->libraries[kind].call)))
+            return false;
+    }
+    return true;
+}
+
 static bool decode_rates(const json_t *value, wli_rates *rates) {
     const double lowest = 1e3, highest = 1e18;
     const json_t *threads = json_object_get(value, "threads"), *bandwidths = json_object_get(value, "bandwidths");
@@ -165,7 +195,7 @@ static bool decode_rates(const json_t *value, wli_rates *rates) {
     rates->threads = (int)json_integer_value(threads);
     for (size_t s = 0; s < WLI_RATE_SIZES; s++)
         if (!read_number(json_array_get(bandwidths, s), lowest, highest, &rates->bandwidths[s])) return false;
-    return true;
+    return decode_libraries(json_object_get(value, "gemms"), rates);
 }
 
 /* "t10b3i100h20l4/threads:2" */
@@ -225,7 +255,7 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
         if (!decode_rates(json_array_get(rates, i), &probed))
             return wrong(path, "rates",
                          "threads, flops_f32, flops_f64 and 14 bandwidths, positive, and region_us, barrier_us, "
-                         "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6,");
+                         "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, and the like of gemms,");
         wli_cache_table_put_rates(table, &probed);
     }
     if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)

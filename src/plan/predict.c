@@ -3,8 +3,6 @@
 #include "base/processor_caches.h"
 #include <math.h>
 
-/* What rates do not say of a product by another library: a round figure of 2020s x86-64 servers. */
-static const double library_call_seconds = 1.5e-6;
 /* Of a step that is not one of several in the kernel (kernels/few_tiles.h): the way there, and chains that nothing
  * else hides. */
 static const double lone_step_seconds = 40e-9;
@@ -41,6 +39,17 @@ static double own_units(const work *w, const wli_gate_layout *layout) {
     return fmin((double)layout->hidden_size, own * layout->lanes) + lone * layout->lanes;
 }
 
+/* Operations a second of one thread's product by a wli_gemm_kind, but for the seconds of each call. */
+static double gemm_flops(const work *w, int64_t kind) {
+    if (!wli_multipliers[kind]->in_panels) return w->machine->one.libraries[kind].flops;
+    const double lanes = w->choice->native->lanes, widest = wli_native_get(wli_setting_product(w->setting))->lanes;
+    return wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
+}
+
+static double call_seconds(const work *w, int64_t kind) {
+    return wli_multipliers[kind]->in_panels ? 0 : w->machine->one.libraries[kind].call;
+}
+
 static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
     return w->shares <= 1 && !cell->weight_hr && wli_multipliers[w->choice->step]->in_panels &&
            w->choice->native->few_tiles(layout, (int64_t)w->rows);
@@ -52,22 +61,21 @@ static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, w->choice->native->lanes);
     const double H = own_units(w, &layout), R = (double)cell->state_size, I = (double)cell->input_size;
     const double P = (double)cell->proj_size;
-    const double lanes = w->choice->native->lanes, widest = wli_native_get(wli_setting_product(w->setting))->lanes;
-    const double flops = wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
+    const double lanes = w->choice->native->lanes, products = P > 0 ? 2 : 1;
     const double bytes = (4 * H * R + P * H) * element, input_bytes = 4 * H * I * element;
-    const double step = together((8 * H * R + 2 * P * H) * n / flops, bytes / bandwidth(w, bytes));
+    const double step =
+        together((8 * H * R + 2 * P * H) * n / gemm_flops(w, w->choice->step), bytes / bandwidth(w, bytes));
     /* A chunk's projection reads W_ih once. */
-    const double project = together(8 * H * I * n / flops, input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
+    const double project = together(8 * H * I * n / gemm_flops(w, w->choice->project),
+                                    input_bytes / bandwidth(w, bytes + input_bytes) / w->steps);
     double seconds = project + step + n * H / lanes * wli_rates_cell(&w->machine->one, w->setting->model->dtype) +
                      lone_step_seconds / (steps_in_kernel(w, cell, &layout) ? w->steps : 1);
     /* G on its way through memory: written by the projection, read by the step, by a product apart from the step
      * once more. */
     const double gate_bytes = 4 * H * element * n, chunk_bytes = gate_bytes * w->steps;
     if (chunk_bytes > 0.8 * (double)wli_cache_sizes()[1]) seconds += 2 * gate_bytes / bandwidth(w, chunk_bytes);
-    if (!wli_multipliers[w->choice->step]->in_panels)
-        seconds += library_call_seconds + 2 * gate_bytes / bandwidth(w, gate_bytes);
-    if (!wli_multipliers[w->choice->project]->in_panels) seconds += library_call_seconds / w->steps;
-    return seconds;
+    if (!wli_multipliers[w->choice->step]->in_panels) seconds += 2 * gate_bytes / bandwidth(w, gate_bytes);
+    return seconds + products * call_seconds(w, w->choice->step) + call_seconds(w, w->choice->project) / w->steps;
 }
 
 static bool same_sizes(const wli_cell_weights *a, const wli_cell_weights *b) {

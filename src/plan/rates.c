@@ -26,14 +26,18 @@ wli_rates wli_rates_guess(int threads) {
     const double n = threads, memory_threads = threads < 4 ? n : 4; /* more wait for the same memory */
     const int64_t *caches = wli_cache_sizes();
     const int vector_bytes = 4 * wli_native_get(WLI_PRODUCT_F32)->lanes;
+    const double peak = vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32;
     wli_rates rates = { .threads = threads,
-                        .flops[WLSTM_F32] = n * (vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32),
+                        .flops[WLSTM_F32] = n * peak,
                         .region = 1e-6,
                         .barrier = 0.15e-6,
                         .task = 0.8e-6,
                         .cell[WLSTM_F32] = 18e-9,
                         .cell[WLSTM_F64] = 18e-9 };
     rates.flops[WLSTM_F64] = rates.flops[WLSTM_F32] / 2;
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++)
+        if (kind != WLI_GEMM_NATIVE && wli_multipliers[kind]->serves(WLI_PRODUCT_F32))
+            rates.libraries[kind] = (struct wli_library_rates){ .flops = peak, .call = 1.5e-6 };
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const double bytes = (double)((int64_t)WLI_RATE_SMALLEST << s);
         rates.bandwidths[s] = bytes < 0.8 * n * (double)caches[1] ? n * l2_bandwidth

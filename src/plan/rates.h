@@ -1,9 +1,10 @@
 /* What the cost model and the limit know of a machine: multiply-adds a second, bytes a second by working-set size,
- * what threads pay to meet, what the cell costs. */
+ * what threads pay to meet, what the cell costs, how fast other libraries' gemms are. */
 #ifndef WLI_RATES_H
 #define WLI_RATES_H
 
 #include "base/number_types.h"
+#include "kernels/multiplier.h"
 
 /* Working sets of 32 KiB to 256 MiB, doubling. */
 enum { WLI_RATE_SIZES = 14, WLI_RATE_SMALLEST = 32 << 10 };
@@ -18,6 +19,11 @@ typedef struct wli_rates {
     /* Seconds of one thread for the cell's arithmetic (four gates, c and h) on one vector, however wide its vectors
      * are. */
     double cell[WLI_COMPUTING];
+    /* What another library's gemm of f32 reaches on one thread: operations a second of many rows, and the seconds of a
+     * call that has hardly any. Of NATIVE nothing. */
+    struct wli_library_rates {
+        double flops, call;
+    } libraries[WLI_GEMM_KINDS];
 } wli_rates;
 
 double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype);

@@ -281,6 +281,45 @@ static void the_choice_follows_what_the_cell_costs(void **state) {
     }
 }
 
+/* Where oneDNN is named: its faster gemm, and threads as they gain; unnamed the native kernels stay, whatever it reaches. */
+static void the_choice_follows_what_libraries_cost(void **state) {
+    (void)state;
+    if (!wli_multiply_matmul.serves(WLSTM_F32)) skip();
+    wli_model *model;
+    const wli_model_spec spec = { .num_layers = 4, .input_size = 256, .hidden_size = 256 };
+    assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    wli_setting setting = {
+        .model = model, .seq_len = 100, .batch = 16, .threads = 2, .backend = WLSTM_BACKEND_ONEDNN
+    };
+    for (int faster = WLI_GEMM_MATMUL; faster <= WLI_GEMM_INNER_PRODUCT; faster++) {
+        wli_machine_model machine = wli_machine_model_guess(2);
+        machine.one.libraries[faster].flops *= 10;
+        const wli_candidate named = wli_choose(&setting, &machine);
+        const wli_choice choice = wli_candidate_resolve(&setting, &named);
+        assert_true(choice.project == faster && choice.step == faster && choice.threads == 2);
+        setting.backend = WLSTM_BACKEND_AUTO;
+        const wli_candidate unnamed = wli_choose(&setting, &machine);
+        assert_int_equal(unnamed.index[WLI_AXIS_PROJECT] + unnamed.index[WLI_AXIS_STEP], 0);
+        /* For who measures it is the more likely one. */
+        const wli_choice native = wli_candidate_resolve(&setting, &unnamed);
+        assert_true(wli_predict(&setting, &choice, &machine) < wli_predict(&setting, &native, &machine));
+        machine.one.libraries[faster].call = 1;
+        assert_true(wli_predict(&setting, &choice, &machine) > wli_predict(&setting, &native, &machine));
+        setting.backend = WLSTM_BACKEND_ONEDNN;
+    }
+    /* One row of one layer has units to share alone, which an inner product cannot. */
+    setting.batch = 1;
+    wli_model_release(model);
+    const wli_model_spec one_layer = { .num_layers = 1, .input_size = 512, .hidden_size = 512 };
+    assert_int_equal(wli_model_create(&one_layer, &model), WLSTM_OK);
+    setting.model = model;
+    const wli_machine_model guess = wli_machine_model_guess(2);
+    const wli_candidate shared = wli_choose(&setting, &guess);
+    const wli_choice choice = wli_candidate_resolve(&setting, &shared);
+    assert_true(choice.step == WLI_GEMM_MATMUL && wli_choice_shares(&choice) == 2);
+    wli_model_release(model);
+}
+
 /* One thread's probed rates are not those of several. */
 static void rates_of_fewer_threads_do_not_count(void **state) {
     (void)state;
@@ -345,6 +384,7 @@ int main(void) {
         cmocka_unit_test(bandwidth_lies_between_the_sizes),
         cmocka_unit_test(chunks_are_no_longer_than_the_sequence),
         cmocka_unit_test(the_choice_follows_what_meeting_costs),
+        cmocka_unit_test(the_choice_follows_what_libraries_cost),
         cmocka_unit_test(two_directions_are_no_wider_than_two),
         cmocka_unit_test(small_cells_take_half_vectors),
         cmocka_unit_test(panels_are_shared_whole),

@@ -25,6 +25,10 @@ static wli_cache_entry entry_of(const char *name, int threads, int chunk) {
     return entry;
 }
 
+static bool has_onednn(void) {
+    return wli_multiply_matmul.serves(WLSTM_F32);
+}
+
 static wli_cache_table make_table(void) {
     wli_cache_table table = { 0 };
     const wli_cache_entry entries[] = { entry_of("t10b3i100h20l4", 2, 3), entry_of("t10b3i100h20l4", 1, 0),
@@ -39,6 +43,7 @@ static wli_cache_table make_table(void) {
                                   .cell[WLSTM_F32] = 20e-9,
                                   .cell[WLSTM_F64] = 40e-9 };
     for (int s = 0; s < WLI_RATE_SIZES; s++) table.rates[0].bandwidths[s] = 1e9 * (s + 1);
+    if (has_onednn()) table.rates[0].libraries[WLI_GEMM_MATMUL] = (struct wli_library_rates){ 5e10, 2e-6 };
     return table;
 }
 
@@ -52,6 +57,14 @@ static void assert_same_costs(const wli_rates *got, const wli_rates *wanted) {
     assert_true(near(got->task, wanted->task));
     assert_true(near(got->cell[WLSTM_F32], wanted->cell[WLSTM_F32]) &&
                 near(got->cell[WLSTM_F64], wanted->cell[WLSTM_F64]));
+    for (int kind = 0; kind < WLI_GEMM_KINDS; kind++) {
+        const struct wli_library_rates *library = &got->libraries[kind], *own = &wanted->libraries[kind];
+        const wli_rates guess = wli_rates_guess(got->threads);
+        if (own->flops > 0)
+            assert_true(near(library->flops, own->flops) && near(library->call, own->call));
+        else /* nobody measured it */
+            assert_memory_equal(library, &guess.libraries[kind], sizeof *library);
+    }
 }
 
 static void what_is_written_is_read_back(void **state) {
@@ -190,7 +203,18 @@ static void what_is_not_in_order_is_refused(void **state) {
         refuse_with((const char *[4]){ "rates", cost_names[i] }, json_null());
         assert_string_equal(wlstm_last_error(),
                             "text: rates: threads, flops_f32, flops_f64 and 14 bandwidths, positive, and "
-                            "region_us, barrier_us, task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, expected");
+                            "region_us, barrier_us, task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, and the "
+                            "like of gemms, expected");
+    }
+    static const char *const library_names[] = { "flops_f32", "call_us" };
+    refuse_with((const char *[4]){ "rates", "gemms" }, json_integer(1));
+    for (int i = 0; i < 2 && has_onednn(); i++) {
+        refuse_with((const char *[4]){ "rates", "gemms", "onednn matmul" }, json_null());
+        refuse_with((const char *[4]){ "rates", "gemms", "onednn matmul", library_names[i] }, NULL);
+        refuse_with((const char *[4]){ "rates", "gemms", "onednn matmul", library_names[i] }, json_real(0));
+        refuse_with((const char *[4]){ "rates", "gemms", "onednn matmul", library_names[i] }, json_real(-1));
+        refuse_with((const char *[4]){ "rates", "gemms", "onednn matmul", library_names[i] }, json_real(1e300));
+        refuse_with((const char *[4]){ "rates", "gemms", "onednn matmul", library_names[i] }, json_string("1"));
     }
     refuse_with((const char *[4]){ "plans" }, json_array());
     static const char *const keys[] = { "",
