@@ -39,8 +39,7 @@ static wli_candidate draw_candidate(wli_schedule schedule) {
     candidate.index[WLI_AXIS_GANG_DIRECTIONS] = sharing ? 0 : draw(1);
     candidate.index[WLI_AXIS_PARTS] = sharing ? 1 : draw(4);
     candidate.index[WLI_AXIS_CHUNK_STEPS] = draw(5);
-    candidate.index[WLI_AXIS_GATE_ROWS] = draw(3);
-    candidate.index[WLI_AXIS_LANES] = wli_native_at(WLSTM_F32, 1) ? draw(1) : 0;
+    candidate.index[WLI_AXIS_LANES] = wli_native_at(WLI_PRODUCT_F32, 1) ? draw(1) : 0;
     return candidate;
 }
 

@@ -284,7 +284,7 @@ static void the_choice_follows_what_the_cell_costs(void **state) {
 /* Where oneDNN is named: its faster gemm, and threads as they gain; unnamed the native kernels stay, whatever it reaches. */
 static void the_choice_follows_what_libraries_cost(void **state) {
     (void)state;
-    if (!wli_multiply_matmul.serves(WLSTM_F32)) skip();
+    if (!wli_multiply_matmul.serves(WLI_PRODUCT_F32)) skip();
     wli_model *model;
     const wli_model_spec spec = { .num_layers = 4, .input_size = 256, .hidden_size = 256 };
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);

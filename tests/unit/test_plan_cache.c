@@ -26,7 +26,7 @@ static wli_cache_entry entry_of(const char *name, int threads, int chunk) {
 }
 
 static bool has_onednn(void) {
-    return wli_multiply_matmul.serves(WLSTM_F32);
+    return wli_multiply_matmul.serves(WLI_PRODUCT_F32);
 }
 
 static wli_cache_table make_table(void) {

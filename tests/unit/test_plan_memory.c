@@ -151,7 +151,7 @@ static void slices_are_packed_once(void **state) {
     static const shape models[] = { { 10, 1, 256, 256, 1, 0, 0 },
                                     { 10, 1, 700, 1024, 2, 0, 0 },
                                     { 10, 1, 100, 600, 1, 320, 1 } };
-    if (!wli_multiply_matmul.serves(WLSTM_F32)) skip();
+    if (!wli_multiply_matmul.serves(WLI_PRODUCT_F32)) skip();
     for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
         for (int threads = 1; threads <= 8; threads *= 2) {
             wlstm_lstm *lstm = make_lstm(&models[m], WLSTM_F32);
