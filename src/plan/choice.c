@@ -67,8 +67,7 @@ static uint8_t choose_lanes(const wli_setting *setting) {
     return H <= half && (2 * H > half || setting->batch == 1);
 }
 
-/* The best with both gemms by one kind. Several threads must gain clearly; tasks, which go to whoever is free, over
- * gangs too. */
+/* Several threads must gain clearly; tasks, which go to whoever is free, over gangs too. */
 static contest choose_schedule(const wli_setting *setting, const wli_machine_model *machine, wli_gemm_kind kind) {
     wli_candidate serial = { .index = { [WLI_AXIS_LANES] = choose_lanes(setting) } };
     serial.index[WLI_AXIS_PROJECT] = serial.index[WLI_AXIS_STEP] = (uint8_t)kind;
@@ -84,11 +83,15 @@ static contest choose_schedule(const wli_setting *setting, const wli_machine_mod
     return fronts.seconds * smallest_gain < best->seconds ? fronts : *best;
 }
 
+wli_candidate wli_choose_by(const wli_setting *setting, const wli_machine_model *machine, wli_gemm_kind kind) {
+    return choose_schedule(setting, machine, kind).best;
+}
+
 /* oneDNN, and vectors narrower than the sizes ask for, are for those who measure, or ask for them; then inner
  * product, as fast as matmul or faster (docs/kernels.md), unless a share of the units, which it cannot have, gains
  * clearly. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine) {
-    if (setting->backend != WLSTM_BACKEND_ONEDNN) return choose_schedule(setting, machine, WLI_GEMM_NATIVE).best;
+    if (setting->backend != WLSTM_BACKEND_ONEDNN) return wli_choose_by(setting, machine, WLI_GEMM_NATIVE);
     const contest whole = choose_schedule(setting, machine, WLI_GEMM_INNER_PRODUCT);
     const contest shared = choose_schedule(setting, machine, WLI_GEMM_MATMUL);
     return shared.seconds * smallest_gain < whole.seconds ? shared.best : whole.best;

@@ -9,4 +9,7 @@
  * stacks. */
 wli_candidate wli_choose(const wli_setting *setting, const wli_machine_model *machine);
 
+/* The best with both gemms by one kind; not legal where that is not. */
+wli_candidate wli_choose_by(const wli_setting *setting, const wli_machine_model *machine, wli_gemm_kind kind);
+
 #endif

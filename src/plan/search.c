@@ -1,6 +1,6 @@
-/* the model's choice -> schedules -> each axis up and down -> again, until a round brings nothing -> against the
- * model's once more. A candidate runs in turns with the best so far, so that what disturbs the machine disturbs
- * both, and takes its place only by a clear gain. */
+/* the model's choice -> other libraries' gemms -> schedules -> each axis up and down -> again, until a round brings
+ * nothing -> against the model's once more. A candidate runs in turns with the best so far, so that what disturbs the
+ * machine disturbs both, and takes its place only by a clear gain. */
 #include "plan/search.h"
 
 #include "base/allocator.h"
@@ -156,6 +156,16 @@ static bool try_schedule(search *s, wli_schedule schedule) {
     return try(s, &likely);
 }
 
+/* Each gemm with the schedule that it likes best: where a library is much faster than the native kernels, the time for
+ * their schedules would be lost. */
+static void try_libraries(search *s) {
+    for (wli_gemm_kind kind = WLI_GEMM_NATIVE + 1; kind < WLI_GEMM_KINDS; kind++) {
+        if (!wli_multipliers[kind]->serves(s->setting.model->dtype)) continue;
+        const wli_candidate likely = wli_choose_by(&s->setting, &s->machine, kind);
+        (void)try(s, &likely);
+    }
+}
+
 /* Up a ladder, or down, from the value in use until two rungs in a row bring nothing. */
 static bool climb(search *s, wli_axis_id axis, int direction) {
     const wli_axis *ladder = &wli_axes[axis];
@@ -253,6 +263,7 @@ static wlstm_status run(search *s, wli_search_result *result, double limit) {
     s->deadline = s->end - 0.15 * limit; /* the rest is for the last turns */
     const wli_candidate calibrated = wli_choose(&s->setting, &s->machine);
     (void)try(s, &calibrated);
+    try_libraries(s);
     descend(s);
     look_again(s);
     if (s->patient) wander(s);
