@@ -279,7 +279,8 @@ WLSTM_API wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const
 /* ------------------------------------------------------------------------------------------------------ 4. plans */
 
 /* Who computes. AUTO takes the fastest that covers the lstm: NATIVE, unless measuring (now or in the plan cache) found ONEDNN
- * faster for a part of the work; a plan's description says which it was. */
+ * faster for a part of the work; a plan's description says which it was. ONEDNN and NATIVE have every schedule and thread count;
+ * by one plan a call has the same bits each time, by another one of ONEDNN it may have others. */
 typedef enum wlstm_backend {
     WLSTM_BACKEND_AUTO = 0,
     WLSTM_BACKEND_REFERENCE = 1, /* the equations in scalar C: all else is tested against them; the fallback */
