@@ -52,7 +52,8 @@ static wli_setting setting_of(const simulation *s, int threads) {
                           .seq_len = s->problem.seq_len,
                           .batch = s->problem.batch,
                           .threads = threads,
-                          .schedule = s->schedule };
+                          .schedule = s->schedule,
+                          .precision = s->problem.precision };
 }
 
 static wli_choice choose(const simulation *s, int threads) {

@@ -18,8 +18,9 @@ static double larger(double a, double b) {
 double limit_forward_seconds(const wli_problem *problem, const wli_rates *rates) {
     const double T = (double)problem->seq_len, B = (double)problem->batch, H = (double)problem->hidden_size;
     const double P = (double)problem->proj_size, R = P > 0 ? P : H, D = problem->bidirectional ? 2 : 1;
-    const double peak = wli_rates_flops(rates, problem->dtype);
-    const double bytes = (4 * H * R + P * H) * (double)wli_dtype_size(problem->dtype);
+    const wli_product product = wli_product_of(problem->dtype, problem->precision);
+    const double peak = wli_rates_flops(rates, product);
+    const double bytes = (4 * H * R + P * H) * (double)wli_product_bytes(product);
     const double step = larger(B * (8 * H * R + 2 * H * P) / peak, bytes / wli_rates_bandwidth(rates, bytes));
     const double inputs = (double)problem->input_size + ((double)problem->num_layers - 1) * D * R; /* I of all layers */
     return D * (T * B * 8 * H * inputs / peak + (double)problem->num_layers * T * step);
@@ -28,7 +29,8 @@ double limit_forward_seconds(const wli_problem *problem, const wli_rates *rates)
 /* Without a next step to share them with, W_ih's bytes count as well. */
 double limit_cell_seconds(const wli_problem *problem, const wli_rates *rates) {
     const double weights = 4 * (double)problem->hidden_size * (double)(problem->input_size + problem->hidden_size);
-    const double bytes = weights * (double)wli_dtype_size(problem->dtype);
-    return larger(2 * (double)problem->batch * weights / wli_rates_flops(rates, problem->dtype),
+    const wli_product product = wli_product_of(problem->dtype, problem->precision);
+    const double bytes = weights * (double)wli_product_bytes(product);
+    return larger(2 * (double)problem->batch * weights / wli_rates_flops(rates, product),
                   bytes / wli_rates_bandwidth(rates, bytes));
 }

@@ -5,6 +5,7 @@
 #include "kernels/dispatch.h"
 #include "library_cost.h"
 #include "probe.h"
+#include "product_speed.h"
 #include <math.h>
 #include <omp.h>
 #include <stdbool.h>
@@ -145,6 +146,7 @@ static void set_costs(machine *probed) {
     wli_rates guess = wli_rates_guess(1);
     double cell[WLI_COMPUTING];
     for (int dtype = 0; dtype < WLI_COMPUTING; dtype++) cell[dtype] = cell_cost_measure((wlstm_dtype)dtype);
+    const double bf16 = product_speed_measure(WLI_PRODUCT_BF16), s8 = product_speed_measure(WLI_PRODUCT_S8);
     probed->meetings = meetings_measure();
     library_cost_measure(&guess);
     for (int i = 0; i < probed->count; i++) {
@@ -155,6 +157,8 @@ static void set_costs(machine *probed) {
         rates->task = meets ? probed->meetings.task : guess.task;
         memcpy(rates->cell, cell, sizeof cell);
         memcpy(rates->libraries, guess.libraries, sizeof rates->libraries);
+        rates->flops[WLI_PRODUCT_BF16] = rates->flops[WLI_PRODUCT_F32] * bf16;
+        rates->flops[WLI_PRODUCT_S8] = rates->flops[WLI_PRODUCT_F32] * s8;
     }
 }
 
@@ -206,6 +210,10 @@ void machine_print(const machine *probed, FILE *out) {
         fprintf(out, "\nFMA peak %s, GFLOP/s ", wli_numbers[dtype].name);
         for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops[dtype] / 1e9);
     }
+    fprintf(out, "\n%-22s", "products bf16, GFLOP/s");
+    for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops[WLI_PRODUCT_BF16] / 1e9);
+    fprintf(out, "\n%-22s", "products int8, Gop/s");
+    for (int i = 0; i < probed->count; i++) fprintf(out, "%10.1f", probed->rates[i].flops[WLI_PRODUCT_S8] / 1e9);
     for (int s = 0; s < WLI_RATE_SIZES; s++) {
         const long kibibytes = ((long)WLI_RATE_SMALLEST << s) / 1024;
         fprintf(out, "\nread %4ld %s, GB/s%5s", kibibytes < 1024 ? kibibytes : kibibytes / 1024,

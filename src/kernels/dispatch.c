@@ -28,6 +28,15 @@ wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision) {
                                                : WLI_PRODUCT_F32;
 }
 
+const char *const wli_product_names[WLI_PRODUCTS] = { "f32", "f64", "bf16", "s8" };
+
+size_t wli_product_bytes(wli_product product) {
+    static const size_t bytes[] = {
+        [WLI_PRODUCT_F32] = 4, [WLI_PRODUCT_F64] = 8, [WLI_PRODUCT_BF16] = 2, [WLI_PRODUCT_S8] = 1
+    };
+    return bytes[product];
+}
+
 /* Whether the processor has it and WLSTM_ISA allows it. */
 static bool runs(instructions isa) {
 #if defined(__x86_64__)

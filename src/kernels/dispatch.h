@@ -7,12 +7,24 @@
 #include "wavelstm.h"
 
 /* What is multiplied (product.h). */
-typedef enum wli_product { WLI_PRODUCT_F32, WLI_PRODUCT_F64, WLI_PRODUCT_BF16, WLI_PRODUCT_S8 } wli_product;
+typedef enum wli_product {
+    WLI_PRODUCT_F32,
+    WLI_PRODUCT_F64,
+    WLI_PRODUCT_BF16,
+    WLI_PRODUCT_S8,
+    WLI_PRODUCTS
+} wli_product;
+
+/* "f32", ... */
+extern const char *const wli_product_names[WLI_PRODUCTS];
 
 /* That of arrays of such numbers; the precision is one that they have. */
 wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision);
 
-/* The table for this machine, under the cap of WLSTM_ISA. */
+/* The bytes of a weight as it is packed. */
+size_t wli_product_bytes(wli_product product);
+
+/* The table for this machine, under the cap of WLSTM_ISA; NULL where this build has no kernels of the product. */
 const wli_native *wli_native_get(wli_product product);
 
 /* Whether a core seems to do two multiply-adds of 64 bytes a cycle, for which caches and memory are then slow: those that do have

@@ -202,7 +202,7 @@ static void settle_threads(const wli_setting *setting, wli_choice *choice) {
 /* Whole steps of a part's rows. */
 static void settle_chunks(const wli_setting *setting, wli_choice *choice) {
     const int64_t T = setting->seq_len, part_rows = (setting->batch + choice->parts - 1) / choice->parts;
-    const int64_t rows = wli_choose_gate_rows(setting->model, part_rows);
+    const int64_t rows = wli_choose_gate_rows(setting, part_rows);
     choice->chunk_steps = choice->chunk_steps ? smaller(choice->chunk_steps, T) : T;
     choice->gate_rows = part_rows * (rows < part_rows ? 1 : smaller(rows / part_rows, T));
 }

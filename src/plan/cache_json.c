@@ -28,9 +28,9 @@ typedef struct rate_text {
 } rate_text;
 
 /* "flops_f32", "cell_f64_us" */
-static rate_text rate_name(const char *rate, int type, const char *unit) {
+static rate_text rate_name(const char *rate, const char *of, const char *unit) {
     rate_text name;
-    snprintf(name.text, sizeof name.text, "%s_%s%s", rate, wli_numbers[type].name, unit);
+    snprintf(name.text, sizeof name.text, "%s_%s%s", rate, of, unit);
     return name;
 }
 
@@ -60,10 +60,12 @@ static json_t *encode_rates(const wli_rates *rates) {
     json_t *encoded = json_pack("{s:i, s:o, s:f, s:f, s:f, s:o}", "threads", rates->threads, "bandwidths", bandwidths,
                                 "region_us", 1e6 * rates->region, "barrier_us", 1e6 * rates->barrier, "task_us",
                                 1e6 * rates->task, "gemms", encode_libraries(rates));
-    for (int type = 0; type < WLI_COMPUTING && encoded; type++) {
-        failed |= json_object_set_new(encoded, rate_name("flops", type, "").text, json_real(rates->flops[type]));
-        failed |= json_object_set_new(encoded, rate_name("cell", type, "_us").text, json_real(1e6 * rates->cell[type]));
-    }
+    for (int p = 0; p < WLI_PRODUCTS && encoded; p++)
+        failed |=
+            json_object_set_new(encoded, rate_name("flops", wli_product_names[p], "").text, json_real(rates->flops[p]));
+    for (int type = 0; type < WLI_COMPUTING && encoded; type++)
+        failed |= json_object_set_new(encoded, rate_name("cell", wli_numbers[type].name, "_us").text,
+                                      json_real(1e6 * rates->cell[type]));
     if (!failed) return encoded;
     json_decref(encoded);
     return NULL;
@@ -187,10 +189,12 @@ static bool decode_rates(const json_t *value, wli_rates *rates) {
         !decode_cost(value, "barrier_us", &rates->barrier) || !decode_cost(value, "task_us", &rates->task) ||
         json_array_size(bandwidths) != WLI_RATE_SIZES)
         return false;
+    for (int p = 0; p < WLI_PRODUCTS; p++)
+        if (!read_number(json_object_get(value, rate_name("flops", wli_product_names[p], "").text), lowest, highest,
+                         &rates->flops[p]))
+            return false;
     for (int type = 0; type < WLI_COMPUTING; type++)
-        if (!read_number(json_object_get(value, rate_name("flops", type, "").text), lowest, highest,
-                         &rates->flops[type]) ||
-            !decode_cost(value, rate_name("cell", type, "_us").text, &rates->cell[type]))
+        if (!decode_cost(value, rate_name("cell", wli_numbers[type].name, "_us").text, &rates->cell[type]))
             return false;
     rates->threads = (int)json_integer_value(threads);
     for (size_t s = 0; s < WLI_RATE_SIZES; s++)
@@ -254,7 +258,8 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
         wli_rates probed;
         if (!decode_rates(json_array_get(rates, i), &probed))
             return wrong(path, "rates",
-                         "threads, flops_f32, flops_f64 and 14 bandwidths, positive, and region_us, barrier_us, "
+                         "threads, flops_f32, flops_f64, flops_bf16, flops_s8 and 14 bandwidths, positive, and "
+                         "region_us, barrier_us, "
                          "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, and the like of gemms,");
         wli_cache_table_put_rates(table, &probed);
     }

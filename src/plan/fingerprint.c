@@ -37,12 +37,24 @@ static void name_cpu(char name[64]) {
     if (length == 0) strcpy(name, "unknown");
 }
 
+/* Each once: "avx512+avx512_bf16". */
+static void name_isas(char *text, size_t bytes) {
+    size_t used = 0;
+    for (int product = WLI_PRODUCT_F32; product <= WLI_PRODUCT_S8; product++) {
+        const wli_native *native = wli_native_get((wli_product)product);
+        bool named = !native;
+        for (int before = WLI_PRODUCT_F32; before < product && !named; before++)
+            named = wli_native_get((wli_product)before) && wli_native_get((wli_product)before)->isa == native->isa;
+        if (!named) used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? "+" : "", native->isa);
+    }
+}
+
 static wli_fingerprint fingerprint;
 static wli_once fingerprint_once;
 
 static void make_fingerprint(void) {
     name_cpu(fingerprint.cpu);
-    fingerprint.isa = wli_native_get(WLI_PRODUCT_F32)->isa;
+    name_isas(fingerprint.isa, sizeof fingerprint.isa);
     memcpy(fingerprint.caches, wli_cache_sizes(), sizeof fingerprint.caches);
     const long cores = sysconf(_SC_NPROCESSORS_CONF);
     fingerprint.cores = cores > 0 ? cores : 1;

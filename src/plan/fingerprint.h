@@ -5,8 +5,8 @@
 #include "kernels/onednn.h"
 
 typedef struct wli_fingerprint {
-    char cpu[64]; /* the processor's own name */
-    const char *isa;
+    char cpu[64];      /* the processor's own name */
+    char isa[64];      /* of all products' kernels */
     int64_t caches[3]; /* bytes of L1d, L2, L3; a usual size where the system does not say */
     int64_t cores;     /* that the system has, whoever may use them */
     const char *library;

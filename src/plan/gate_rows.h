@@ -2,9 +2,9 @@
 #ifndef WLI_GATE_ROWS_H
 #define WLI_GATE_ROWS_H
 
-#include "model/model.h"
+#include "plan/setting.h"
 
 /* For parts of so many rows, whole steps not yet. */
-int64_t wli_choose_gate_rows(const wli_model *model, int64_t part_rows);
+int64_t wli_choose_gate_rows(const wli_setting *setting, int64_t part_rows);
 
 #endif

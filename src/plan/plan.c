@@ -140,8 +140,9 @@ static const char *obstacle(wlstm_backend backend, const wli_model *model, wlstm
     if (backend != WLSTM_BACKEND_ONEDNN) return NULL;
     if (!wli_multiply_inner_product.serves(WLI_PRODUCT_F32))
         return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
-    if (model->dtype == WLSTM_F64) return "one that computes f64 expected, got onednn (f32 only)";
-    if (precision > WLSTM_PRECISION_FULL) return "one that rounds as precision says expected, got onednn";
+    if (!wli_multiply_inner_product.serves(wli_product_of(model->dtype, precision)))
+        return model->dtype == WLSTM_F64 ? "one that computes f64 expected, got onednn (f32 only)"
+                                         : "one that rounds as precision says expected, got onednn";
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }
 

@@ -42,8 +42,9 @@ static double own_units(const work *w, const wli_gate_layout *layout) {
 /* Operations a second of one thread's product by a wli_gemm_kind, but for the seconds of each call. */
 static double gemm_flops(const work *w, int64_t kind) {
     if (!wli_multipliers[kind]->in_panels) return w->machine->one.libraries[kind].flops;
-    const double lanes = w->choice->native->lanes, widest = wli_native_get(wli_setting_product(w->setting))->lanes;
-    return wli_rates_flops(&w->machine->one, w->setting->model->dtype) * lanes / widest;
+    const wli_product product = wli_setting_product(w->setting);
+    const double lanes = w->choice->native->lanes, widest = wli_native_get(product)->lanes;
+    return wli_rates_flops(&w->machine->one, product) * lanes / widest;
 }
 
 static double call_seconds(const work *w, int64_t kind) {
@@ -58,11 +59,12 @@ static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const w
 /* Seconds of one step, its part of the projection included. */
 static double step_seconds(const work *w, const wli_cell_weights *cell) {
     const double element = (double)wli_dtype_size(w->setting->model->dtype), n = w->rows;
+    const double weight = (double)wli_product_bytes(wli_setting_product(w->setting));
     const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, w->choice->native->lanes);
     const double H = own_units(w, &layout), R = (double)cell->state_size, I = (double)cell->input_size;
     const double P = (double)cell->proj_size;
     const double lanes = w->choice->native->lanes, products = P > 0 ? 2 : 1;
-    const double bytes = (4 * H * R + P * H) * element, input_bytes = 4 * H * I * element;
+    const double bytes = (4 * H * R + P * H) * weight, input_bytes = 4 * H * I * weight;
     const double step =
         together((8 * H * R + 2 * P * H) * n / gemm_flops(w, w->choice->step), bytes / bandwidth(w, bytes));
     /* A chunk's projection reads W_ih once. */

@@ -1,11 +1,11 @@
 #include "plan/rates.h"
 
 #include "base/processor_caches.h"
-#include "kernels/dispatch.h"
 #include <math.h>
+#include <string.h>
 
-double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype) {
-    return rates->flops[dtype];
+double wli_rates_flops(const wli_rates *rates, wli_product product) {
+    return rates->flops[product];
 }
 
 double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype) {
@@ -21,6 +21,14 @@ double wli_rates_bandwidth(const wli_rates *rates, double bytes) {
     return rates->bandwidths[below] * (1 - above) + rates->bandwidths[below + 1] * above;
 }
 
+/* Multiply-adds of the product to one of f32, by the instructions that its kernels have. */
+static double guess_speed(wli_product product) {
+    const wli_native *native = wli_native_get(product);
+    const char *isa = native ? native->isa : "";
+    if (product == WLI_PRODUCT_BF16) return strstr(isa, "bf16") ? 2 : 0.9;
+    return strstr(isa, "vnni") ? 4 : 1.3;
+}
+
 wli_rates wli_rates_guess(int threads) {
     const double l2_bandwidth = 100e9, l3_bandwidth = 60e9, memory_bandwidth = 25e9;
     const double n = threads, memory_threads = threads < 4 ? n : 4; /* more wait for the same memory */
@@ -28,13 +36,15 @@ wli_rates wli_rates_guess(int threads) {
     const int vector_bytes = 4 * wli_native_get(WLI_PRODUCT_F32)->lanes;
     const double peak = vector_bytes < 32 ? 20e9 : 90e9 * vector_bytes / 32;
     wli_rates rates = { .threads = threads,
-                        .flops[WLSTM_F32] = n * peak,
+                        .flops[WLI_PRODUCT_F32] = n * peak,
                         .region = 1e-6,
                         .barrier = 0.15e-6,
                         .task = 0.8e-6,
                         .cell[WLSTM_F32] = 18e-9,
                         .cell[WLSTM_F64] = 18e-9 };
-    rates.flops[WLSTM_F64] = rates.flops[WLSTM_F32] / 2;
+    rates.flops[WLI_PRODUCT_F64] = rates.flops[WLI_PRODUCT_F32] / 2;
+    rates.flops[WLI_PRODUCT_BF16] = rates.flops[WLI_PRODUCT_F32] * guess_speed(WLI_PRODUCT_BF16);
+    rates.flops[WLI_PRODUCT_S8] = rates.flops[WLI_PRODUCT_F32] * guess_speed(WLI_PRODUCT_S8);
     for (int kind = 0; kind < WLI_GEMM_KINDS; kind++)
         if (kind != WLI_GEMM_NATIVE && wli_multipliers[kind]->serves(WLI_PRODUCT_F32))
             rates.libraries[kind] = (struct wli_library_rates){ .flops = peak, .call = 1.5e-6 };

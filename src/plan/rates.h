@@ -11,7 +11,8 @@ enum { WLI_RATE_SIZES = 14, WLI_RATE_SMALLEST = 32 << 10 };
 
 typedef struct wli_rates {
     int threads;
-    double flops[WLI_COMPUTING]; /* of each dtype, a second, all threads together */
+    /* Of each product (kernels/product.h), a second, all threads together; a multiply-add is two. */
+    double flops[WLI_PRODUCTS];
     /* Bytes a second, all together, each reading its share of the set again and again. */
     double bandwidths[WLI_RATE_SIZES];
     /* Seconds: a parallel region; a gang's barrier of two threads; a wavefront's task. */
@@ -26,7 +27,7 @@ typedef struct wli_rates {
     } libraries[WLI_GEMM_KINDS];
 } wli_rates;
 
-double wli_rates_flops(const wli_rates *rates, wlstm_dtype dtype);
+double wli_rates_flops(const wli_rates *rates, wli_product product);
 double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype);
 
 /* Between the sizes by interpolation over log(bytes), outside them the nearest one's. */

@@ -418,8 +418,7 @@ static void a_hostile_cache(void **state) {
     for (int which = 0; which < 3; which++)
         for (int axis = -1; axis < WLI_AXES; axis++) {
             const wli_rates extreme = { .threads = 1,
-                                        .flops[WLSTM_F32] = 1e18,
-                                        .flops[WLSTM_F64] = 1e3,
+                                        .flops = { 1e18, 1e3, 1e18, 1e3 },
                                         .region = 1,
                                         .barrier = 1e-12,
                                         .task = 1,

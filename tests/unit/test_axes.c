@@ -353,11 +353,12 @@ static void chunks_are_long_where_layers_compete(void **state) {
     assert_non_null(cells);
     for (int64_t l = 0; l < fill; l++) cells[l] = cell;
     wli_model model = { .dtype = WLSTM_F32, .num_layers = fill, .num_directions = 1, .cells = cells };
-    assert_int_equal(wli_choose_gate_rows(&model, 1),
+    const wli_setting setting = { .model = &model };
+    assert_int_equal(wli_choose_gate_rows(&setting, 1),
                      BYTES < cache ? (wli_wide_core() ? 384 : 128) : L2_BYTES / (4 * H * 4));
-    assert_int_equal(wli_choose_gate_rows(&model, 5000), 5000);
+    assert_int_equal(wli_choose_gate_rows(&setting, 5000), 5000);
     for (int64_t l = 0; l < fill; l++) cells[l].hidden_size = cells[l].state_size = NARROW; /* no longer fill it */
-    assert_int_equal(wli_choose_gate_rows(&model, 1), L2_BYTES / (4 * NARROW * 4));
+    assert_int_equal(wli_choose_gate_rows(&setting, 1), L2_BYTES / (4 * NARROW * 4));
     free(cells);
 }
 

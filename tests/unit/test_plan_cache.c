@@ -35,8 +35,7 @@ static wli_cache_table make_table(void) {
                                         entry_of("t7b1i3h9l2p4-bi-nobias-f64", 8, 5) };
     for (int i = 0; i < 3; i++) assert_true(wli_cache_table_put(&table, &entries[i]));
     table.rates[0] = (wli_rates){ .threads = 1,
-                                  .flops[WLSTM_F32] = 4.5e10,
-                                  .flops[WLSTM_F64] = 2.25e10,
+                                  .flops = { 4.5e10, 2.25e10, 9e10, 18e10 },
                                   .region = 1e-6,
                                   .barrier = 0.25e-6,
                                   .task = 2e-6,
@@ -201,10 +200,11 @@ static void what_is_not_in_order_is_refused(void **state) {
         refuse_with((const char *[4]){ "rates", cost_names[i] }, json_real(1e300));
         refuse_with((const char *[4]){ "rates", cost_names[i] }, json_string("1"));
         refuse_with((const char *[4]){ "rates", cost_names[i] }, json_null());
-        assert_string_equal(wlstm_last_error(),
-                            "text: rates: threads, flops_f32, flops_f64 and 14 bandwidths, positive, and "
-                            "region_us, barrier_us, task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, and the "
-                            "like of gemms, expected");
+        assert_string_equal(
+            wlstm_last_error(),
+            "text: rates: threads, flops_f32, flops_f64, flops_bf16, flops_s8 and 14 bandwidths, positive, and "
+            "region_us, barrier_us, task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, and the "
+            "like of gemms, expected");
     }
     static const char *const library_names[] = { "flops_f32", "call_us" };
     refuse_with((const char *[4]){ "rates", "gemms" }, json_integer(1));
