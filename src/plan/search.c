@@ -160,7 +160,7 @@ static bool try_schedule(search *s, wli_schedule schedule) {
  * their schedules would be lost. */
 static void try_libraries(search *s) {
     for (wli_gemm_kind kind = WLI_GEMM_NATIVE + 1; kind < WLI_GEMM_KINDS; kind++) {
-        if (!wli_multipliers[kind]->serves(s->setting.model->dtype)) continue;
+        if (!wli_multipliers[kind]->serves(wli_setting_product(&s->setting))) continue;
         const wli_candidate likely = wli_choose_by(&s->setting, &s->machine, kind);
         (void)try(s, &likely);
     }

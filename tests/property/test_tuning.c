@@ -319,7 +319,7 @@ static void a_faster_library_is_taken(void **state) {
     (void)state;
     char directory[] = "/tmp/wavelstm-test-XXXXXX", variables[300], first[2000], next[2000], command[100];
     const int searches = 6; /* other programs may disturb all but one */
-    if (strstr(wlstm_build_info(), "no oneDNN") || wli_native_get(WLSTM_F32)->lanes < 8) skip();
+    if (strstr(wlstm_build_info(), "no oneDNN") || wli_native_get(WLI_PRODUCT_F32)->lanes < 8) skip();
     assert_non_null(mkdtemp(directory));
     snprintf(variables, sizeof variables, "WLSTM_ISA=baseline WLSTM_CACHE=%s/cache", directory);
     run_with(variables, "large estimate", first);
