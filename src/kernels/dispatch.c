@@ -2,8 +2,11 @@
 #include "kernels/dispatch.h"
 #include "base/environment.h"
 #include "base/processor_caches.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
-typedef enum instructions { baseline, avx2, avx512vl, avx512, avx512_bf16 } instructions;
+typedef enum instructions { baseline, avx2, avx2_vnni, avx512vl, avx512, avx512_vnni, avx512_bf16 } instructions;
 
 #define TABLE(isa, product, its) extern const wli_native wli_native_##isa##_##product;
 #include "kernels/compiled_tables.h"
@@ -37,6 +40,14 @@ size_t wli_product_bytes(wli_product product) {
     return bytes[product];
 }
 
+#if defined(__x86_64__)
+/* AVX-VNNI, whose name not every compiler's __builtin_cpu_supports knows. */
+static bool has_avxvnni(void) {
+    unsigned a = 0, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
+
 /* Whether the processor has it and WLSTM_ISA allows it. */
 static bool runs(instructions isa) {
 #if defined(__x86_64__)
@@ -44,10 +55,15 @@ static bool runs(instructions isa) {
     switch (isa) {
     case avx2:
         return cap >= WLI_ISA_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case avx2_vnni:
+        return cap >= WLI_ISA_AVX2_VNNI && runs(avx2) && has_avxvnni();
     case avx512vl: /* AVX-512 on the vectors of AVX2 */
         return runs(avx512) && __builtin_cpu_supports("avx512vl");
     case avx512:
         return cap >= WLI_ISA_AVX512 && __builtin_cpu_supports("avx512f");
+    case avx512_vnni:
+        return cap >= WLI_ISA_AVX512_VNNI && runs(avx512) && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vnni");
     case avx512_bf16:
         return cap >= WLI_ISA_AVX512_BF16 && runs(avx512) && __builtin_cpu_supports("avx512bf16");
     case baseline:

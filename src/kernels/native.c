@@ -19,7 +19,7 @@ static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t fr
             const operand *a_row[TAIL_ROWS];
             const real *tile_bias = bias ? bias + first * LANES : NULL;
             tile = tile_rows(rows - r, p->most_rows);
-            for (int i = 0; i < tile; i++) a_row[i] = (const operand *)a[r + i] + from;
+            for (int i = 0; i < tile; i++) a_row[i] = (const operand *)a[r + i] + operands_in(from);
             tiles[tile - 1](&pass, a_row, tile_bias, c + r * ldc + first * LANES, ldc);
         }
 }
@@ -83,7 +83,8 @@ static void step_block(const panel *p, const weight *w, const weight *input, con
         lay_out_tile(&part, p, w, input, args, from, to, r, tile, index);
         const operand *h_row[MAX_ROWS], *x_row[MAX_ROWS];
         for (int i = 0; i < tile; i++) /* of a zero state no row is read */
-            h_row[i] = to > 0 ? (const operand *)args->h_prev[r + i] + from : (const operand *)args->h[r + i];
+            h_row[i] =
+                to > 0 ? (const operand *)args->h_prev[r + i] + operands_in(from) : (const operand *)args->h[r + i];
         for (int i = 0; i < tile && input; i++) x_row[i] = args->input->a[r + i];
         if (fetches) fetch_next_rows(args, p, input, r + tile);
         part.run(&part, x_row, h_row, args->gates, args->c, args->h + r);
@@ -134,7 +135,7 @@ static void step_by_panels(const wli_step_args *args) {
 /* G [rows, columns] (or the input's projection) + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
 static int64_t step(const wli_step_args *args) {
     few_tiles tiles;
-    if (lay_out_tiles(args, args->backwards, &tiles))
+    if (IN_PLACE && lay_out_tiles(args, args->backwards, &tiles))
         return tiles.count == 1 ? run_steps_of_one(args, &tiles) : run_steps_of_few(args, &tiles);
     step_by_panels(args);
     return 1;
@@ -161,6 +162,8 @@ const wli_native WLI_NATIVE_TABLE = { .isa = WLI_ISA_NAME,
                                       .product = WLI_TEXT_EXPANDED(WLI_PRODUCT),
                                       .lanes = LANES,
                                       .group = GROUP,
+                                      .block = BLOCK,
+                                      .tail = WEIGHT_TAIL,
                                       .pack = pack,
                                       .pack_bias = pack_bias,
                                       .all_finite = all_finite,

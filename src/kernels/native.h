@@ -13,7 +13,7 @@ typedef struct wli_pack_args {
     int64_t rows, depth;
     const wli_gate_layout *layout; /* which row each column takes; NULL: column j is row j, past the rows zero */
     int64_t columns, panel_columns;
-    void *panels; /* [panel][groups of k][panel_columns, fewer in the last], written */
+    void *panels; /* [panel][wli_packed_depth][panel_columns, fewer in the last], written */
 } wli_pack_args;
 
 /* C [rows, columns] = bias + A [rows, depth] W^T, or C += A W^T where bias is NULL. W is packed (layout.h). */
@@ -62,6 +62,8 @@ typedef struct wli_native {
     const char *isa, *product;
     int lanes;
     int group; /* elements of k in one element of packed weights, which is as large as a real */
+    /* Behind each block of so many elements of a packed column, and the last, come `tail` more. */
+    int block, tail;
     void (*pack)(const wli_pack_args *args);
     /* bias [columns] = b_ih + b_hh in the order of the layout; NULL biases, and padding, are zeros. */
     void (*pack_bias)(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
@@ -86,7 +88,8 @@ typedef struct wli_native {
 
 /* The depth of packed weights. */
 static inline int64_t wli_packed_depth(const wli_native *native, int64_t depth) {
-    return (depth + native->group - 1) / native->group;
+    const int64_t groups = (depth + native->group - 1) / native->group;
+    return groups + (groups + native->block - 1) / native->block * native->tail;
 }
 
 #endif

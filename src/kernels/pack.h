@@ -11,18 +11,18 @@ static int64_t row_of_column(const wli_pack_args *args, int64_t column) {
     return column < args->rows ? column : -1;
 }
 
-/* weight [rows, depth] -> panels [panel][groups of k][panel_columns]. A column at a time: its row is read once, in order. */
+/* weight [rows, depth] -> panels [panel][groups of k, tails][panel_columns]. A column at a time: its row is read once, in order. */
 static void pack(const wli_pack_args *args) {
-    const int64_t groups = groups_of(args->depth);
+    const int64_t length = weights_in(groups_of(args->depth));
     for (int64_t first = 0; first < args->columns; first += args->panel_columns) {
         int64_t left = args->columns - first, width = left < args->panel_columns ? left : args->panel_columns;
-        packed *to = (packed *)args->panels + first * groups;
+        packed *to = (packed *)args->panels + first * length;
         for (int64_t j = 0; j < width; j++) {
             int64_t row = row_of_column(args, first + j);
             if (row >= 0)
                 pack_column((const real *)args->weight + row * args->depth, args->depth, to + j, width);
             else
-                for (int64_t k = 0; k < groups; k++) to[k * width + j] = (packed){ 0 };
+                for (int64_t k = 0; k < length; k++) to[k * width + j] = (packed){ 0 };
         }
     }
 }

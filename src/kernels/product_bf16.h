@@ -10,7 +10,8 @@
 
 typedef uint32_t packed;
 typedef uint32_t vec_bits __attribute__((vector_size(WLI_VECTOR_BYTES)));
-enum { GROUP = 2, IN_PLACE = 0 };
+typedef vec vec_sums;
+enum { GROUP = 2, IN_PLACE = 0, BLOCK = 1, WEIGHT_TAIL = 0, OPERAND_TAIL = 0 };
 
 /* To the nearest, of two as near the even one; NaN stays NaN. The lower halves are zero. */
 WLI_INLINE vec_bits rounded(vec values) {
@@ -73,8 +74,8 @@ WLI_INLINE vec operand_lanes(const operand *from, int part) {
 }
 
 /* The second k before the first. */
-WLI_INLINE vec multiply_add(vec sums, vec operands, vec weights) {
-    return (vec)_mm512_dpbf16_ps((__m512)sums, (__m512bh)operands, (__m512bh)weights);
+WLI_INLINE vec_sums multiply_add(vec_sums sums, vec operands, vec weights) {
+    return (vec_sums)_mm512_dpbf16_ps((__m512)sums, (__m512bh)operands, (__m512bh)weights);
 }
 #else
 typedef struct operand {
@@ -103,17 +104,17 @@ WLI_INLINE vec operand_lanes(const operand *from, int part) {
     return broadcast(from->k[part]);
 }
 
-WLI_INLINE vec multiply_add(vec sums, vec operands, vec weights) {
+WLI_INLINE vec_sums multiply_add(vec_sums sums, vec operands, vec weights) {
     return sums + operands * weights;
 }
 #endif
 
-WLI_INLINE vec sums_from(vec g) {
+WLI_INLINE vec_sums sums_from(vec g) {
     return g;
 }
 
-WLI_INLINE vec sums_to(vec g, vec sums) {
-    (void)g;
+WLI_INLINE vec sums_to(vec g, vec_sums sums, const packed *weights_end, int64_t step, const operand *row_end) {
+    (void)g, (void)weights_end, (void)step, (void)row_end;
     return sums;
 }
 

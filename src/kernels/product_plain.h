@@ -6,7 +6,8 @@
 #include <math.h>
 
 typedef real packed, operand;
-enum { GROUP = 1, PARTS = 1, IN_PLACE = 1 };
+typedef vec vec_sums;
+enum { GROUP = 1, PARTS = 1, IN_PLACE = 1, BLOCK = 1, WEIGHT_TAIL = 0, OPERAND_TAIL = 0 };
 #define OPERANDS NULL
 
 WLI_INLINE bool stays_finite(real value) {
@@ -28,16 +29,16 @@ WLI_INLINE vec operand_lanes(const operand *from, int part) {
     return broadcast(*from);
 }
 
-WLI_INLINE vec multiply_add(vec sums, vec operands, vec weights) {
+WLI_INLINE vec_sums multiply_add(vec_sums sums, vec operands, vec weights) {
     return sums + operands * weights;
 }
 
-WLI_INLINE vec sums_from(vec g) {
+WLI_INLINE vec_sums sums_from(vec g) {
     return g;
 }
 
-WLI_INLINE vec sums_to(vec g, vec sums) {
-    (void)g;
+WLI_INLINE vec sums_to(vec g, vec_sums sums, const packed *weights_end, int64_t step, const operand *row_end) {
+    (void)g, (void)weights_end, (void)step, (void)row_end;
     return sums;
 }
 

@@ -44,17 +44,17 @@ WLI_INLINE int64_t tile_rows(int64_t rows, int64_t most) {
     return (rows + 1) / 2;
 }
 
-/* A packed weight [columns, depth]: a group of k of one panel is contiguous, so that a panel begins depth times as far on as its
- * column. */
+/* A packed weight [columns, depth]: a group of k of one panel is contiguous, so that a panel begins as many times as far on as its
+ * column as a column has elements. */
 typedef struct weight {
-    const packed *panels; /* [depth][vectors of the panel][LANES] of each panel, one behind the other */
+    const packed *panels; /* [weights_in(depth)][vectors of the panel][LANES] of each panel, one behind the other */
     int64_t depth;        /* in groups of k */
     bool cached;          /* all of it may still be in a cache since the last step */
     bool by_pace;         /* a lone pass over it looks after its own */
 } weight;
 
 WLI_INLINE weight weight_of(const void *panels, int64_t depth, int64_t columns) {
-    const int64_t groups = groups_of(depth), bytes = columns * groups * (int64_t)sizeof(packed);
+    const int64_t groups = groups_of(depth), bytes = columns * weights_in(groups) * (int64_t)sizeof(packed);
     const bool cached = bytes <= CACHED_BYTES, in_one_go = WLI_VECTOR_BYTES == 64 && bytes > MEMORY_BYTES;
     return (weight){ panels, groups, cached, cached || in_one_go };
 }
@@ -119,6 +119,7 @@ WLI_INLINE panel panel_at(const sweep s, int64_t n) {
 /* A panel is taken in blocks of nearly equal depth where they are read again or fetched ahead. */
 WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
     const int64_t blocks = (w->depth + DEPTH_BLOCK - 1) / DEPTH_BLOCK;
+    if (BLOCK > 1) return w->depth - from > BLOCK ? from + BLOCK : w->depth;
     if (p->pair || (w->by_pace && p->passes == 1) || blocks <= 1) return w->depth;
     const int64_t block = (w->depth + blocks - 1) / blocks;
     return w->depth - from > block ? from + block : w->depth;
@@ -128,19 +129,19 @@ WLI_INLINE int64_t block_end(const panel *p, const weight *w, int64_t from) {
  * share of the next one, at a pace that memory can keep; a lone pass over cached weights, or over very many, looks after its own. */
 WLI_INLINE void pass_over(tile_pass *pass, const panel *p, const weight *w, int64_t from, int64_t to, int first,
                           int64_t index) {
-    const int64_t width = p->vectors * LANES, depth = to - from;
-    const packed *panel_weights = w->panels + p->column * w->depth, *weights = panel_weights + from * width;
+    const int64_t width = p->vectors * LANES, depth = to - from, length = weights_in(w->depth);
+    const packed *panel_weights = w->panels + p->column * length, *weights = panel_weights + weights_in(from) * width;
     const bool lone = w->by_pace && p->passes == 1;
     const bool last_block = to == w->depth, streamed = !w->cached || depth > L1_BLOCK;
     const int64_t step = (last_block ? p->next_width : width) * (int64_t)sizeof(packed) / p->passes;
-    const packed *next = last_block ? w->panels + p->next_column * w->depth : panel_weights + to * width;
+    const packed *next = last_block ? w->panels + p->next_column * length : panel_weights + weights_in(to) * width;
     *pass = (tile_pass){ .depth = depth,
                          .weights = weights + first * LANES,
-                         .tail = w->panels + p->tail_column * w->depth + from * p->tail * LANES,
+                         .tail = w->panels + p->tail_column * length + weights_in(from) * p->tail * LANES,
                          .next = lone ? (const char *)(weights + first * LANES) + (w->cached ? LONE_AHEAD : NEAR_AHEAD)
                                       : (const char *)next + (first ? p->tiles + index : index) * step * depth,
                          .weights_step = width,
-                         .panel_stride = w->depth * width,
+                         .panel_stride = length * width,
                          .next_step = lone       ? width * (int64_t)sizeof(packed)
                                       : streamed ? step / 2
                                                  : step,

@@ -11,9 +11,15 @@
 /* Two panels, and one row's weights, are read at the pace of the loads, which prefetches would share. */
 #define TILE_FETCHES (TILE_PANELS == 1 && (TILE_ROWS > 1 || TILE_VECTORS < 4))
 
+/* Vector v of the tile's weights of group k, `weights` being the panel's. */
+WLI_INLINE const packed *TILE_NAME(weights)(const tile_pass *pass, const packed *weights, int64_t k, int v) {
+    return v < TILE_FULL ? weights + v / TILE_VECTORS * pass->panel_stride + v % TILE_VECTORS * LANES
+                         : pass->tail + (k * TILE_TAIL + v - TILE_FULL) * LANES;
+}
+
 /* a: TILE_ROWS pointers to [pass->depth]; `fetch` is a constant once inlined. */
 WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *pass, const operand *const *a,
-                                         vec sums[TILE_ROWS * TILE_WIDTH]) {
+                                         vec_sums sums[TILE_ROWS * TILE_WIDTH]) {
     const operand *row[TILE_ROWS];
     const packed *weights = pass->weights;
     const char *next = pass->next;
@@ -50,9 +56,7 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
             vec x[TILE_ROWS];
             UNROLL for (int r = 0; r < TILE_ROWS; r++) x[r] = operand_lanes(row[r] + k, part);
             UNROLL for (int v = 0; v < TILE_WIDTH; v++) {
-                const packed *const own =
-                    v < TILE_FULL ? weights + v / TILE_VECTORS * pass->panel_stride + v % TILE_VECTORS * LANES
-                                  : pass->tail + (k * TILE_TAIL + v - TILE_FULL) * LANES;
+                const packed *const own = TILE_NAME(weights)(pass, weights, k, v);
                 const vec w = TILE_ROWS > 1 ? held(weight_lanes(own, part)) : weight_lanes(own, part);
                 UNROLL for (int r = 0; r < TILE_ROWS; r++) sums[r * TILE_WIDTH + v] =
                     multiply_add(sums[r * TILE_WIDTH + v], x[r], w);
@@ -63,9 +67,18 @@ WLI_INLINE void TILE_NAME(multiply_pass)(const fetching fetch, const tile_pass *
     }
 }
 
+/* The i-th of G with its sums. */
+WLI_INLINE vec TILE_NAME(ended)(const tile_pass *pass, const operand *const *a, int i, vec g, vec_sums sums) {
+    const int64_t depth = pass->depth, step = pass->weights_step;
+    const int v = i % TILE_WIDTH;
+    return sums_to(g, sums, TILE_NAME(weights)(pass, pass->weights + depth * step, depth, v),
+                   v < TILE_FULL ? step : TILE_TAIL * LANES, a[i / TILE_WIDTH] + depth);
+}
+
 /* G [TILE_ROWS][TILE_WIDTH], in registers, += A W^T. */
 WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const operand *const *a, vec g[TILE_ROWS * TILE_WIDTH]) {
-    vec sums[TILE_ROWS * TILE_WIDTH];
+    vec_sums sums[TILE_ROWS * TILE_WIDTH];
+    if (WEIGHT_TAIL > 0 && pass->depth == 0) return; /* there is no block, and no tail */
     UNROLL for (int i = 0; i < TILE_ROWS * TILE_WIDTH; i++) sums[i] = sums_from(g[i]);
     if (TILE_FETCHES && pass->fetch == FETCH_INTO_L2)
         TILE_NAME(multiply_pass)(FETCH_INTO_L2, pass, a, sums);
@@ -73,7 +86,7 @@ WLI_INLINE void TILE_NAME(multiply)(const tile_pass *pass, const operand *const 
         TILE_NAME(multiply_pass)(FETCH_INTO_L1, pass, a, sums);
     else
         TILE_NAME(multiply_pass)(FETCH_ONE_STREAM, pass, a, sums);
-    UNROLL for (int i = 0; i < TILE_ROWS * TILE_WIDTH; i++) g[i] = sums_to(g[i], sums[i]);
+    UNROLL for (int i = 0; i < TILE_ROWS * TILE_WIDTH; i++) g[i] = TILE_NAME(ended)(pass, a, i, g[i], sums[i]);
 }
 
 /* C tile [TILE_ROWS, ldc] = (bias or C) + A W^T. */
