@@ -418,7 +418,7 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *                        understood, a plan cache that is not in order and a search that failed at 1; what a search
  *                        measures and a plan cache that is there and cannot be read at 2
  *     WLSTM_ISA          the widest instruction set used, in this order: baseline (neon: ARM's), avx2, avx2_vnni, avx512,
- *                        avx512_vnni, avx512_bf16; avx2 and avx512 are without VNNI; default: all that the machine has
+ *                        avx512_vnni, avx512_bf16, amx; avx2 and avx512 are without VNNI; default: all that the machine has
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
  *     WLSTM_SCHEDULE     auto, serial, wavefront, gangs: the schedule where a plan's is AUTO, and of wlstm_forward

@@ -35,14 +35,11 @@ static const choice precisions[] = {
     { "full", WLSTM_PRECISION_FULL }, { "bf16", WLSTM_PRECISION_BF16 }, { "int8", WLSTM_PRECISION_INT8 }, { NULL, 0 }
 };
 /* neon is ARM's baseline. */
-static const choice isas[] = { { "baseline", WLI_ISA_BASELINE },
-                               { "neon", WLI_ISA_BASELINE },
-                               { "avx2", WLI_ISA_AVX2 },
-                               { "avx2_vnni", WLI_ISA_AVX2_VNNI },
-                               { "avx512", WLI_ISA_AVX512 },
-                               { "avx512_vnni", WLI_ISA_AVX512_VNNI },
-                               { "avx512_bf16", WLI_ISA_AVX512_BF16 },
-                               { NULL, 0 } };
+static const choice isas[] = {
+    { "baseline", WLI_ISA_BASELINE },       { "neon", WLI_ISA_BASELINE }, { "avx2", WLI_ISA_AVX2 },
+    { "avx2_vnni", WLI_ISA_AVX2_VNNI },     { "avx512", WLI_ISA_AVX512 }, { "avx512_vnni", WLI_ISA_AVX512_VNNI },
+    { "avx512_bf16", WLI_ISA_AVX512_BF16 }, { "amx", WLI_ISA_AMX },       { NULL, 0 }
+};
 
 /* Reading is not over yet, so that wli_verbose cannot be asked. */
 static void ignore_value(const char *variable, const char *value, const char *expected) {
@@ -54,7 +51,7 @@ static void ignore_value(const char *variable, const char *value, const char *ex
 
 static int read_choice(const char *variable, const choice *choices, int fallback) {
     const char *value = getenv(variable);
-    char expected[96] = "one of";
+    char expected[112] = "one of";
     if (!value || !*value) return fallback;
     for (int i = 0; choices[i].name; i++) {
         if (strcmp(value, choices[i].name) == 0) return choices[i].value;
@@ -100,7 +97,7 @@ static void read_environment(void) {
     const char *cache = getenv("WLSTM_CACHE");
     environment.caching = !cache || strcmp(cache, "off") != 0;
     environment.cache_directory = environment.caching ? find_cache_directory() : NULL;
-    environment.isa_cap = (wli_isa)read_choice("WLSTM_ISA", isas, WLI_ISA_AVX512_BF16);
+    environment.isa_cap = (wli_isa)read_choice("WLSTM_ISA", isas, WLI_ISA_AMX);
 }
 
 const wli_environment *wli_environment_get(void) {

@@ -13,7 +13,8 @@ typedef enum wli_isa {
     WLI_ISA_AVX2_VNNI,
     WLI_ISA_AVX512,
     WLI_ISA_AVX512_VNNI,
-    WLI_ISA_AVX512_BF16
+    WLI_ISA_AVX512_BF16,
+    WLI_ISA_AMX
 } wli_isa;
 
 typedef struct wli_environment {
@@ -23,7 +24,7 @@ typedef struct wli_environment {
     wlstm_effort effort;       /* WLSTM_EFFORT; DEFAULT is not set */
     wlstm_schedule schedule;   /* WLSTM_SCHEDULE; AUTO is not set */
     wlstm_precision precision; /* WLSTM_PRECISION; DEFAULT is not set */
-    wli_isa isa_cap;           /* WLSTM_ISA; AVX512_BF16, the highest, is not set */
+    wli_isa isa_cap;           /* WLSTM_ISA; AMX, the highest, is not set */
     bool caching;              /* WLSTM_CACHE is not "off" */
     const char
         *cache_directory; /* the user's plan cache: WLSTM_CACHE, else below XDG_CACHE_HOME or HOME; NULL: nowhere */

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* syscall */
 /* Which instruction set's table serves this machine. */
 #include "kernels/dispatch.h"
 #include "base/environment.h"
@@ -5,8 +6,21 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__linux__) && defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
-typedef enum instructions { baseline, avx2, avx2_vnni, avx512vl, avx512, avx512_vnni, avx512_bf16 } instructions;
+typedef enum instructions {
+    baseline,
+    avx2,
+    avx2_vnni,
+    avx512vl,
+    avx512,
+    avx512_vnni,
+    avx512_bf16,
+    amx_bf16
+} instructions;
 
 #define TABLE(isa, product, its) extern const wli_native wli_native_##isa##_##product;
 #include "kernels/compiled_tables.h"
@@ -48,6 +62,29 @@ static bool has_avxvnni(void) {
 }
 #endif
 
+/* AMX's registers are large, and a process has them once it has asked for them. */
+static bool has_amx_bf16(void) {
+#if defined(__linux__) && defined(__x86_64__)
+    enum { SUPPORTED = 0x1021, TILE_DATA = 18 };
+    const unsigned int bf16 = 1u << 22, tiles = 1u << 24;
+    unsigned int a, b, c, d;
+    uint64_t supported = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & bf16) && (d & tiles) &&
+           syscall(SYS_arch_prctl, SUPPORTED, &supported) == 0 && (supported >> TILE_DATA & 1);
+#else
+    return false;
+#endif
+}
+
+static bool ask_for_amx(void) {
+#if defined(__linux__) && defined(__x86_64__)
+    enum { REQUEST = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+
 /* Whether the processor has it and WLSTM_ISA allows it. */
 static bool runs(instructions isa) {
 #if defined(__x86_64__)
@@ -66,6 +103,8 @@ static bool runs(instructions isa) {
                __builtin_cpu_supports("avx512vnni");
     case avx512_bf16:
         return cap >= WLI_ISA_AVX512_BF16 && runs(avx512) && __builtin_cpu_supports("avx512bf16");
+    case amx_bf16:
+        return cap >= WLI_ISA_AMX && runs(avx512_bf16) && has_amx_bf16();
     case baseline:
         break;
     }
@@ -73,25 +112,44 @@ static bool runs(instructions isa) {
     return isa == baseline;
 }
 
+/* Whether a table is of the product and this machine runs it; where it `asks`, in this process. */
+static bool serves(const compiled_table *table, wli_product product, bool asks) {
+    return table->product == product && runs(table->isa) && (!asks || table->isa != amx_bf16 || ask_for_amx());
+}
+
+enum { NUM_TABLES = sizeof compiled_tables / sizeof compiled_tables[0] };
+
 /* As wli_native_at; NULL past the last. */
-static const compiled_table *table_at(wli_product product, int index) {
+static const compiled_table *table_at(wli_product product, int index, bool asks) {
     int lanes = 0;
-    for (size_t n = sizeof compiled_tables / sizeof compiled_tables[0]; n-- > 0;) {
+    for (int n = NUM_TABLES - 1; n >= 0; n--) {
         const compiled_table *table = &compiled_tables[n];
-        if (table->product != product || table->native->lanes == lanes || !runs(table->isa)) continue;
+        if (table->native->lanes == lanes || !serves(table, product, asks)) continue;
         if (index-- == 0) return table;
         lanes = table->native->lanes;
     }
     return NULL;
 }
 
+int wli_native_all(wli_product product, const wli_native **found, int most) {
+    int count = 0;
+    for (int n = 0; n < NUM_TABLES && count < most; n++)
+        if (serves(&compiled_tables[n], product, true)) found[count++] = compiled_tables[n].native;
+    return count;
+}
+
 const wli_native *wli_native_at(wli_product product, int index) {
-    const compiled_table *table = table_at(product, index);
+    const compiled_table *table = table_at(product, index, true);
     return table ? table->native : NULL;
 }
 
+const char *wli_native_isa(wli_product product) {
+    const compiled_table *table = table_at(product, 0, false);
+    return table ? table->native->isa : NULL;
+}
+
 bool wli_native_rounds_alike(wli_product product, int index) {
-    const compiled_table *table = table_at(product, index);
+    const compiled_table *table = table_at(product, index, false);
     return index == 0 || (table && table->isa == avx512vl);
 }
 

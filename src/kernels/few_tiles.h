@@ -2,7 +2,6 @@
 #ifndef WLI_FEW_TILES_H
 #define WLI_FEW_TILES_H
 
-#include "kernels/finish.h"
 #include "kernels/sweep.h"
 
 /* The way to more tiles is short beside them. */

@@ -2,7 +2,7 @@
 #ifndef WLI_FINISH_H
 #define WLI_FINISH_H
 
-#include "kernels/tile_tables.h"
+#include "kernels/activations.h"
 
 #include "kernels/native.h"
 
@@ -18,6 +18,14 @@ typedef struct finished {
     int64_t column, gate_distance, unit, units;
 } finished;
 
+/* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
+WLI_INLINE void store_h(real *h, vec value, int64_t units) {
+    if (units >= LANES)
+        store(h, value);
+    else
+        store_some(h, value, units);
+}
+
 WLI_INLINE const real *g_of(const finished *part, int64_t r) {
     return part->gates + r * part->ldg + part->column;
 }
@@ -26,8 +34,11 @@ WLI_INLINE real *c_of(const finished *part, int64_t r) {
     return part->c + r * part->ldc + part->unit;
 }
 
+/* Rows whose cells hide each other's latencies. */
+enum { TOGETHER = 3 };
+
 WLI_INLINE void finish_rows(const finished *part, int64_t r, int count) {
-    vec gates[4 * MAX_ROWS], c[MAX_ROWS], h[MAX_ROWS];
+    vec gates[4 * TOGETHER], c[TOGETHER], h[TOGETHER];
     UNROLL for (int n = 0; n < count; n++) {
         const real *row = g_of(part, r + n);
         UNROLL for (int gate = 0; gate < 4; gate++) gates[4 * n + gate] = load(row + gate * part->gate_distance);
@@ -69,7 +80,7 @@ static void finish(const finished *part) {
     int64_t r = 0;
     for (; together > 1 && r < part->rows; r += together)
         finish_in_one(part, r, part->rows - r < together ? part->rows - r : together);
-    for (; r + 3 <= part->rows; r += 3) finish_rows(part, r, 3);
+    for (; r + TOGETHER <= part->rows; r += TOGETHER) finish_rows(part, r, TOGETHER);
     for (; r < part->rows; r++) finish_rows(part, r, 1);
 }
 

@@ -3,7 +3,6 @@
 #include "kernels/native.h"
 
 #include "kernels/few_tiles.h"
-#include "kernels/finish.h"
 #include "kernels/pack.h"
 #include "kernels/sweep.h"
 

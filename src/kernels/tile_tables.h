@@ -2,7 +2,7 @@
 #ifndef WLI_TILE_TABLES_H
 #define WLI_TILE_TABLES_H
 
-#include "kernels/activations.h"
+#include "kernels/finish.h"
 
 /* Registers allow MAX_ROWS x 4 sums beside the rows' broadcasts and one vector of weights; two vectors or one take TAIL_ROWS, so
  * that the chains of multiply-adds are as many. */
@@ -64,14 +64,6 @@ typedef struct step_part {
     int64_t gates_at, ldg, c_at, ldc; /* elements from the step's G and c to the tile's; from row to row */
     tile_pass input, pass;
 } step_part;
-
-/* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
-WLI_INLINE void store_h(real *h, vec value, int64_t units) {
-    if (units >= LANES)
-        store(h, value);
-    else
-        store_some(h, value, units);
-}
 
 #define PASTE5(a, b, c, d, e) a##_##b##_##c##_##d##_##e
 #define PASTE(a, b, c, d, e) PASTE5(a, b, c, d, e)

@@ -41,11 +41,11 @@ static void name_cpu(char name[64]) {
 static void name_isas(char *text, size_t bytes) {
     size_t used = 0;
     for (int product = WLI_PRODUCT_F32; product <= WLI_PRODUCT_S8; product++) {
-        const wli_native *native = wli_native_get((wli_product)product);
-        bool named = !native;
+        const char *isa = wli_native_isa((wli_product)product);
+        bool named = !isa;
         for (int before = WLI_PRODUCT_F32; before < product && !named; before++)
-            named = wli_native_get((wli_product)before) && wli_native_get((wli_product)before)->isa == native->isa;
-        if (!named) used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? "+" : "", native->isa);
+            named = strcmp(wli_native_isa((wli_product)before), isa) == 0;
+        if (!named) used += (size_t)snprintf(text + used, bytes - used, "%s%s", used ? "+" : "", isa);
     }
 }
 

@@ -35,6 +35,12 @@ void find_tables(void) {
         printf("%s, %d lanes of f32\n", tables[WLSTM_F32][t]->isa, tables[WLSTM_F32][t]->lanes);
 }
 
+int find_tables_of(wli_product product, const wli_native *found[MAX_TABLES]) {
+    const int count = wli_native_all(product, found, MAX_TABLES);
+    for (int t = 0; t < count; t++) printf("%s %s\n", found[t]->isa, found[t]->product);
+    return count;
+}
+
 void *random_values(wlstm_dtype dtype, int64_t count, int exponent) {
     void *values = malloc((size_t)count * dtype_size(dtype));
     if (!values && count) abort();

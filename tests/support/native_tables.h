@@ -4,7 +4,7 @@
 
 #include "kernels/dispatch.h"
 
-enum { MAX_TABLES = 6, ROWS = 64 };
+enum { MAX_TABLES = 8, ROWS = 64 };
 extern const wli_native *tables[2][MAX_TABLES]; /* of each dtype */
 extern int num_tables;
 extern uint64_t stream; /* of random numbers */
@@ -15,6 +15,9 @@ enum { NUM_ROW_COUNTS = sizeof row_counts / sizeof row_counts[0] };
 
 /* First of all in a test: finds the tables and begins the stream. */
 void find_tables(void);
+
+/* All the tables of a product that this machine runs, whichever of one width a plan would take; says how many. */
+int find_tables_of(wli_product product, const wli_native *found[MAX_TABLES]);
 
 /* count random values of the dtype in [-2^exponent, 2^exponent) in memory of exactly their size. */
 void *random_values(wlstm_dtype dtype, int64_t count, int exponent);

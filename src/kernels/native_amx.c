@@ -1,0 +1,227 @@
+/* The gate GEMM and the fused LSTM step by AMX, for products whose operands are not the rows of A themselves. Packed weights
+ * lie as its tile registers take them: a vector of columns, so many groups of k, is the other matrix, and up to sixteen rows
+ * of operands are the first. A row's sums do not depend on the rows beside it. */
+#include "kernels/native.h"
+
+#include "kernels/finish.h"
+#include "kernels/pack.h"
+
+/* A tile register: so many rows, or groups of k; LANES columns. */
+enum { TILE_ROWS = 16, TILE_GROUPS = 16 };
+
+/* The registers: sums of each vector of a panel, then operands and a vector's weights, of a whole block of groups and of
+ * what is left of them. Their numbers are words of the instructions. */
+#define OPERANDS_WHOLE 4
+#define WEIGHTS_WHOLE 5
+#define OPERANDS_LEFT 6
+#define WEIGHTS_LEFT 7
+
+/* What tile registers hold, as the instruction reads it. */
+typedef struct tile_shapes {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+} tile_shapes;
+
+static void shape(tile_shapes *shapes, int tile, int64_t rows, int64_t groups) {
+    shapes->rows[tile] = (uint8_t)(groups ? rows : 0);
+    shapes->row_bytes[tile] = (uint16_t)(rows ? groups * (int64_t)sizeof(packed) : 0);
+}
+
+static void shape_tiles(int64_t rows, int64_t groups) {
+    const int64_t left = groups % TILE_GROUPS;
+    tile_shapes shapes = { .palette = 1 };
+    for (int v = 0; v < WLI_PANEL_VECTORS; v++) shape(&shapes, v, rows, LANES);
+    shape(&shapes, OPERANDS_WHOLE, rows, TILE_GROUPS), shape(&shapes, WEIGHTS_WHOLE, TILE_GROUPS, LANES);
+    shape(&shapes, OPERANDS_LEFT, rows, left), shape(&shapes, WEIGHTS_LEFT, left, LANES);
+    __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
+}
+
+/* Rows of a step or a GEMM, equally far apart, in tiles of equal height: the last one begins so early that it is whole. */
+typedef struct tiled_rows {
+    const char *first;
+    int64_t stride; /* bytes */
+    int64_t rows, height;
+} tiled_rows;
+
+static tiled_rows tile_the_rows(const void *const *a, int64_t rows) {
+    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    return (tiled_rows){ a[0], rows > 1 ? (const char *)a[1] - (const char *)a[0] : 0, rows,
+                         (rows + tiles - 1) / tiles };
+}
+
+/* A panel's weights [groups][vectors][LANES]. */
+typedef struct panel {
+    const packed *weights;
+    int64_t groups;
+    int vectors;
+} panel;
+
+static panel panel_at(const void *panels, int64_t depth, int64_t columns, int64_t index) {
+    const int64_t first = index * WLI_PANEL_VECTORS * LANES, left = (columns - first) / LANES,
+                  groups = groups_of(depth);
+    return (panel){ (const packed *)panels + first * groups, groups,
+                    left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS };
+}
+
+/* For each vector of a panel: its number is one of its register. */
+#define EACH_VECTOR(vectors, DO)                                                                                       \
+    DO(0)                                                                                                              \
+    if (vectors > 1) {                                                                                                 \
+        DO(1)                                                                                                          \
+    }                                                                                                                  \
+    if (vectors > 2) {                                                                                                 \
+        DO(2)                                                                                                          \
+    }                                                                                                                  \
+    if (vectors > 3) {                                                                                                 \
+        DO(3)                                                                                                          \
+    }
+
+#define LOAD_SUMS(v) _tile_loadd(v, from + v * LANES, from_stride);
+#define STORE_SUMS(v) _tile_stored(v, to + v * LANES, to_stride);
+#define MULTIPLY_WHOLE(v)                                                                                              \
+    _tile_loadd(WEIGHTS_WHOLE, weights + v * LANES, weights_stride);                                                   \
+    _tile_dpbf16ps(v, OPERANDS_WHOLE, WEIGHTS_WHOLE);
+#define MULTIPLY_LEFT(v)                                                                                               \
+    _tile_loadd(WEIGHTS_LEFT, weights + v * LANES, weights_stride);                                                    \
+    _tile_dpbf16ps(v, OPERANDS_LEFT, WEIGHTS_LEFT);
+
+/* to [a tile's rows][vectors of the panel][LANES] = from + A W^T; strides in bytes. */
+WLI_INLINE void multiply_vectors(const int vectors, const panel *p, const char *a, int64_t a_stride, const real *from,
+                                 int64_t from_stride, real *to, int64_t to_stride) {
+    const packed *weights = p->weights;
+    const int64_t weights_stride = vectors * WLI_VECTOR_BYTES;
+    int64_t groups = p->groups;
+    __asm__ volatile("" : : : "memory"); /* what is loaded has been written */
+    EACH_VECTOR(vectors, LOAD_SUMS)
+    for (; groups >= TILE_GROUPS; groups -= TILE_GROUPS) {
+        _tile_loadd(OPERANDS_WHOLE, a, a_stride);
+        EACH_VECTOR(vectors, MULTIPLY_WHOLE)
+        a += TILE_GROUPS * sizeof(operand), weights += TILE_GROUPS * vectors * LANES;
+    }
+    if (groups > 0) {
+        _tile_loadd(OPERANDS_LEFT, a, a_stride);
+        EACH_VECTOR(vectors, MULTIPLY_LEFT)
+    }
+    EACH_VECTOR(vectors, STORE_SUMS)
+}
+
+static void multiply(const panel *p, const char *a, int64_t a_stride, const real *from, int64_t from_stride, real *to,
+                     int64_t to_stride) {
+    if (p->vectors == 4)
+        multiply_vectors(4, p, a, a_stride, from, from_stride, to, to_stride);
+    else if (p->vectors == 3)
+        multiply_vectors(3, p, a, a_stride, from, from_stride, to, to_stride);
+    else if (p->vectors == 2)
+        multiply_vectors(2, p, a, a_stride, from, from_stride, to, to_stride);
+    else
+        multiply_vectors(1, p, a, a_stride, from, from_stride, to, to_stride);
+}
+
+/* Sums of a tile on their way: of rows that the tile before had they are not wanted twice. */
+typedef struct tile_sums {
+    _Alignas(64) real rows[TILE_ROWS][WLI_PANEL_VECTORS * LANES];
+} tile_sums;
+
+/* C [rows, ldc] = (bias or C) + A W^T for one panel, whose first column C and bias begin with. */
+static void gemm_panel(const panel *p, const tiled_rows *a, const real *bias, real *c, int64_t ldc) {
+    const int64_t c_stride = ldc * (int64_t)sizeof(real);
+    tile_sums sums;
+    for (int64_t row = 0; row < a->rows; row += a->height) {
+        const int64_t first = row + a->height <= a->rows ? row : a->rows - a->height;
+        real *to = c + first * ldc;
+        const char *from_a = a->first + first * a->stride;
+        if (bias || first == row) {
+            multiply(p, from_a, a->stride, bias ? bias : to, bias ? 0 : c_stride, to, c_stride);
+            continue;
+        }
+        multiply(p, from_a, a->stride, to, c_stride, sums.rows[0], sizeof sums.rows[0]);
+        for (int64_t r = row - first; r < a->height; r++)
+            memcpy(to + r * ldc, sums.rows[r], (size_t)p->vectors * WLI_VECTOR_BYTES);
+    }
+}
+
+static void gemm(const wli_gemm_args *args) {
+    const tiled_rows a = tile_the_rows(args->a, args->rows);
+    shape_tiles(a.height, groups_of(args->depth));
+    for (int64_t index = args->range.first; index < args->range.end; index++) {
+        const panel p = panel_at(args->panels, args->depth, args->columns, index);
+        const int64_t column = index * WLI_PANEL_VECTORS * LANES;
+        gemm_panel(&p, &a, args->bias ? (const real *)args->bias + column : NULL, (real *)args->c + column, args->ldc);
+    }
+    _tile_release();
+}
+
+/* The cell of a panel's units, whose gates are complete, for rows [row, end). */
+static void finish_units(const wli_step_args *args, const panel *p, int64_t index, const real *gates, int64_t ldg,
+                         int64_t row, int64_t end) {
+    const wli_gate_layout *layout = args->layout;
+    const int64_t unit = index * LANES;
+    finish(&(finished){ .rows = end - row,
+                        .gates = gates,
+                        .ldg = ldg,
+                        .c = (real *)args->c + row * args->ldc,
+                        .ldc = args->ldc,
+                        .h = args->h + row,
+                        .column = 0,
+                        .gate_distance = p->vectors == WLI_PANEL_VECTORS ? LANES : layout->tail,
+                        .unit = unit,
+                        .units = layout->hidden_size - unit });
+}
+
+/* G [rows, ldg] + h_prev W_hh^T of one panel's columns, then c and h of its units. */
+static void step_panel(const wli_step_args *args, const panel *p, const tiled_rows *h_prev, int64_t index) {
+    const real *gates = (const real *)args->gates + index * WLI_PANEL_VECTORS * LANES;
+    tile_sums sums;
+    if (p->vectors < WLI_PANEL_VECTORS) memset(&sums, 0, sizeof sums); /* a vector behind a tail is read */
+    for (int64_t row = 0, end; row < args->rows; row = end) {
+        end = row + h_prev->height < args->rows ? row + h_prev->height : args->rows;
+        const int64_t first = end - h_prev->height;
+        multiply(p, h_prev->first + first * h_prev->stride, h_prev->stride, gates + first * args->ldg,
+                 args->ldg * (int64_t)sizeof(real), sums.rows[0], sizeof sums.rows[0]);
+        finish_units(args, p, index, sums.rows[row - first], WLI_PANEL_VECTORS * LANES, row, end);
+    }
+}
+
+/* G [rows, columns] + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
+static int64_t step(const wli_step_args *args) {
+    tiled_rows h_prev = { 0 };
+    if (args->h_prev) {
+        h_prev = tile_the_rows(args->h_prev, args->rows);
+        shape_tiles(h_prev.height, groups_of(args->depth));
+    }
+    for (int64_t n = 0; n < args->range.end - args->range.first; n++) {
+        const int64_t index = args->backwards ? args->range.end - 1 - n : args->range.first + n;
+        const panel p = panel_at(args->panels, args->depth, args->layout->columns, index);
+        if (args->h_prev)
+            step_panel(args, &p, &h_prev, index);
+        else
+            finish_units(args, &p, index, (const real *)args->gates + index * WLI_PANEL_VECTORS * LANES, args->ldg, 0,
+                         args->rows);
+    }
+    if (args->h_prev) _tile_release();
+    return 1;
+}
+
+static int64_t few_tiles(const wli_gate_layout *layout, int64_t rows) {
+    (void)layout, (void)rows;
+    return 0;
+}
+
+static bool prepare(const wli_step_args *args, wli_prepared_step *prepared) {
+    (void)args, (void)prepared;
+    return false;
+}
+
+const wli_native WLI_NATIVE_TABLE = { .isa = WLI_ISA_NAME,
+                                      .product = WLI_TEXT_EXPANDED(WLI_PRODUCT),
+                                      .lanes = LANES,
+                                      .group = GROUP,
+                                      .pack = pack,
+                                      .pack_bias = pack_bias,
+                                      .all_finite = all_finite,
+                                      .operands = OPERANDS,
+                                      .gemm = gemm,
+                                      .few_tiles = few_tiles,
+                                      .step = step,
+                                      .prepare = prepare };
