@@ -72,8 +72,8 @@ typedef struct wli_native {
     /* A row [depth] as the product's operands, in no more bytes than the row takes in whole lines; NULL: rows are multiplied as
      * they are. */
     void (*operands)(const void *row, int64_t depth, void *to);
-    /* Rows of A, in all of these, are operands. Where these are not the rows themselves they lie equally far apart, and a step brings no
-     * input along. */
+    /* Rows of A, in all of these, are operands. Where these are not the rows themselves they lie equally far apart, a step brings no
+     * input along, and of several steps each writes its h's operands over h_prev's. */
     void (*gemm)(const wli_gemm_args *args);
     /* The register tiles of a step of few whole ones, 0 if it is of others, so many that the way to them is short beside them,
      * or where h is made operands before the next step. */

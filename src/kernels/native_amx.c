@@ -184,23 +184,49 @@ static void step_panel(const wli_step_args *args, const panel *p, const tiled_ro
 }
 
 /* G [rows, columns] + h_prev [rows, depth] W_hh^T -> c [rows, padded_hidden], h [rows][H]. */
-static int64_t step(const wli_step_args *args) {
-    tiled_rows h_prev = { 0 };
-    if (args->h_prev) {
-        h_prev = tile_the_rows(args->h_prev, args->rows);
-        shape_tiles(h_prev.height, groups_of(args->depth));
-    }
+static void step_once(const wli_step_args *args, const tiled_rows *h_prev) {
     for (int64_t n = 0; n < args->range.end - args->range.first; n++) {
         const int64_t index = args->backwards ? args->range.end - 1 - n : args->range.first + n;
         const panel p = panel_at(args->panels, args->depth, args->layout->columns, index);
-        if (args->h_prev)
-            step_panel(args, &p, &h_prev, index);
+        if (h_prev)
+            step_panel(args, &p, h_prev, index);
         else
             finish_units(args, &p, index, (const real *)args->gates + index * WLI_PANEL_VECTORS * LANES, args->ldg, 0,
                          args->rows);
     }
-    if (args->h_prev) _tile_release();
-    return 1;
+}
+
+/* The rows of h as operands in the place of h_prev's, and on to the next step's G and h. */
+static void move_on(wli_step_args *args, void **h) {
+    for (int64_t r = 0; r < args->rows; r++) {
+        make_operands(h[r], args->depth, (void *)(uintptr_t)args->h_prev[r]);
+        h[r] = (char *)h[r] + args->h_step;
+    }
+    args->gates = (real *)args->gates + args->rows * args->ldg;
+    args->backwards ^= !args->one_way;
+}
+
+/* To shape the registers takes as long as a step of few units: several steps of one tile share that. */
+static int64_t step(const wli_step_args *args) {
+    void *h[TILE_ROWS];
+    wli_step_args next = *args;
+    int64_t done = 1;
+    if (!args->h_prev) {
+        step_once(args, NULL);
+        return 1;
+    }
+    const tiled_rows h_prev = tile_the_rows(args->h_prev, args->rows);
+    shape_tiles(h_prev.height, groups_of(args->depth));
+    step_once(args, &h_prev);
+    if (args->steps > 1 && args->rows <= TILE_ROWS) {
+        memcpy(h, args->h, (size_t)args->rows * sizeof *h);
+        for (next.h = h; done < args->steps; done++) {
+            move_on(&next, h);
+            step_once(&next, &h_prev);
+        }
+    }
+    _tile_release();
+    return done;
 }
 
 static int64_t few_tiles(const wli_gate_layout *layout, int64_t rows) {

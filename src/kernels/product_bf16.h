@@ -46,21 +46,37 @@ WLI_INLINE vec weight_bits(const packed *from) {
     return pairs;
 }
 
+/* The first `count` lanes, no more than are there, and zeros. */
+WLI_INLINE vec load_some(const real *from, int64_t count) {
+#ifdef WLI_AVX512
+    return (vec)WLI_X86_REAL(maskz_loadu)(WLI_MASK((1u << count) - 1), from);
+#else
+    vec value = { 0 };
+    memcpy(&value, from, (size_t)count * sizeof(real));
+    return value;
+#endif
+}
+
 #define OPERANDS make_operands
 #if defined(__AVX512BF16__) && WLI_VECTOR_BYTES == 64
 typedef packed operand;
 enum { PARTS = 1 };
 
+WLI_INLINE vec rounded_pairs(vec first, vec second) {
+    return (vec)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+}
+
 /* row [depth] -> to [groups of k] */
 static void make_operands(const void *row, int64_t depth, void *to) {
     const real *from = row;
-    operand *pairs = to;
     int64_t k = 0;
-    for (; k + 2 * LANES <= depth; k += 2 * LANES) {
-        const __m512bh all = _mm512_cvtne2ps_pbh((__m512)load(from + k + LANES), (__m512)load(from + k));
-        memcpy(pairs + k / GROUP, &all, sizeof all);
-    }
-    for (; k < depth; k += GROUP) pairs[k / GROUP] = rounded_pair(from + k, depth - k);
+    for (; k + 2 * LANES <= depth; k += 2 * LANES)
+        store((real *)to + k / GROUP, rounded_pairs(load(from + k), load(from + k + LANES)));
+    const int64_t left = depth - k;
+    if (left == 0) return;
+    const vec first = load_some(from + k, left < LANES ? left : LANES);
+    const vec second = left > LANES ? load_some(from + k + LANES, left - LANES) : (vec){ 0 };
+    store_some((real *)to + k / GROUP, rounded_pairs(first, second), (left + 1) / GROUP);
 }
 
 WLI_INLINE vec weight_lanes(const packed *from, int part) {
@@ -89,10 +105,7 @@ static void make_operands(const void *row, int64_t depth, void *to) {
     real *k_of_groups = to;
     int64_t k = 0;
     for (; k + LANES <= depth; k += LANES) store(k_of_groups + k, (vec)rounded(load(from + k)));
-    for (; k < (depth + 1) / GROUP * GROUP; k++) {
-        const uint32_t bits = k < depth ? rounded_one(from[k]) : 0;
-        memcpy(k_of_groups + k, &bits, sizeof bits);
-    }
+    if (k < depth) store_some(k_of_groups + k, (vec)rounded(load_some(from + k, depth - k)), depth - k + depth % GROUP);
 }
 
 WLI_INLINE vec weight_lanes(const packed *from, int part) {

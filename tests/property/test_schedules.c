@@ -1,4 +1,4 @@
-/* Every schedule, thread count, chunk and split of the batch gives the same bits as one thread does in one go; so does every
+/* In each precision every schedule, thread count, chunk and split of the batch gives the same bits as one thread does in one go; so does every
  * order that the graph of the items allows, which is what the schedules rely on: the nodes that are ready are run at random. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "compare.h"
 #include "random.h"
+#include "reference/compare.h"
 #include "reference/forward.h"
 #include "schedule/item.h"
 
@@ -42,6 +43,12 @@ static wli_model *draw_model(void) {
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
     assert_int_equal(wli_model_reset(&model, (uint64_t)random_between(&stream, 0, 1000)), WLSTM_OK);
     return model;
+}
+
+/* One that this build has kernels of. */
+static wlstm_precision draw_precision(wlstm_dtype dtype) {
+    const wlstm_precision drawn = (wlstm_precision)random_between(&stream, WLSTM_PRECISION_FULL, WLSTM_PRECISION_INT8);
+    return dtype == WLSTM_F32 && wli_native_get(wli_product_of(dtype, drawn)) ? drawn : WLSTM_PRECISION_FULL;
 }
 
 static void draw_values(wlstm_dtype dtype, double *values, int64_t count) {
@@ -119,17 +126,21 @@ static void run(const wli_sequence_spec *spec, wli_call call, bool at_random, re
 }
 
 /* The serial run in one chunk agrees with the reference. */
-static void check_against_reference(const wli_model *model, wli_call call) {
+static void check_against_reference(const wli_model *model, wlstm_precision precision, wli_call call) {
     size_t bytes;
     assert_true(wli_reference_of(model)->workspace(model, call.seq_len, call.batch, &bytes));
     void *workspace = malloc(bytes);
     assert_non_null(workspace);
     memset(&expected, 0, sizeof expected);
     call.out = expected.out, call.h_n = expected.h_n, call.c_n = expected.c_n;
-    wli_reference_of(model)->forward(model, WLSTM_PRECISION_FULL, &call, workspace);
+    wli_reference_of(model)->forward(model, precision, &call, workspace);
     free(workspace);
     const int64_t out = call.seq_len * call.batch * model->num_directions * model->cells[0].state_size;
-    assert_true(tensors_close("serial", model->dtype, serial.out, expected.out, out));
+    for (int64_t k = 0; k < out; k++) {
+        const double got = tensor_at(model->dtype, serial.out, k), wanted = tensor_at(model->dtype, expected.out, k);
+        if (!wli_close_enough(model->dtype, precision, got, wanted))
+            fail_msg("out[%d] in precision %d: %.9g expected, got %.9g", (int)k, (int)precision, wanted, got);
+    }
 }
 
 static void check_schedules(wli_sequence_spec spec, const wli_call *call, const char *name) {
@@ -159,25 +170,26 @@ static void all_schedules_give_the_same_bits(void **state) {
     for (int k = 0; k < PROBLEMS; k++) {
         wli_model *model = draw_model();
         const int64_t T = random_between(&stream, 1, LARGEST_T), B = random_between(&stream, 1, LARGEST_B);
+        const wlstm_precision precision = draw_precision(model->dtype);
         const int64_t num_cells = model->num_layers * model->num_directions;
         const bool with_lengths = random_between(&stream, 0, 1), with_states = random_between(&stream, 0, 1);
         wli_cell_kernels cells[2 * MOST_LAYERS];
-        char name[96];
-        snprintf(name, sizeof name, "T %d, B %d, I %d, H %d, L %d, P %d, D %d", (int)T, (int)B,
-                 (int)model->cells[0].input_size, (int)model->cells[0].hidden_size, (int)model->num_layers,
+        char name[128];
+        snprintf(name, sizeof name, "precision %d, T %d, B %d, I %d, H %d, L %d, P %d, D %d", (int)precision, (int)T,
+                 (int)B, (int)model->cells[0].input_size, (int)model->cells[0].hidden_size, (int)model->num_layers,
                  (int)model->cells[0].proj_size, model->num_directions);
         for (int64_t i = 0; i < num_cells; i++)
-            assert_int_equal(wli_cell_kernels_make(&(wli_cell_spec){ .weights = &model->cells[i],
-                                                                     .dtype = model->dtype,
-                                                                     .shelf = &model->derived,
-                                                                     .place = i,
-                                                                     .native = wli_native_get(wli_product_of(
-                                                                         model->dtype, WLSTM_PRECISION_FULL)),
-                                                                     .project = &wli_multiply_native,
-                                                                     .step = &wli_multiply_native,
-                                                                     .project_rows = T * B,
-                                                                     .step_rows = B },
-                                                   &cells[i]),
+            assert_int_equal(wli_cell_kernels_make(
+                                 &(wli_cell_spec){ .weights = &model->cells[i],
+                                                   .dtype = model->dtype,
+                                                   .shelf = &model->derived,
+                                                   .place = i,
+                                                   .native = wli_native_get(wli_product_of(model->dtype, precision)),
+                                                   .project = &wli_multiply_native,
+                                                   .step = &wli_multiply_native,
+                                                   .project_rows = T * B,
+                                                   .step_rows = B },
+                                 &cells[i]),
                              WLSTM_OK);
         draw_values(model->dtype, x, LARGEST_T * LARGEST_B * LARGEST_I);
         draw_values(model->dtype, h_0, STATE);
@@ -197,7 +209,7 @@ static void all_schedules_give_the_same_bits(void **state) {
             .choice = { .schedule = WLI_SERIAL, .threads = 1, .parts = 1, .gate_rows = T * B, .chunk_steps = T }
         };
         run(&spec, call, false, &serial);
-        check_against_reference(model, call);
+        check_against_reference(model, precision, call);
         check_schedules(spec, &call, name);
         wli_model_release(model);
     }

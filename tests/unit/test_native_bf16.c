@@ -199,7 +199,7 @@ static bf16_outcome run_step(const bf16_step *s, int64_t first, int64_t rows, bo
                            .c = o.c.values,
                            .ldc = ldc,
                            .h = h_rows,
-                           .steps = 3,
+                           .steps = 1,
                            .backwards = backwards };
     wli_panel_range parts[2];
     cut(wli_all_panels(layout->columns, s->native->lanes), parts);
