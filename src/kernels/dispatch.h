@@ -27,7 +27,8 @@ size_t wli_product_bytes(wli_product product);
 /* The table for this machine, under the cap of WLSTM_ISA; NULL where this build has no kernels of the product. */
 const wli_native *wli_native_get(wli_product product);
 
-/* The tables that it can use of any width, also where another one of a width goes before them; how many, `most` at most. */
+/* The tables that it can use of any width, also where another one of a width goes before them; how many, `most` at
+ * most. */
 int wli_native_all(wli_product product, const wli_native **found, int most);
 
 /* Its name, as wli_native_get's, but asks the system for nothing; NULL where there is none. */
@@ -37,7 +38,8 @@ const char *wli_native_isa(wli_product product);
  * an L1 of 48 KiB. Thread-safe. */
 bool wli_wide_core(void);
 
-/* The tables that this machine can use, one of each width of vectors, the widest first: 0 is wli_native_get's, NULL past the last. */
+/* The tables that this machine can use, one of each width of vectors, the widest first: 0 is wli_native_get's, NULL
+ * past the last. */
 const wli_native *wli_native_at(wli_product product, int index);
 
 /* Whether that table's results are those of table 0, bit for bit. */

@@ -69,14 +69,14 @@ typedef struct wli_native {
     void (*pack_bias)(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
     /* Whether all `count` weights are finite as they are multiplied. */
     bool (*all_finite)(const void *values, int64_t count);
-    /* A row [depth] as the product's operands, in no more bytes than the row takes in whole lines; NULL: rows are multiplied as
-     * they are. */
+    /* A row [depth] as the product's operands, in no more bytes than the row takes in whole lines; NULL: rows are
+     * multiplied as they are. */
     void (*operands)(const void *row, int64_t depth, void *to);
-    /* Rows of A, in all of these, are operands. Where these are not the rows themselves they lie equally far apart, a step brings no
-     * input along, and of several steps each writes its h's operands over h_prev's. */
+    /* Rows of A, in all of these, are operands. Where these are not the rows themselves they lie equally far apart, a
+     * step brings no input along, and of several steps each writes its h's operands over h_prev's. */
     void (*gemm)(const wli_gemm_args *args);
-    /* The register tiles of a step of few whole ones, 0 if it is of others, so many that the way to them is short beside them,
-     * or where h is made operands before the next step. */
+    /* The register tiles of a step of few whole ones, 0 if it is of others, so many that the way to them is short
+     * beside them, or where h is made operands before the next step. */
     int64_t (*few_tiles)(const wli_gate_layout *layout, int64_t rows);
     /* The first of the steps, and all others where they are few tiles: how many were done. */
     int64_t (*step)(const wli_step_args *args);

@@ -1,6 +1,6 @@
-/* The gate GEMM and the fused LSTM step by AMX, for products whose operands are not the rows of A themselves. Packed weights
- * lie as its tile registers take them: a vector of columns, so many groups of k, is the other matrix, and up to sixteen rows
- * of operands are the first. A row's sums do not depend on the rows beside it. */
+/* The gate GEMM and the fused LSTM step by AMX, for products whose operands are not the rows of A themselves. Packed
+ * weights lie as its tile registers take them: a vector of columns, so many groups of k, is the other matrix, and up to
+ * sixteen rows of operands are the first. A row's sums do not depend on the rows beside it. */
 #include "kernels/native.h"
 
 #include "kernels/finish.h"
@@ -9,8 +9,8 @@
 /* A tile register: so many rows, or groups of k; LANES columns. */
 enum { TILE_ROWS = 16, TILE_GROUPS = 16 };
 
-/* The registers: sums of each vector of a panel, then operands and a vector's weights, of a whole block of groups and of
- * what is left of them. Their numbers are words of the instructions. */
+/* The registers: sums of each vector of a panel, then operands and a vector's weights, of a whole block of groups and
+ * of what is left of them. Their numbers are words of the instructions. */
 #define OPERANDS_WHOLE 4
 #define WEIGHTS_WHOLE 5
 #define OPERANDS_LEFT 6
@@ -37,7 +37,7 @@ static void shape_tiles(int64_t rows, int64_t groups) {
     __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
 }
 
-/* Rows of a step or a GEMM, equally far apart, in tiles of equal height: the last one begins so early that it is whole. */
+/* Rows of a step or a GEMM, equally far apart, in tiles of equal height: the last begins so early that it is whole. */
 typedef struct tiled_rows {
     const char *first;
     int64_t stride; /* bytes */
@@ -203,7 +203,7 @@ static void move_on(wli_step_args *args, void **h) {
         h[r] = (char *)h[r] + args->h_step;
     }
     args->gates = (real *)args->gates + args->rows * args->ldg;
-    args->backwards ^= !args->one_way;
+    args->backwards = !args->backwards;
 }
 
 /* To shape the registers takes as long as a step of few units: several steps of one tile share that. */

@@ -1,6 +1,7 @@
-/* bf16: arrays, sums and the cell are float's; what is multiplied is rounded to bfloat16, to which denormals are zero. A group
- * is a pair of k, the first in the lower half of 32 bits: weights anywhere, and rows where instructions multiply pairs.
- * Elsewhere the halves of a weight are widened by a shift and a mask, and rows are rounded copies in float. */
+/* bf16: arrays, sums and the cell are float's; what is multiplied is rounded to bfloat16, to which denormals are zero.
+ * A group is a pair of k, the first in the lower half of 32 bits: weights anywhere, and rows where instructions
+ * multiply pairs. Elsewhere the halves of a weight are widened by a shift and a mask, and rows are rounded copies in
+ * float. */
 #ifndef WLI_PRODUCT_BF16_H
 #define WLI_PRODUCT_BF16_H
 

@@ -1,5 +1,6 @@
-/* In each precision every schedule, thread count, chunk and split of the batch gives the same bits as one thread does in one go; so does every
- * order that the graph of the items allows, which is what the schedules rely on: the nodes that are ready are run at random. */
+/* In each precision every schedule, thread count, chunk and split of the batch gives the same bits as one thread does
+ * in one go; so does every order that the graph of the items allows, which is what the schedules rely on: the nodes
+ * that are ready are run at random. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -74,8 +74,9 @@ static void an_environment_value_not_understood_is_named(void **state) {
     assert_plan_of(text, 0, "native");
     run_with("WLSTM_VERBOSE=1 WLSTM_ISA=sse9 WLSTM_BACKEND=cudnn WLSTM_NUM_THREADS=0 WLSTM_EFFORT=", text, sizeof text);
     assert_non_null(strstr(
-        text, "wavelstm: WLSTM_ISA: one of baseline, neon, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx expected, "
-              "got 'sse9': ignored\n"));
+        text,
+        "wavelstm: WLSTM_ISA: one of baseline, neon, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16, amx expected, "
+        "got 'sse9': ignored\n"));
     assert_non_null(strstr(text, "WLSTM_BACKEND: one of auto, reference, onednn, native expected, got 'cudnn'"));
     assert_non_null(strstr(text, "WLSTM_NUM_THREADS: 1 to 65536 expected, got '0'"));
     assert_null(strstr(text, "WLSTM_EFFORT"));

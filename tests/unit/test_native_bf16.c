@@ -1,5 +1,6 @@
-/* Products of bfloat16 against sums of rounded numbers in double, by every table that this machine runs: gemm and step, odd
- * depths, tails of units; a row's bits do not depend on the rows beside it, nor on the direction and the parts of a sweep. */
+/* Products of bfloat16 against sums of rounded numbers in double, by every table that this machine runs: gemm and step,
+ * odd depths, tails of units; a row's bits do not depend on the rows beside it, nor on the direction and the parts of a
+ * sweep. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
