@@ -66,9 +66,8 @@ WLI_INLINE vec_sums multiply_add(vec_sums sums, vec a, vec w) {
 #if UNSIGNED_ROWS
     return (vec_sums)ADD_PRODUCTS((WLI_X86_VECTOR(i))sums, (WLI_X86_VECTOR(i))a, (WLI_X86_VECTOR(i))w);
 #elif defined(SIGNED_BYTES) && defined(WLI_X86)
-    /* |w| (a with w's sign): two products, none of them from a -128, fit 16 bits. */
-    const __m256i weights = (__m256i)w, signed_a = _mm256_sign_epi8((__m256i)a, weights);
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), signed_a);
+    /* |a| (w with a's sign): two products, none of them of a -128, fit 16 bits. */
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)a), _mm256_sign_epi8((__m256i)w, (__m256i)a));
     return sums + (vec_sums)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 #elif defined(SIGNED_BYTES) && defined(__ARM_FEATURE_DOTPROD)
     return (vec_sums)vdotq_s32((int32x4_t)sums, (int8x16_t)w, (int8x16_t)a);
