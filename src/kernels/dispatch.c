@@ -60,11 +60,10 @@ static bool has_avxvnni(void) {
     unsigned a = 0, b, c, d;
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
-#endif
 
 /* AMX's registers are large, and a process has them once it has asked for them. */
 static bool has_amx_bf16(void) {
-#if defined(__linux__) && defined(__x86_64__)
+#if defined(__linux__)
     enum { SUPPORTED = 0x1021, TILE_DATA = 18 };
     const unsigned int bf16 = 1u << 22, tiles = 1u << 24;
     unsigned int a, b, c, d;
@@ -75,6 +74,7 @@ static bool has_amx_bf16(void) {
     return false;
 #endif
 }
+#endif
 
 static bool ask_for_amx(void) {
 #if defined(__linux__) && defined(__x86_64__)

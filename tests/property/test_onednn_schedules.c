@@ -106,7 +106,8 @@ static void every_schedule_gives_the_reference_result(void **state) {
         check_problem(&p, &count);
         problem_free(&p);
     }
-    for (int schedule = WLI_SERIAL; schedule <= WLI_GANG; schedule++) assert_true(count.schedules[schedule] > problems / 3);
+    for (int schedule = WLI_SERIAL; schedule <= WLI_GANG; schedule++)
+        assert_true(count.schedules[schedule] > problems / 3);
     assert_true(count.shares > problems / 6);
 }
 
