@@ -339,9 +339,10 @@ typedef struct wlstm_plan_options {
  * packed weights, and scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of
  * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch rows of 2R elements, each of whole cache lines
  * (REFERENCE: some for every stack). oneDNN allocates for itself, by no allocator of the caller's, and ends the process where it gets
- * nothing: so a plan with a part by oneDNN is made only where 32 MiB more can be had at each step, else it is OUT_OF_MEMORY, and a
- * search goes on without such plans. NATIVE ones need none of that. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED
- * (options->backend or options->precision cannot serve this lstm), BACKEND. Thread-safe. */
+ * nothing: so a plan with a part by oneDNN is made only where 32 MiB more can be had at each step, and 160 MiB more for each thread
+ * but one, else it is OUT_OF_MEMORY, and a search goes on without such plans. NATIVE ones need none of that. Errors:
+ * INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend or
+ * options->precision cannot serve this lstm), BACKEND. Thread-safe. */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
 /* wlstm_forward by this plan, for 1 <= T <= max_seq_len and 0 <= B <= max_batch. Allocates nothing (oneDNN where it

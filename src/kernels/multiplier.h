@@ -80,8 +80,8 @@ typedef struct wli_multiplier {
     /* Adds to a thread's own what it needs for the matrix; `release` takes all of it. NULL where there is nothing. */
     wlstm_status (*equip)(const wli_packed *packed, void **own);
     void (*release)(void *own);
-    /* Whether there is memory left for what it takes while it runs. */
-    wlstm_status (*check_room)(void);
+    /* Whether there is memory left for what it takes while it runs on so many threads. */
+    wlstm_status (*check_room)(int64_t threads);
 } wli_multiplier;
 
 extern const wli_multiplier wli_multiply_native, wli_multiply_matmul, wli_multiply_inner_product;

@@ -31,8 +31,10 @@ static wlstm_status failed(const char *what, dnnl_status_t status) {
                : wli_fail(WLSTM_ERROR_BACKEND, "oneDNN %s: success expected, got status %d", what, (int)status);
 }
 
-wlstm_status wli_onednn_check_room(void) {
-    const size_t ample = 32 << 20; /* several times what making one primitive, code and all, was seen to take */
+wlstm_status wli_onednn_check_room(int64_t threads) {
+    /* Several times what making one primitive, code and all, was seen to take; and of address space what malloc may
+     * reserve at any moment for a thread that has none yet. */
+    const size_t own = 32 << 20, reserved = 128 << 20, ample = (size_t)threads * own + (size_t)(threads - 1) * reserved;
     if (wli_can_have(ample)) return WLSTM_OK;
     return wli_fail(WLSTM_ERROR_OUT_OF_MEMORY,
                     "backend: %zu bytes for onednn to allocate from expected, got none; native has no need of them",
@@ -171,7 +173,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
                                 .columns = spec->columns,
                                 .ldc = spec->ldc };
     for (int64_t rows = gemm->shape.max_rows; rows > 0; rows = next_size(rows)) {
-        if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+        if (wli_onednn_check_room(1) != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
         sized_primitive *size = &gemm->sizes[gemm->num_sizes++];
         size->rows = rows;
         wli_lock();
@@ -182,7 +184,7 @@ static wlstm_status fill(wli_onednn_gemm *gemm, const wli_onednn_gemm_spec *spec
     size_t weight_bytes = descriptor_bytes(&gemm->weights_descriptor),
            bias_bytes = (size_t)spec->columns * sizeof(float);
     if (!(gemm->weights_data = wli_alloc(weight_bytes))) return wli_out_of_memory("packed weights", weight_bytes);
-    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+    if (wli_onednn_check_room(1) != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     dnnl_status_t status = reorder_weights(gemm, spec->b);
     if (status != dnnl_success) return failed("reorder", status);
     if (spec->bias) {
@@ -211,7 +213,7 @@ static void fill_alone(void *context) {
 
 wlstm_status wli_onednn_gemm_make(const wli_onednn_gemm_spec *spec, wli_onednn_gemm **out) {
     *out = NULL;
-    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+    if (wli_onednn_check_room(1) != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     wli_once_run(&engine_once, make_engine);
     if (engine_status != dnnl_success) return failed("engine", engine_status);
     size_t bytes = sizeof(wli_onednn_gemm);
@@ -309,7 +311,7 @@ static dnnl_status_t place_scratchpads(const wli_onednn_runner *runner) {
 static wlstm_status make_runner(wli_onednn_runner **out) {
     wli_onednn_runner *runner = *out = wli_calloc(sizeof *runner);
     if (!runner) return wli_out_of_memory("runner", sizeof *runner);
-    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+    if (wli_onednn_check_room(1) != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     dnnl_status_t status = dnnl_stream_create(&runner->stream, engine, dnnl_stream_default_flags);
     return status == dnnl_success ? WLSTM_OK : failed("stream", status);
 }
@@ -324,7 +326,7 @@ wlstm_status wli_onednn_runner_equip(wli_onednn_runner **out, const wli_onednn_g
     added->shape = gemm->shape;
     added->next = runner->shapes, runner->shapes = added;
     if ((made = make_scratchpad(runner, gemm)) != WLSTM_OK) return made;
-    if (wli_onednn_check_room() != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
+    if (wli_onednn_check_room(1) != WLSTM_OK) return WLSTM_ERROR_OUT_OF_MEMORY;
     dnnl_status_t status = make_memories(added, gemm);
     if (status == dnnl_success) status = place_scratchpads(runner);
     return status == dnnl_success ? WLSTM_OK : failed("memory", status);

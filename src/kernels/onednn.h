@@ -34,9 +34,9 @@ size_t wli_onednn_gemm_bytes(const wli_onednn_gemm *gemm);
 wlstm_status wli_onednn_runner_equip(wli_onednn_runner **runner, const wli_onednn_gemm *gemm);
 void wli_onednn_runner_destroy(wli_onednn_runner *runner);
 
-/* Whether there is such room: the functions above ask by themselves, a plan once more when all that it needs is
- * there. */
-wlstm_status wli_onednn_check_room(void);
+/* Whether there is such room for each of the threads: the functions above ask by themselves, for one, a plan once more
+ * when all that it needs is there. */
+wlstm_status wli_onednn_check_room(int64_t threads);
 
 /* a [rows, depth] dense, c [rows, columns] ldc apart, by a runner that is equipped for the gemm. Runs on the calling
  * thread alone if OpenMP gives it one thread or a region is active. Allocates nothing of ours. */

@@ -29,8 +29,9 @@ static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, c
 }
 
 /* Once more when all that the plan needs is there. */
-static wlstm_status check_room(const wli_multiplier *multiplier) {
-    return multiplier->check_room ? multiplier->check_room() : WLSTM_OK;
+static wlstm_status check_room(int64_t kind, int64_t threads) {
+    const wli_multiplier *multiplier = wli_multipliers[kind];
+    return multiplier->check_room ? multiplier->check_room(threads) : WLSTM_OK;
 }
 
 wlstm_status wli_runner_make(wli_model *model, const wli_setting *setting, const wli_choice *choice, wli_runner **out) {
@@ -43,8 +44,8 @@ wlstm_status wli_runner_make(wli_model *model, const wli_setting *setting, const
     wlstm_status status = make_cells(runner, setting, choice);
     const wli_sequence_spec spec = { model, runner->cells, setting->seq_len, setting->batch, *choice };
     if (status == WLSTM_OK) status = wli_sequence_make(&spec, &runner->sequence);
-    if (status == WLSTM_OK) status = check_room(wli_multipliers[choice->project]);
-    if (status == WLSTM_OK) status = check_room(wli_multipliers[choice->step]);
+    if (status == WLSTM_OK) status = check_room(choice->project, choice->threads);
+    if (status == WLSTM_OK) status = check_room(choice->step, choice->threads);
     if (status != WLSTM_OK) {
         wli_runner_free(runner);
         *out = NULL;

@@ -5,15 +5,25 @@
 #include "schedule/schedules.h"
 #include <string.h>
 
-/* Each for all cells: a task is whoever's is free. */
-static wlstm_status equip_workers(const wli_sequence *sequence) {
-    const wli_sequence_spec *spec = &sequence->spec;
+/* For all cells: a task is whoever's is free. */
+static wlstm_status equip(const wli_sequence_spec *spec, wli_worker *worker) {
     const int64_t cells = spec->model->num_layers * spec->model->num_directions;
     wlstm_status status = WLSTM_OK;
-    for (int64_t w = 0; w < spec->choice.threads; w++)
-        for (int64_t i = 0; i < cells && status == WLSTM_OK; i++)
-            status = wli_cell_equip(&spec->cells[i], &sequence->workers[w].workspace.tools);
+    for (int64_t i = 0; i < cells && status == WLSTM_OK; i++)
+        status = wli_cell_equip(&spec->cells[i], &worker->workspace.tools);
     return status;
+}
+
+/* Each worker by a thread of its own: what a thread takes for itself when it starts is then taken before a plan asks
+ * whether there is memory left. */
+static wlstm_status equip_workers(wli_sequence *sequence) {
+    const wli_choice *choice = &sequence->spec.choice;
+    if (!wli_multipliers[choice->project]->equip && !wli_multipliers[choice->step]->equip) return WLSTM_OK;
+    const bool alone = choice->threads == 1 || wli_runs_alone();
+#pragma omp parallel for num_threads((int)choice->threads) schedule(static, 1) if (!alone)
+    for (int64_t w = 0; w < choice->threads; w++)
+        wli_failure_keep(&sequence->failure, equip(&sequence->spec, &sequence->workers[w]));
+    return wli_failure_take(&sequence->failure);
 }
 
 wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out) {

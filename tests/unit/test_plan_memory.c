@@ -31,7 +31,9 @@ static void *count_allocate(size_t bytes, void *context) {
     *(size_t *)block = bytes;
     live_bytes += bytes;
     used_bytes += used_of(bytes);
-    if (used_bytes > most_bytes) most_bytes = used_bytes; /* plans are made by one thread */
+    size_t most = most_bytes;
+    const size_t used = used_bytes;
+    while (used > most && !atomic_compare_exchange_weak(&most_bytes, &most, used)) continue;
     live_blocks++;
     return block + 1;
 }
