@@ -27,7 +27,7 @@ expect() { # TEXT PATTERN
 for program in "$work/shared" "$prefix/bin/consumer"; do
     expect "$(run "$program")" '^wavelstm: t3b2i5h4l1: .*, estimated$'
 done
-"$prefix/bin/wlstm-tune" t3b2i5h4l1 --threads 1 --time-limit 0.1 --cache "$work/tuned" > "$work/table" 2>&1 || { cat "$work/table"; exit 1; }
+"$prefix/bin/wlstm-tune" t3b2i5h4l1 --threads 1 --time-limit 2 --cache "$work/tuned" > "$work/table" 2>&1 || { cat "$work/table"; exit 1; }
 mkdir -p "$prefix/etc/wavelstm"
 cp "$work/tuned/"*.json "$prefix/etc/wavelstm"
 
