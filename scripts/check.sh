@@ -1,9 +1,9 @@
 #!/bin/sh
-# What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: the includes of src/, warnings as errors with gcc and clang,
-# the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN 3.2, without oneDNN, with
-# Debian's own cmake, on every instruction set this machine has and compiled for it alone, on NEON by emulation, wlstm-run and the
-# Python package against PyTorch; the manual, the ABI, the recipes, and the .deb installed and removed (as root). One name as an
-# argument runs that check alone.
+# What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: the includes of src/, warnings as
+# errors with gcc and clang, the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN
+# 3.2, without oneDNN, with Debian's own cmake, on every instruction set this machine has and compiled for it alone, on NEON by
+# emulation, wlstm-run and the Python package against PyTorch; the manual, the ABI, the recipes; the .deb installed and removed (as
+# root). One name as an argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -67,11 +67,12 @@ check_pytorch() {
     venv=build-check/pytorch-venv
     sh scripts/deps.sh python3-venv
     [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
-    "$venv/bin/pip" install -q torch==2.13.0 numpy safetensors expecttest
+    "$venv/bin/pip" install -q torch==2.13.0 numpy safetensors expecttest threadpoolctl
     "$venv/bin/pip" install -q --force-reinstall --no-deps ./python
+    "$venv/bin/python" -B tests/install/consumer/one_runtime.py
     build gcc -DCMAKE_C_COMPILER=gcc
     "$venv/bin/python" tests/golden/check_run.py build-check/gcc/bin/wlstm-run
-    WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so "$venv/bin/python" tests/golden/check_pytorch.py --doc docs/pytorch.md
+    "$venv/bin/python" tests/golden/check_pytorch.py --doc docs/pytorch.md
     git diff --exit-code docs/pytorch.md
 }
 # What a precision costs trained models, whose wheels carry their weights; on its own only, as it downloads much.

@@ -7,7 +7,8 @@
 Arguments, parameter names, shapes and errors are PyTorch's (docs/pytorch.md says what is checked against it). What comes in
 decides what comes out: arrays for arrays, tensors for tensors. A call releases the GIL, and many threads may call one module.
 
-The library is looked for at $WAVELSTM_LIBRARY, else beside the package, where the dynamic linker looks, in Python's prefix.
+The library is that of $WAVELSTM_LIBRARY, else what pip built into the package, else one where the dynamic linker looks or in Python's
+prefix.
 """
 from ._library import lib as _lib
 from ._modules import LSTM, LSTMCell, read_tensor

@@ -7,6 +7,7 @@ import sys
 from ._declarations import FUNCTIONS, Status
 
 _SONAME = "libwavelstm.so.0"
+_OPENMP = "libgomp.so.1"
 
 
 def _candidates():
@@ -21,18 +22,32 @@ def _candidates():
     return beside + [_SONAME] + [path for path in found if path not in beside]
 
 
+def _load(path):
+    """The library, on the OpenMP runtime that the process has (PyTorch's wheel brings one) or the system's, so that there is one
+    runtime; where there is none, on that of a wheel. The linker takes whatever is loaded under its name."""
+    try:
+        return ctypes.CDLL(path)  # which releases the GIL around each call
+    except OSError as reason:
+        brought = pathlib.Path(__file__).resolve().with_name(_OPENMP)
+        if _OPENMP not in str(reason) or not brought.exists():
+            raise
+    ctypes.CDLL(str(brought))
+    return ctypes.CDLL(path)
+
+
 def _open():
     reasons = []
     for path in _candidates():
         try:
-            opened = ctypes.CDLL(path)  # which releases the GIL around each call
+            opened = _load(path)
             for name, (result, *arguments) in FUNCTIONS.items():
                 function = getattr(opened, name)
                 function.restype, function.argtypes = result, arguments
             return opened
         except (OSError, AttributeError) as reason:
             reasons.append(str(reason))
-    raise ImportError("wavelstm: the C library is not found; set WAVELSTM_LIBRARY to the path of libwavelstm.so ("
+    raise ImportError("wavelstm: the C library is not found; set WAVELSTM_LIBRARY to the path of libwavelstm.so, or "
+                      "install the package by pip, which builds it ("
                       + "; ".join(reasons) + ")")
 
 
