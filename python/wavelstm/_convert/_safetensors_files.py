@@ -1,0 +1,50 @@
+""".safetensors, and the .index.json of a model in shards. The library reads the values; the header is JSON behind its length."""
+import json
+import os
+
+from .._modules import read_tensor
+from . import _state_dict, _torch_files
+from ._found import Failure, Values
+
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_LONGEST_HEADER = 100 << 20  # safetensors' own limit
+
+
+def _tensors(path):
+    """Values by name; under the names, too, that save_model left out as they are the tensor of another name."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= _LONGEST_HEADER:
+            raise Failure(f"{path}: a safetensors file expected, got a header of {length} bytes")
+        try:
+            header = json.loads(file.read(length))
+            metadata = header.pop("__metadata__", {})
+            tensors = {name: _values(path, name, entry["shape"], entry["dtype"]) for name, entry in header.items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise Failure(f"{path}: a safetensors file expected, got a header that is none") from None
+    tensors.update({name: tensors[kept] for name, kept in metadata.items() if name not in tensors and kept in tensors})
+    return tensors
+
+
+def _values(path, name, shape, dtype):
+    read = lambda: read_tensor(path, name, "float64" if dtype == "F64" else "float32")  # noqa: E731
+    return Values(shape, _DTYPES.get(dtype, dtype), read)
+
+
+def files(path):
+    """The files that have the tensors of `path`."""
+    if not path.endswith(".json"):
+        return [path]
+    with open(path, encoding="utf-8") as file:
+        try:
+            names = sorted(set(json.load(file)["weight_map"].values()))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise Failure(f"{path}: the index of a model in shards expected, got no weight_map") from None
+    return [os.path.join(os.path.dirname(path), name) for name in names]
+
+
+def read(path):
+    tensors = {}
+    for shard in files(path):
+        tensors.update(_tensors(shard))
+    return _state_dict.find(tensors, _torch_files.engine)
