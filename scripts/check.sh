@@ -2,8 +2,8 @@
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: the includes of src/, warnings as
 # errors with gcc and clang, the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN
 # 3.2, without oneDNN, with Debian's own cmake, on every instruction set this machine has and compiled for it alone, on NEON by
-# emulation, wlstm-run and the Python package against PyTorch; the manual, the ABI, the recipes; the .deb installed and removed (as
-# root). One name as an argument runs that check alone.
+# emulation, wlstm-run and the Python package against PyTorch, wavelstm-convert; the manual, the ABI, the recipes; the
+# .deb installed and removed (as root), the wheel installed. One name as an argument runs that check alone.
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -75,6 +75,17 @@ check_pytorch() {
     "$venv/bin/python" tests/golden/check_pytorch.py --doc docs/pytorch.md
     git diff --exit-code docs/pytorch.md
 }
+# wavelstm-convert on what torch, onnx and keras make on the spot.
+check_convert() {
+    venv=build-check/convert-venv
+    sh scripts/deps.sh python3-venv
+    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install -q torch==2.13.0
+    "$venv/bin/pip" install -q numpy safetensors onnx==1.23.2 onnxscript onnxruntime==1.32.0 h5py keras==3.15.1
+    build gcc -DCMAKE_C_COMPILER=gcc
+    WLSTM_CACHE=off PYTHONPATH=python WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so \
+        "$venv/bin/python" -B tests/golden/check_convert.py
+}
 # What a precision costs trained models, whose wheels carry their weights; on its own only, as it downloads much.
 check_models() {
     venv=build-check/models-venv
@@ -108,6 +119,13 @@ check_manual() {
     "${CMAKE:-cmake}" --build build-check/gcc --target docs
 }
 check_abi() { sh scripts/deps.sh abigail-tools && sh scripts/abi.sh; }
+# In each Python that is named, and in a system of its own (as root).
+check_wheel() {
+    [ "$(id -u)" -ne 0 ] || sh scripts/deps.sh debootstrap
+    sh scripts/wheel.sh
+    # shellcheck disable=SC2086
+    sh tests/install/wheel.sh build-wheel/dist/*.whl ${PYTHONS:-python3}
+}
 check_recipes() {
     venv=build-check/recipes-venv
     sh scripts/deps.sh python3-venv
@@ -123,7 +141,7 @@ check_package() {
 }
 
 mkdir -p build-check
-for name in ${1:-format arrows gcc clang sanitizers tsan onednn3 isas neon debian_cmake manual abi recipes package pytorch}; do
+for name in ${1:-format arrows gcc clang sanitizers tsan onednn3 isas neon debian_cmake manual abi recipes package wheel pytorch convert}; do
     echo "check.sh: $name"
     "check_$name"
 done

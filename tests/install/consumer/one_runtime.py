@@ -1,4 +1,4 @@
-"""The Python package beside torch, either imported first: one OpenMP runtime, as threadpoolctl sees it, whose thread count both have."""
+"""The Python package beside torch, either imported first: one OpenMP runtime, as threadpoolctl sees it."""
 import subprocess
 import sys
 
