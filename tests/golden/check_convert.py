@@ -308,6 +308,7 @@ class Onnx(Base):
         self.convert(self.save([node], {**tensors, "P": np.zeros((1, 12), np.float32)}), self.out)
         self.refused("P: an LSTM without peepholes expected", self.save([node], {**tensors, "P": draw(1, 12)}), self.out)
         self.refused("an LSTM expected, found none", self.save([helper.make_node("Tanh", ["X"], ["Y"])], {}), self.out)
+        self.refused("an ONNX model expected", self.save([helper.make_node("LSTM", ["X"], ["Y"])], {}), self.out)
         pathlib.Path(self.path("model.onnx")).write_bytes(b"\xff\xff not protobuf")
         self.refused("model.onnx: an ONNX model expected", self.path("model.onnx"), self.out)
 

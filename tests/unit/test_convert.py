@@ -136,7 +136,9 @@ class Safetensors(Base):
         self.assert_state({name[len("lstm."):]: array for name, array in state.items()})
         self.refused("another file than", index, self.folder / "a-2.safetensors")
         index.write_text("[]")
-        self.refused("got no weight_map", index, self.out)
+        self.refused(f"{index}: a safetensors file expected", index, self.out)
+        index.write_text(json.dumps({"weight_map": {"a": "nowhere.safetensors"}}))
+        self.refused("nowhere.safetensors: No such file or directory", index, self.out)
 
     def test_tied_tensors_by_metadata(self):
         state = parameters(4, 4, layers=2)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ._found import BATCH_FIRST, Failure, Found, chains, needed, of_directions
 
+KIND = "a model that Keras saved"
 # What a layer passes on as it is when nobody trains.
 _PASSING = {"Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization",
             "Activation", "InputLayer"}
@@ -147,7 +148,7 @@ def _keras():
 
 
 def _of_keras(path, file, h5py):
-    """config and weights(config, way) of a .keras file, whose groups are named by class; the layers' names are attributes of them."""
+    """config and weights(config, way) of a .keras file, whose groups are named by class, with the layers' names as attributes."""
     with zipfile.ZipFile(file) as archive:
         config = json.loads(archive.read("config.json"))
         store = h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
@@ -197,14 +198,10 @@ def read(path):
     h5py = needed("h5py", path)
     with open(path, "rb") as file:
         content = io.BytesIO(file.read())
+    config, weights = (_of_keras if zipfile.is_zipfile(content) else _of_h5)(path, content, h5py)
+    if "layers" not in config["config"] and not isinstance(config["config"], list):
+        raise Failure(f"{path}: a Sequential or Functional model expected, got {config['class_name']}, whose layers only its own "
+                      f"program knows")
     parts, below = [], {}
-    try:
-        config, weights = (_of_keras if zipfile.is_zipfile(content) else _of_h5)(path, content, h5py)
-        if "layers" not in config["config"] and not isinstance(config["config"], list):
-            raise Failure(f"{path}: a Sequential or Functional model expected, got {config['class_name']}, whose layers only its own "
-                          f"program knows")
-        _walk(config, (), parts, below, weights)
-    except (OSError, KeyError, StopIteration, ValueError, TypeError, AttributeError) as reason:
-        raise Failure(f"{path}: a model that Keras saved expected, got a file without its parts "
-                      f"({type(reason).__name__}: {reason})") from None
+    _walk(config, (), parts, below, weights)
     return chains(parts, lambda found: below.get(id(found)))

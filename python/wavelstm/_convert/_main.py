@@ -40,6 +40,19 @@ def _reader(path):
     return importlib.import_module(f"._{_READERS[max(endings, key=len)]}_files", __package__)
 
 
+def _read(reader, path):
+    """What is inside; a Failure for whatever a reader trips over in a file that is not what its name says, or is broken."""
+    try:
+        with open(path, "rb"):
+            pass
+        return reader.read(path)
+    except Exception as reason:
+        if isinstance(reason, Failure) or (isinstance(reason, OSError) and reason.errno):  # that has the system's own words
+            raise
+        raise Failure(f"{path}: {reader.KIND} expected, got what cannot be read as one "
+                      f"({type(reason).__name__}: {reason})") from None
+
+
 def _chosen(path, found, name):
     usable = [each for each in found if not each.reason]
     names = ", ".join(repr(each.name) for each in usable)
@@ -93,9 +106,7 @@ def _convert(arguments):
         _parser().error(f"OUT.safetensors: a name that ends in .safetensors expected, got {arguments.output!r}")
     path = arguments.input
     reader = _reader(path)
-    with open(path, "rb"):  # the system's own words for a file that cannot be read
-        pass
-    found = reader.read(path)
+    found = _read(reader, path)
     if arguments.list:
         for each in found:
             print(f"{each.name or '(no name)'}: {each}{''.join(f'; {note}' for note in each.notes)}")

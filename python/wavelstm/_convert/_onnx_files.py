@@ -3,9 +3,10 @@ import importlib.util
 
 import numpy as np
 
-from ._found import BATCH_FIRST, Failure, Found, chains, needed, of_directions
+from ._found import BATCH_FIRST, Found, chains, needed, of_directions
 from ._onnx_graph import Graph, Unknown, model_of
 
+KIND = "an ONNX model"
 _INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P", "W_scale", "W_zero_point", "R_scale",
            "R_zero_point")
 _FROM_IOFC = (0, 2, 3, 1)  # PyTorch's i, f, g, o among ONNX's i, o, f, c
@@ -169,12 +170,7 @@ def _stands_on(above, below):
 
 def read(path):
     onnx = needed("onnx", path)
-    try:
-        model = onnx.load(path)
-    except OSError:
-        raise
-    except Exception as reason:  # protobuf's own
-        raise Failure(f"{path}: an ONNX model expected ({type(reason).__name__}: {reason})") from None
+    model = onnx.load(path)
     if model.functions:
         model = importlib.import_module("onnx.inliner").inline_local_functions(model)
     try:

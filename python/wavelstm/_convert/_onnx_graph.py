@@ -54,22 +54,21 @@ class Graph:
 
     def between(self, start, node):
         """The nodes through which `node` depends on the array `start`, if nobody else uses it or what they make; else None."""
-        after, names = [], [start]
+        after, names = set(), [start]  # by id
         while names:
             for user in self.users.get(names.pop(), ()):
-                if user is not None and user is not node and not any(user is other for other in after):
-                    after.append(user)
+                if user is not None and user is not node and id(user) not in after:
+                    after.add(id(user))
                     names += user.output
-        through, names = [], list(node.input)
+        through, names = {}, list(node.input)
         while names:
             producer = self.producers.get(names.pop())
-            if any(producer is other for other in after) and not any(producer is other for other in through):
-                through.append(producer)
+            if id(producer) in after and id(producer) not in through:
+                through[id(producer)] = producer
                 names += producer.input
-        inside = [node, *through]
-        made = [start, *(name for producer in through for name in producer.output if name)]
-        private = all(any(user is other for other in inside) for name in made for user in self.users.get(name, ()))
-        return through if private else None
+        made = [start, *(name for producer in through.values() for name in producer.output if name)]
+        private = all(user is node or id(user) in through for name in made for user in self.users.get(name, ()))
+        return list(through.values()) if private else None
 
 
 def _bodies(onnx, node):

@@ -5,6 +5,8 @@ import zipfile
 from . import _state_dict
 from ._found import Failure, Values, needed
 
+KIND = "a file of torch.save's"
+
 
 def _values(torch, tensor):
     dtype = str(tensor.dtype)[len("torch."):]
