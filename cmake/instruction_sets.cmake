@@ -34,6 +34,7 @@ if(X86_64)
   add_if_compiled(avx512_vnni 64 "s8" -mavx512f -mavx512bw -mavx512vnni -mfma -mprefer-vector-width=512)
   add_if_compiled(avx512_bf16 64 "bf16" -mavx512f -mavx512bf16 -mfma -mprefer-vector-width=512)
   add_if_compiled(amx_bf16 64 "bf16" -mavx512f -mavx512bf16 -mfma -mprefer-vector-width=512 -mamx-tile -mamx-bf16)
+  add_if_compiled(amx_int8 64 "s8" -mavx512f -mavx512bw -mavx512vnni -mfma -mprefer-vector-width=512 -mamx-tile -mamx-int8)
 endif()
 
 # For the kernels, which are written in vectors and multiply-adds. Nothing is vectorized further (clang takes the

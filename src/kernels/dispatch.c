@@ -19,7 +19,8 @@ typedef enum instructions {
     avx512,
     avx512_vnni,
     avx512_bf16,
-    amx_bf16
+    amx_bf16,
+    amx_int8
 } instructions;
 
 #define TABLE(isa, product, its) extern const wli_native wli_native_##isa##_##product;
@@ -61,14 +62,14 @@ static bool has_avxvnni(void) {
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
 
-/* AMX's registers are large, and a process has them once it has asked for them. */
-static bool has_amx_bf16(void) {
+/* AMX's registers are large, and a process has them once it has asked for them. `multiplies`: cpuid's bit for what. */
+static bool has_amx(unsigned int multiplies) {
 #if defined(__linux__)
     enum { SUPPORTED = 0x1021, TILE_DATA = 18 };
-    const unsigned int bf16 = 1u << 22, tiles = 1u << 24;
+    const unsigned int tiles = 1u << 24;
     unsigned int a, b, c, d;
     uint64_t supported = 0;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & bf16) && (d & tiles) &&
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & multiplies) && (d & tiles) &&
            syscall(SYS_arch_prctl, SUPPORTED, &supported) == 0 && (supported >> TILE_DATA & 1);
 #else
     return false;
@@ -104,7 +105,9 @@ static bool runs(instructions isa) {
     case avx512_bf16:
         return cap >= WLI_ISA_AVX512_BF16 && runs(avx512) && __builtin_cpu_supports("avx512bf16");
     case amx_bf16:
-        return cap >= WLI_ISA_AMX && runs(avx512_bf16) && has_amx_bf16();
+        return cap >= WLI_ISA_AMX && runs(avx512_bf16) && has_amx(1u << 22);
+    case amx_int8:
+        return cap >= WLI_ISA_AMX && runs(avx512_vnni) && has_amx(1u << 25);
     case baseline:
         break;
     }
@@ -112,9 +115,19 @@ static bool runs(instructions isa) {
     return isa == baseline;
 }
 
+/* Intel's vdpbf16ps adds half as many products a cycle as multiply-adds do: shift and mask are faster there. */
+static bool is_passed_over(const compiled_table *table) {
+#if defined(__x86_64__)
+    unsigned a, b = 0, c, d;
+    return table->isa == avx512_bf16 && __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+#else
+    return false;
+#endif
+}
+
 /* Whether a table is of the product and this machine runs it; where it `asks`, in this process. */
 static bool serves(const compiled_table *table, wli_product product, bool asks) {
-    return table->product == product && runs(table->isa) && (!asks || table->isa != amx_bf16 || ask_for_amx());
+    return table->product == product && runs(table->isa) && (!asks || table->isa < amx_bf16 || ask_for_amx());
 }
 
 enum { NUM_TABLES = sizeof compiled_tables / sizeof compiled_tables[0] };
@@ -124,7 +137,7 @@ static const compiled_table *table_at(wli_product product, int index, bool asks)
     int lanes = 0;
     for (int n = NUM_TABLES - 1; n >= 0; n--) {
         const compiled_table *table = &compiled_tables[n];
-        if (table->native->lanes == lanes || !serves(table, product, asks)) continue;
+        if (table->native->lanes == lanes || is_passed_over(table) || !serves(table, product, asks)) continue;
         if (index-- == 0) return table;
         lanes = table->native->lanes;
     }

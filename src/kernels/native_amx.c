@@ -1,4 +1,5 @@
-/* The gate GEMM and the fused LSTM step by AMX, for products whose operands are not the rows of A themselves. Packed
+/* The gate GEMM and the fused LSTM step by AMX, for products whose operands are not the rows of A themselves and whose
+ * headers give MULTIPLY_TILES, which adds two registers' products to a third. Packed
  * weights lie as its tile registers take them: a vector of columns, so many groups of k, is the other matrix, and up to
  * sixteen rows of operands are the first. A row's sums do not depend on the rows beside it. */
 #include "kernels/native.h"
@@ -29,6 +30,7 @@ static void shape(tile_shapes *shapes, int tile, int64_t rows, int64_t groups) {
 }
 
 static void shape_tiles(int64_t rows, int64_t groups) {
+    _Static_assert(WEIGHT_TAIL == 0 || BLOCK % TILE_GROUPS == 0, "what is left is the last block's");
     const int64_t left = groups % TILE_GROUPS;
     tile_shapes shapes = { .palette = 1 };
     for (int v = 0; v < WLI_PANEL_VECTORS; v++) shape(&shapes, v, rows, LANES);
@@ -60,7 +62,7 @@ typedef struct panel {
 static panel panel_at(const void *panels, int64_t depth, int64_t columns, int64_t index) {
     const int64_t first = index * WLI_PANEL_VECTORS * LANES, left = (columns - first) / LANES,
                   groups = groups_of(depth);
-    return (panel){ (const packed *)panels + first * groups, groups,
+    return (panel){ (const packed *)panels + first * weights_in(groups), groups,
                     left < WLI_PANEL_VECTORS ? (int)left : WLI_PANEL_VECTORS };
 }
 
@@ -79,21 +81,18 @@ static panel panel_at(const void *panels, int64_t depth, int64_t columns, int64_
 
 #define LOAD_SUMS(v) _tile_loadd(v, from + v * LANES, from_stride);
 #define STORE_SUMS(v) _tile_stored(v, to + v * LANES, to_stride);
+#define NO_SUMS(v) _tile_zero(v);
 #define MULTIPLY_WHOLE(v)                                                                                              \
     _tile_loadd(WEIGHTS_WHOLE, weights + v * LANES, weights_stride);                                                   \
-    _tile_dpbf16ps(v, OPERANDS_WHOLE, WEIGHTS_WHOLE);
+    MULTIPLY_TILES(v, OPERANDS_WHOLE, WEIGHTS_WHOLE);
 #define MULTIPLY_LEFT(v)                                                                                               \
     _tile_loadd(WEIGHTS_LEFT, weights + v * LANES, weights_stride);                                                    \
-    _tile_dpbf16ps(v, OPERANDS_LEFT, WEIGHTS_LEFT);
+    MULTIPLY_TILES(v, OPERANDS_LEFT, WEIGHTS_LEFT);
 
-/* to [a tile's rows][vectors of the panel][LANES] = from + A W^T; strides in bytes. */
-WLI_INLINE void multiply_vectors(const int vectors, const panel *p, const char *a, int64_t a_stride, const real *from,
-                                 int64_t from_stride, real *to, int64_t to_stride) {
-    const packed *weights = p->weights;
+/* The registers of sums += A W^T over so many groups. */
+WLI_INLINE void multiply_groups(const int vectors, int64_t groups, const packed *weights, const char *a,
+                                int64_t a_stride) {
     const int64_t weights_stride = vectors * WLI_VECTOR_BYTES;
-    int64_t groups = p->groups;
-    __asm__ volatile("" : : : "memory"); /* what is loaded has been written */
-    EACH_VECTOR(vectors, LOAD_SUMS)
     for (; groups >= TILE_GROUPS; groups -= TILE_GROUPS) {
         _tile_loadd(OPERANDS_WHOLE, a, a_stride);
         EACH_VECTOR(vectors, MULTIPLY_WHOLE)
@@ -103,25 +102,84 @@ WLI_INLINE void multiply_vectors(const int vectors, const panel *p, const char *
         _tile_loadd(OPERANDS_LEFT, a, a_stride);
         EACH_VECTOR(vectors, MULTIPLY_LEFT)
     }
-    EACH_VECTOR(vectors, STORE_SUMS)
 }
 
-static void multiply(const panel *p, const char *a, int64_t a_stride, const real *from, int64_t from_stride, real *to,
-                     int64_t to_stride) {
-    if (p->vectors == 4)
-        multiply_vectors(4, p, a, a_stride, from, from_stride, to, to_stride);
-    else if (p->vectors == 3)
-        multiply_vectors(3, p, a, a_stride, from, from_stride, to, to_stride);
-    else if (p->vectors == 2)
-        multiply_vectors(2, p, a, a_stride, from, from_stride, to, to_stride);
-    else
-        multiply_vectors(1, p, a, a_stride, from, from_stride, to, to_stride);
-}
-
-/* Sums of a tile on their way: of rows that the tile before had they are not wanted twice. */
+/* Rows of a tile on their way. */
 typedef struct tile_sums {
     _Alignas(64) real rows[TILE_ROWS][WLI_PANEL_VECTORS * LANES];
 } tile_sums;
+
+/* Where rows of G are; bytes from one to the next. */
+typedef struct gate_rows {
+    real *first;
+    int64_t stride;
+} gate_rows;
+
+WLI_INLINE real *row_at(const gate_rows *g, int64_t row) {
+    return (real *)((char *)g->first + row * g->stride);
+}
+
+WLI_INLINE gate_rows rows_of(tile_sums *sums) {
+    return (gate_rows){ sums->rows[0], sizeof sums->rows[0] };
+}
+
+/* to [rows][vectors][LANES] = from + A W^T, where sums are of G's kind. */
+WLI_INLINE void multiply_onto(const int vectors, const panel *p, const char *a, int64_t a_stride, const gate_rows *g,
+                              const gate_rows *result) {
+    const real *from = g->first;
+    real *to = result->first;
+    const int64_t from_stride = g->stride, to_stride = result->stride;
+    EACH_VECTOR(vectors, LOAD_SUMS)
+    multiply_groups(vectors, p->groups, p->weights, a, a_stride);
+    EACH_VECTOR(vectors, STORE_SUMS)
+}
+
+/* The same, where G is what sums_to makes of them, a block at a time. */
+WLI_INLINE void multiply_and_add(const int vectors, const panel *p, const char *a, int64_t a_stride, int64_t rows,
+                                 const gate_rows *g, const gate_rows *result) {
+    const packed *weights = p->weights;
+    tile_sums sums;
+    real *to = sums.rows[0];
+    const int64_t to_stride = sizeof sums.rows[0];
+    for (int64_t r = 0; r < rows && p->groups == 0; r++)
+        memmove(row_at(result, r), row_at(g, r), (size_t)vectors * WLI_VECTOR_BYTES);
+    for (int64_t left = p->groups, block; left > 0; left -= block, g = result) {
+        block = left < BLOCK ? left : BLOCK;
+        EACH_VECTOR(vectors, NO_SUMS)
+        multiply_groups(vectors, block, weights, a, a_stride);
+        EACH_VECTOR(vectors, STORE_SUMS)
+        __asm__ volatile("" : : : "memory"); /* what is read has been stored */
+        a += block * (int64_t)sizeof(operand), weights += block * vectors * LANES;
+        for (int64_t r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) {
+                const vec_sums own = (vec_sums)load(sums.rows[r] + v * LANES);
+                store(row_at(result, r) + v * LANES, sums_to(load(row_at(g, r) + v * LANES), own, weights + v * LANES,
+                                                             vectors * LANES, (const operand *)(a + r * a_stride)));
+            }
+        a += OPERAND_TAIL * sizeof(operand), weights += WEIGHT_TAIL * vectors * LANES;
+    }
+}
+
+/* to = from + A W^T for a tile of rows. */
+WLI_INLINE void multiply_vectors(const int vectors, const panel *p, const char *a, int64_t a_stride, int64_t rows,
+                                 const gate_rows *from, const gate_rows *to) {
+    __asm__ volatile("" : : : "memory"); /* what is loaded has been written */
+    if (WEIGHT_TAIL == 0)
+        multiply_onto(vectors, p, a, a_stride, from, to);
+    else
+        multiply_and_add(vectors, p, a, a_stride, rows, from, to);
+}
+
+static void multiply(const panel *p, const tiled_rows *a, int64_t first, gate_rows from, gate_rows to) {
+    const char *rows = a->first + first * a->stride;
+    if (p->vectors == 4)
+        multiply_vectors(4, p, rows, a->stride, a->height, &from, &to);
+    else if (p->vectors == 3)
+        multiply_vectors(3, p, rows, a->stride, a->height, &from, &to);
+    else if (p->vectors == 2)
+        multiply_vectors(2, p, rows, a->stride, a->height, &from, &to);
+    else
+        multiply_vectors(1, p, rows, a->stride, a->height, &from, &to);
+}
 
 /* C [rows, ldc] = (bias or C) + A W^T for one panel, whose first column C and bias begin with. */
 static void gemm_panel(const panel *p, const tiled_rows *a, const real *bias, real *c, int64_t ldc) {
@@ -129,15 +187,14 @@ static void gemm_panel(const panel *p, const tiled_rows *a, const real *bias, re
     tile_sums sums;
     for (int64_t row = 0; row < a->rows; row += a->height) {
         const int64_t first = row + a->height <= a->rows ? row : a->rows - a->height;
-        real *to = c + first * ldc;
-        const char *from_a = a->first + first * a->stride;
+        const gate_rows to = { c + first * ldc, c_stride };
         if (bias || first == row) {
-            multiply(p, from_a, a->stride, bias ? bias : to, bias ? 0 : c_stride, to, c_stride);
+            multiply(p, a, first, bias ? (gate_rows){ (real *)(uintptr_t)bias, 0 } : to, to);
             continue;
         }
-        multiply(p, from_a, a->stride, to, c_stride, sums.rows[0], sizeof sums.rows[0]);
+        multiply(p, a, first, to, rows_of(&sums));
         for (int64_t r = row - first; r < a->height; r++)
-            memcpy(to + r * ldc, sums.rows[r], (size_t)p->vectors * WLI_VECTOR_BYTES);
+            memcpy(row_at(&to, r), sums.rows[r], (size_t)p->vectors * WLI_VECTOR_BYTES);
     }
 }
 
@@ -171,14 +228,14 @@ static void finish_units(const wli_step_args *args, const panel *p, int64_t inde
 
 /* G [rows, ldg] + h_prev W_hh^T of one panel's columns, then c and h of its units. */
 static void step_panel(const wli_step_args *args, const panel *p, const tiled_rows *h_prev, int64_t index) {
-    const real *gates = (const real *)args->gates + index * WLI_PANEL_VECTORS * LANES;
+    real *gates = (real *)args->gates + index * WLI_PANEL_VECTORS * LANES;
     tile_sums sums;
     if (p->vectors < WLI_PANEL_VECTORS) memset(&sums, 0, sizeof sums); /* a vector behind a tail is read */
     for (int64_t row = 0, end; row < args->rows; row = end) {
         end = row + h_prev->height < args->rows ? row + h_prev->height : args->rows;
         const int64_t first = end - h_prev->height;
-        multiply(p, h_prev->first + first * h_prev->stride, h_prev->stride, gates + first * args->ldg,
-                 args->ldg * (int64_t)sizeof(real), sums.rows[0], sizeof sums.rows[0]);
+        multiply(p, h_prev, first, (gate_rows){ gates + first * args->ldg, args->ldg * (int64_t)sizeof(real) },
+                 rows_of(&sums));
         finish_units(args, p, index, sums.rows[row - first], WLI_PANEL_VECTORS * LANES, row, end);
     }
 }

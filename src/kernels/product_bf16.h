@@ -59,6 +59,7 @@ WLI_INLINE vec load_some(const real *from, int64_t count) {
 }
 
 #define OPERANDS make_operands
+#define MULTIPLY_TILES _tile_dpbf16ps
 #if defined(__AVX512BF16__) && WLI_VECTOR_BYTES == 64
 typedef packed operand;
 enum { PARTS = 1 };

@@ -23,6 +23,10 @@ typedef vec_int vec_sums;
 #endif
 #endif
 
+#ifdef __AMX_INT8__
+#define MULTIPLY_TILES _tile_dpbusd
+#endif
+
 /* So many products an int32 holds: 127 * 127 * 131072 < 2^31. */
 enum { BLOCK = 131072 / GROUP, IN_PLACE = 0, OPERAND_TAIL = 1, WEIGHT_TAIL = 1 + UNSIGNED_ROWS };
 #if UNSIGNED_ROWS || defined(SIGNED_BYTES)
