@@ -8,12 +8,13 @@
 #include "kernels/native.h"
 #include <stdbool.h>
 
-/* Rows that take a full panel two vectors at a time: with few registers those that are no multiple of MAX_ROWS, as one or two rows
- * alone have too few sums to hide latencies; with many, where `halves` says so, those that would be two low tiles, each of
- * which reads all of the panel, where the halves read it once together. */
+/* Rows that take a full panel two vectors at a time. With few registers those that are no multiple of MAX_ROWS, as one or two rows
+ * alone have too few sums to hide latencies, and all where weights are taken apart, as that then serves more rows; with many, where
+ * `halves` says so, those that would be two low tiles, each of which reads all of the panel, where the halves read it once together. */
 WLI_INLINE bool takes_halves(int64_t rows, bool halves) {
-    const int64_t most = MAX_ROWS == 6 ? TAIL_ROWS : 23;
-    return rows > MAX_ROWS && rows <= most && (MAX_ROWS == 6 ? halves : rows % MAX_ROWS != 0);
+    if (rows <= MAX_ROWS) return false;
+    if (MAX_ROWS == 6) return halves && rows <= TAIL_ROWS;
+    return PARTS > 1 || (rows < 24 && rows % MAX_ROWS != 0);
 }
 
 /* Rows that take a tail along with the last full panel: any number, in tiles low enough for it. Not where only a lone row is, as every row
