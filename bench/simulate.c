@@ -11,7 +11,6 @@
 #include "simulate.h"
 
 #include "base/allocator.h"
-#include "base/precision.h"
 #include "base/status.h"
 #include "machine.h"
 #include "plan/choice.h"
@@ -74,9 +73,6 @@ static wlstm_status open_problem(simulation *s, const bench_problem *given) {
                                    .bias = problem->bias,
                                    .bidirectional = problem->bidirectional };
     const int64_t T = problem->seq_len, B = problem->batch, directions = problem->bidirectional ? 2 : 1;
-    if (!wli_kernels_multiply(problem->precision))
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "precision: full expected with --simulate-threads, got %s",
-                        wli_precision_names[problem->precision]);
     s->name = given->name, s->problem = *problem;
     wlstm_status status = wli_model_create(&shape, &s->model);
     if (status == WLSTM_OK) status = wli_model_reset(&s->model, 0);

@@ -39,6 +39,5 @@ static double column_seconds(const wli_native *native) {
 }
 
 double product_speed_measure(wli_product product) {
-    const wli_native *native = wli_native_get(product);
-    return native ? column_seconds(wli_native_get(WLI_PRODUCT_F32)) / column_seconds(native) : 1;
+    return column_seconds(wli_native_get(WLI_PRODUCT_F32)) / column_seconds(wli_native_get(product));
 }

@@ -24,14 +24,14 @@ wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision);
 /* The bytes of a weight as it is packed. */
 size_t wli_product_bytes(wli_product product);
 
-/* The table for this machine, under the cap of WLSTM_ISA; NULL where this build has no kernels of the product. */
+/* The table for this machine, under the cap of WLSTM_ISA. */
 const wli_native *wli_native_get(wli_product product);
 
 /* The tables that it can use of any width, also where another one of a width goes before them; how many, `most` at
  * most. */
 int wli_native_all(wli_product product, const wli_native **found, int most);
 
-/* Its name, as wli_native_get's, but asks the system for nothing; NULL where there is none. */
+/* Its name, as wli_native_get's, but asks the system for nothing. */
 const char *wli_native_isa(wli_product product);
 
 /* Whether a core seems to do two multiply-adds of 64 bytes a cycle, for which caches and memory are then slow: those that do have

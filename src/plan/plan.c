@@ -125,8 +125,6 @@ static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_dec
     wli_problem_format(&problem, name);
     if (plan->backend != WLSTM_BACKEND_REFERENCE)
         describe_backend(plan, backend);
-    else if (!wli_kernels_multiply(plan->precision))
-        snprintf(backend, sizeof backend, "reference (no kernels for %s yet)", wli_precision_names[plan->precision]);
     describe_origin(decision, origin);
     describe_schedule(&plan->choice, schedule);
     snprintf(plan->description, sizeof plan->description, "%s: %s, %s%s, weights %.1f MB, scratch %.1f MB%s", name,
@@ -155,7 +153,6 @@ static wlstm_status choose_backend(const wli_model *model, wlstm_precision preci
     if (reason) return wli_fail(WLSTM_ERROR_UNSUPPORTED, "backend: %s", reason);
     if (*backend == WLSTM_BACKEND_AUTO) *backend = wli_environment_get()->backend;
     if (obstacle(*backend, model, precision, options)) *backend = WLSTM_BACKEND_NATIVE;
-    if (!wli_kernels_multiply(precision)) *backend = WLSTM_BACKEND_REFERENCE;
     return WLSTM_OK;
 }
 

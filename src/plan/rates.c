@@ -24,7 +24,6 @@ double wli_rates_bandwidth(const wli_rates *rates, double bytes) {
 /* Multiply-adds of the product to one of f32, by the instructions that its kernels have. */
 static double guess_speed(wli_product product) {
     const char *isa = wli_native_isa(product);
-    if (!isa) return 1;
     if (strstr(isa, "amx")) return 8;
     if (product == WLI_PRODUCT_BF16) return strstr(isa, "bf16") ? 2 : 0.9;
     return strstr(isa, "vnni") ? 4 : 1.3;

@@ -5,7 +5,6 @@
 
 #include "base/allocator.h"
 #include "base/environment.h"
-#include "base/precision.h"
 #include "base/status.h"
 #include "plan/choice.h"
 #include "plan/trial.h"
@@ -275,10 +274,6 @@ wlstm_status wli_search(const wli_search_request *request, wli_search_result *re
     const bool patient = request->effort == WLSTM_EFFORT_PATIENT;
     const double limit = request->time_limit > 0 ? request->time_limit : patient ? 10 : 2;
     search s = { .request = request, .setting = request->setting, .patient = patient, .end = omp_get_wtime() + limit };
-    if (!wli_kernels_multiply(request->setting.precision))
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                        "precision: full expected, got %s: the reference runs it, with nothing to tune",
-                        wli_precision_names[request->setting.precision]);
     /* What the losers packed goes away with the copy. */
     wli_model *copy = request->model;
     wli_model_retain(copy);

@@ -20,9 +20,4 @@ static inline wli_product wli_setting_product(const wli_setting *setting) {
     return wli_product_of(setting->model->dtype, setting->precision);
 }
 
-/* Whether kernels multiply so: what no kernel does is the reference's, where there is nothing to choose. */
-static inline bool wli_kernels_multiply(wlstm_precision precision) {
-    return wli_native_isa(wli_product_of(WLSTM_F32, precision));
-}
-
 #endif
