@@ -266,7 +266,7 @@ void wli_plan_widen(const wlstm_plan *plan, wlstm_plan_options *options) {
 wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
     if (call->batch == 0) return WLSTM_OK;
     if (plan->backend == WLSTM_BACKEND_REFERENCE) {
-        wli_reference_of(plan->model)->forward(plan->model, plan->precision, call, plan->reference_workspace);
+        wli_reference_of(plan->model)->forward(plan->model, plan->precision, call, NULL, plan->reference_workspace);
         return WLSTM_OK;
     }
     return wli_runner_run(plan->runner, call);

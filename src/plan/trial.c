@@ -186,7 +186,7 @@ static wlstm_status run_reference(wli_trials *trials, int64_t steps) {
     void *workspace = reference->workspace(model, steps, a->batch, &bytes) ? wli_alloc(bytes) : NULL;
     if (!workspace) return wli_out_of_memory("the reference's workspace", bytes);
     const wli_call call = call_of(a);
-    reference->forward(model, trials->setting.precision, &call, workspace);
+    reference->forward(model, trials->setting.precision, &call, NULL, workspace);
     wli_free(workspace);
     return WLSTM_OK;
 }

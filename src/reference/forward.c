@@ -1,11 +1,8 @@
-/* The equations of torch.nn.LSTM (PyTorch 2.13 documentation), one line of code a line of maths, in PyTorch's notation.
- * Compiled once a number type. Sums are kept in double, so that the oracle's own rounding does not count. */
+/* torch.nn.LSTM layer by layer, of the steps in cell.h. Compiled once a number type. */
 #include "reference/forward.h"
 
 #include "base/allocator.h"
-#include "reference/operand.h"
-#include <math.h>
-#include <string.h>
+#include "reference/cell.h"
 
 /* The largest H, and the largest D*R among the layers that hand their output to another. */
 static void widest(const wli_model *model, int64_t *hidden, int64_t *output) {
@@ -30,36 +27,6 @@ static bool workspace_bytes(const wli_model *model, int64_t seq_len, int64_t bat
            wli_size_product(7, hidden, sizeof(double), &row) && !__builtin_add_overflow(layers, row, bytes);
 }
 
-static real sigmoid(double x) {
-    return (real)(1.0 / (1.0 + exp(-x)));
-}
-
-/* One step of one row: x [I], h [R], c [H]; h and c are replaced. gates [4H] and m [H] are workspace. */
-static void cell_step(const wli_cell_weights *cell, wlstm_precision precision, const real *x, real *h, real *c,
-                      double *gates, real *m) {
-    const real *W_ih = cell->weight_ih, *W_hh = cell->weight_hh, *W_hr = cell->weight_hr;
-    const real *b_ih = cell->bias_ih, *b_hh = cell->bias_hh;
-    const int64_t I = cell->input_size, H = cell->hidden_size, P = cell->proj_size, R = cell->state_size;
-
-    for (int64_t j = 0; j < 4 * H; j++) {
-        gates[j] = b_ih ? (double)b_ih[j] + (double)b_hh[j] : 0.0;
-        gates[j] = wli_multiply_add(precision, W_ih + j * I, x, I, gates[j]);
-        gates[j] = wli_multiply_add(precision, W_hh + j * R, h, R, gates[j]);
-    }
-
-    for (int64_t j = 0; j < H; j++) {
-        real i = sigmoid(gates[j]);
-        real f = sigmoid(gates[H + j]);
-        real g = (real)tanh(gates[2 * H + j]);
-        real o = sigmoid(gates[3 * H + j]);
-        c[j] = f * c[j] + i * g;
-        m[j] = o * (real)tanh((double)c[j]);
-    }
-
-    for (int64_t p = 0; p < P; p++) h[p] = (real)wli_multiply_add(precision, W_hr + p * H, m, H, 0.0);
-    if (P == 0) memcpy(h, m, (size_t)H * sizeof(real));
-}
-
 /* One row of one layer and direction over its own length: x and out are its elements at time 0, one time step apart by the
  * strides; h_0, h_n [R] and c_0, c_n [H] may be NULL. */
 static void run_row(const wli_cell_weights *cell, wlstm_precision precision, bool reverse, int64_t length,
@@ -72,20 +39,16 @@ static void run_row(const wli_cell_weights *cell, wlstm_precision precision, boo
     for (size_t j = 0; j < H; j++) c[j] = c_0 ? c_0[j] : 0;
     for (int64_t s = 0; s < length; s++) {
         int64_t t = reverse ? length - 1 - s : s;
-        cell_step(cell, precision, x + t * x_time, h, c, gates, m);
+        wli_cell_step(cell, precision, x + t * x_time, h, c, gates, m);
         memcpy(out + t * out_time, h, R * sizeof(real));
     }
     if (h_n) memcpy(h_n, h, R * sizeof(real));
     if (c_n) memcpy(c_n, c, H * sizeof(real));
 }
 
-/* Base + offset, where a NULL base (a state not given or not wanted) stays NULL. */
-static real *at(const void *base, int64_t offset) {
-    return base ? (real *)(uintptr_t)base + offset : NULL;
-}
-
-/* x [T, B, I] -> out [T, B, D*R] layer by layer; between layers h is kept as [T, B, D*R]. */
-static void forward(const wli_model *model, wlstm_precision precision, const wli_call *call, void *workspace) {
+/* x [T, B, I] -> out [T, B, D*R] layer by layer; between layers h is kept as [T, B, D*R], times its part of the mask. */
+static void forward(const wli_model *model, wlstm_precision precision, const wli_call *call, const void *mask,
+                    void *workspace) {
     const int64_t B = call->batch, L = model->num_layers;
     const int D = model->num_directions;
     int64_t widest_hidden, widest_output;
@@ -100,6 +63,7 @@ static void forward(const wli_model *model, wlstm_precision precision, const wli
 
     for (int64_t l = 0; l < L; l++) {
         const int64_t R = wli_model_cell(model, l, 0)->state_size;
+        const real *scales = wli_at(mask, call->seq_len * B * wli_model_cell(model, l, 0)->h_offset);
         bool last = l == L - 1;
         real *output = last ? call->out : between + (l % 2) * call->seq_len * B * widest_output;
         wli_strides output_strides = last ? wli_call_strides(model, call, D * R) : (wli_strides){ B * D * R, D * R };
@@ -111,10 +75,11 @@ static void forward(const wli_model *model, wlstm_precision precision, const wli
                 const wli_cell_weights *cell = wli_model_cell(model, l, d);
                 int64_t h_at = cell->h_offset * B + b * R, c_at = cell->c_offset * B + b * cell->hidden_size;
                 run_row(cell, precision, d == 1, length, input + b * input_strides.row, input_strides.time,
-                        output + b * output_strides.row + d * R, output_strides.time, at(h_0, h_at),
-                        at(call->c_0, c_at), at(call->h_n, h_at), at(call->c_n, c_at), workspace);
+                        output + b * output_strides.row + d * R, output_strides.time, wli_at(h_0, h_at),
+                        wli_at(call->c_0, c_at), wli_at(call->h_n, h_at), wli_at(call->c_n, c_at), workspace);
             }
         }
+        for (int64_t k = 0; mask && !last && k < call->seq_len * B * D * R; k++) output[k] *= scales[k];
         input = output, input_strides = output_strides;
     }
 }

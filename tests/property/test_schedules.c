@@ -134,7 +134,7 @@ static void check_against_reference(const wli_model *model, wlstm_precision prec
     assert_non_null(workspace);
     memset(&expected, 0, sizeof expected);
     call.out = expected.out, call.h_n = expected.h_n, call.c_n = expected.c_n;
-    wli_reference_of(model)->forward(model, precision, &call, workspace);
+    wli_reference_of(model)->forward(model, precision, &call, NULL, workspace);
     free(workspace);
     const int64_t out = call.seq_len * call.batch * model->num_directions * model->cells[0].state_size;
     for (int64_t k = 0; k < out; k++) {
