@@ -148,8 +148,7 @@ static void read_d_out(const layer *at) {
     for (int64_t t = 0; t < call->seq_len; t++)
         for (int64_t b = 0; b < call->batch; b++) {
             const real *d_out = wli_at(at->gradients->d_out, t * strides.time + b * strides.row);
-            for (int64_t k = 0; k < at->output_width; k++)
-                *d_output++ = d_out && t < wli_call_length(call, b) ? (double)d_out[k] : 0.0;
+            for (int64_t k = 0; k < at->output_width; k++) *d_output++ = d_out ? (double)d_out[k] : 0.0;
         }
 }
 

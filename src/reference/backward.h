@@ -12,8 +12,8 @@ typedef struct wli_gradients {
 } wli_gradients;
 
 /* The gradients where forward was called with the same arguments and the same mask (forward.h): of the call's x, h_0
- * and c_0, T and B at least 1; out, h_n and c_n are not looked at. d_out past a row's end is not read, d_x is zero
- * there. What is wanted is replaced. Sums are kept in double. Errors: OUT_OF_MEMORY. */
+ * and c_0, T and B at least 1; out, h_n and c_n are not looked at. d_out past a row's end counts for nothing, d_x is
+ * zero there. What is wanted is replaced. Sums are kept in double. Errors: OUT_OF_MEMORY. */
 typedef wlstm_status wli_backward_function(const wli_model *model, const wli_call *call, const void *mask,
                                            const wli_gradients *gradients);
 wli_backward_function wli_reference_backward;

@@ -81,6 +81,7 @@ def main():
         for name, (max_norm, first) in CLIPS.items():
             clips("clip-" + name + suffix, max_norm, first, dtype, out)
     save_file(out, FILE)
+    FILE.chmod(0o644)
     print(f"{len(out)} tensors, {FILE.stat().st_size} bytes")
 
 
