@@ -8,7 +8,9 @@
 
 #include "ledger.h"
 #include "problem.h"
+#include "reference/backward.h"
 #include "scratch_dir.h"
+#include "train/trainer_file.h"
 
 enum { I = LEDGER_I, H = LEDGER_H, L = LEDGER_L, T = 6, B = 5 };
 
@@ -135,6 +137,25 @@ static wlstm_status load(void) {
     return status;
 }
 
+/* The reference's gradients, and what training goes on from into a file and back. */
+static wlstm_status gradients_and_file(void) {
+    static float arrays[3][2 * L * (4 * H * (I + 2 * H) + 8 * H)];
+    const wli_model_spec spec = { .num_layers = L, .input_size = I, .hidden_size = H, .bias = true };
+    const wli_call call = { .seq_len = T, .batch = B, .lengths = lengths, .x = x };
+    const wli_gradients gradients = { .d_out = x, .d_parameters = arrays[0] };
+    wli_model *model;
+    wlstm_status status = wli_model_create(&spec, &model);
+    if (status != WLSTM_OK) return status;
+    wli_trainer_state kept = { model, arrays[0], { arrays[1], arrays[2] }, 2, 1 };
+    status = wli_model_reset(&model, 0);
+    if (status == WLSTM_OK) status = wli_reference_backward(model, &call, NULL, &gradients);
+    if (status == WLSTM_OK) status = wli_trainer_file_write(path, &kept);
+    if (status == WLSTM_OK) status = wli_trainer_file_read(path, &kept);
+    unlink(path);
+    wli_model_release(model);
+    return status;
+}
+
 /* Runs the scenario with its first, second, ... allocation failing until none is left to fail. */
 static void every_allocation_fails_cleanly(scenario run) {
     const long live = atomic_load(&books.live);
@@ -184,6 +205,11 @@ static void files_fail_cleanly(void **state) {
     assert_int_equal(unlink(path), 0);
 }
 
+static void training_fails_cleanly(void **state) {
+    (void)state;
+    every_allocation_fails_cleanly(gradients_and_file);
+}
+
 static int set_up(void **state) {
     if (scratch_create(state) != 0) return -1;
     snprintf(path, sizeof path, "%s", scratch_path("model.safetensors"));
@@ -197,6 +223,7 @@ int main(void) {
         cmocka_unit_test(plans_fail_cleanly),
         cmocka_unit_test(forward_fails_cleanly),
         cmocka_unit_test(files_fail_cleanly),
+        cmocka_unit_test(training_fails_cleanly),
     };
     return cmocka_run_group_tests(tests, set_up, scratch_remove);
 }
