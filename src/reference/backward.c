@@ -17,7 +17,7 @@ typedef struct workspace {
     double *d_h, *d_c, *d_gates, *d_m; /* of one step: [R], [H], [4H], [H] */
 } workspace;
 
-/* One layer at work on its input; d_ are the caller's. */
+/* One layer at work on its input. */
 typedef struct layer {
     const wli_model *model;
     const wli_call *call;
