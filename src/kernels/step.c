@@ -9,7 +9,7 @@ enum { MOST_INPUT_BYTES = 24 << 10 };
 /* Whether a step is few tiles, small enough, and all of it a native step's. */
 static bool should_bring_input(const wli_cell_spec *spec, const wli_cell_kernels *kernels) {
     const size_t bytes = (size_t)(kernels->layout.columns * (kernels->ih.depth + kernels->hh.depth)) * kernels->element;
-    return kernels->in_panels && !spec->weights->weight_hr && bytes <= MOST_INPUT_BYTES &&
+    return kernels->in_panels && !spec->weights->proj_size && bytes <= MOST_INPUT_BYTES &&
            spec->native->few_tiles(&kernels->layout, spec->step_rows);
 }
 
@@ -25,7 +25,7 @@ wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *
     kernels->slices = spec->project->sliced || spec->step->sliced ? (spec->shares > 1 ? spec->shares : 1) : 0;
     wlstm_status status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_IH, dense, &kernels->ih);
     if (status == WLSTM_OK) status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_HH, dense, &kernels->hh);
-    if (status == WLSTM_OK && spec->weights->weight_hr)
+    if (status == WLSTM_OK && spec->weights->proj_size)
         status = wli_gemm_make(spec, &kernels->layout, WLI_WEIGHT_HR, spec->step->dense, &kernels->hr);
     kernels->brings_input = should_bring_input(spec, kernels);
     kernels->range = wli_all_panels(kernels->layout.columns, kernels->layout.lanes);
@@ -84,7 +84,7 @@ static inline wli_step_args step_args(const wli_cell_kernels *kernels, const wli
 }
 
 bool wli_cell_prepare(const wli_cell_kernels *kernels, const wli_cell_step *step, wli_prepared_step *prepared) {
-    if (!kernels->in_panels || kernels->weights->weight_hr) return false;
+    if (!kernels->in_panels || kernels->weights->proj_size) return false;
     const wli_gemm_args input = input_args(kernels, step);
     const wli_step_args args = step_args(kernels, step, &input, step->h_prev, step->h);
     return kernels->hh.native->prepare(&args, prepared);
@@ -92,7 +92,7 @@ bool wli_cell_prepare(const wli_cell_kernels *kernels, const wli_cell_step *step
 
 wlstm_status wli_cell_run_steps(const wli_cell_kernels *kernels, wli_cell_workspace *workspace,
                                 const wli_cell_step *step, int64_t *done) {
-    const bool projects = kernels->weights->weight_hr;
+    const bool projects = kernels->weights->proj_size;
     const size_t element = kernels->element;
     const wli_gemm *hh = &kernels->hh;
     const void *const *h_prev = NULL; /* nothing to multiply, or done */

@@ -52,7 +52,7 @@ static double call_seconds(const work *w, int64_t kind) {
 }
 
 static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const wli_gate_layout *layout) {
-    return w->shares <= 1 && !cell->weight_hr && wli_multipliers[w->choice->step]->in_panels &&
+    return w->shares <= 1 && !cell->proj_size && wli_multipliers[w->choice->step]->in_panels &&
            w->choice->native->few_tiles(layout, (int64_t)w->rows);
 }
 

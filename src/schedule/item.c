@@ -80,7 +80,7 @@ static void meet(const wli_item *item) {
 
 /* How many steps from `step` on, and so many rows, may be one after the other without a word to other threads. */
 static int64_t steps_together(const wli_run *run, const wli_item *item, int64_t step, int64_t active) {
-    if (item->share.members > 1 || wli_item_cell(run, item)->weights->weight_hr) return 1;
+    if (item->share.members > 1 || wli_item_cell(run, item)->weights->proj_size) return 1;
     const int64_t length = run->sequence->rows.lengths[item->part + (active - 1) * run->graph.parts];
     return (length < item->end_step ? length : item->end_step) - step;
 }
@@ -122,7 +122,7 @@ static wlstm_status run_steps(const wli_cell_kernels *cell, wli_worker *worker, 
                               const wli_cell_step *step, wlstm_status status, int64_t *done) {
     *done = 1;
     if (status == WLSTM_OK) status = wli_cell_run_steps(cell, &worker->workspace, step, done);
-    if (cell->weights->weight_hr) {
+    if (cell->weights->proj_size) {
         meet(item); /* an output of the projection needs all units */
         if (status == WLSTM_OK) status = wli_cell_project_hidden(cell, &worker->workspace, step);
     }

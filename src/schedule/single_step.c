@@ -103,7 +103,7 @@ static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_st
     const wli_cell_step step = step_of(single, worker, call->batch, h_0);
     int64_t done;
     wlstm_status status = wli_cell_run_steps(single->cell, &worker->workspace, &step, &done);
-    if (status == WLSTM_OK && single->cell->weights->weight_hr)
+    if (status == WLSTM_OK && single->cell->weights->proj_size)
         status = wli_cell_project_hidden(single->cell, &worker->workspace, &step);
     return status;
 }

@@ -17,7 +17,7 @@ static void units_of(const wli_item *item, const wli_cell_kernels *cell, int64_t
 
 /* Of h. */
 static void outputs_of(const wli_item *item, const wli_cell_kernels *cell, int64_t *first, int64_t *count) {
-    if (!cell->weights->weight_hr)
+    if (!cell->weights->proj_size)
         units_of(item, cell, first, count);
     else
         elements_of(wli_item_share(item, cell->projection_range), WLI_PANEL_VECTORS * cell->layout.lanes,
