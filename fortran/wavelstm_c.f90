@@ -64,6 +64,9 @@ module wavelstm_c
         integer(c_int) :: batch_first = 0
         integer(c_int) :: convert = 0
         integer(c_int) :: dtype = WLSTM_F32
+        integer(c_int) :: reserved = 0
+        integer(c_int) :: compact = 0
+        integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
     end type
 
     type, bind(c) :: wlstm_cell_config
@@ -159,6 +162,11 @@ module wavelstm_c
             integer(c_int), value :: precision
             integer(c_int) :: c_lstm_set_precision
         end function
+        function c_lstm_compact(lstm) bind(c, name="wlstm_lstm_compact")
+            import
+            type(c_ptr), value :: lstm
+            integer(c_int) :: c_lstm_compact
+        end function
         function c_lstm_num_parameters(lstm) bind(c, name="wlstm_lstm_num_parameters")
             import
             type(c_ptr), value :: lstm
@@ -244,6 +252,11 @@ module wavelstm_c
             type(c_ptr), value :: cell
             integer(c_int), value :: precision
             integer(c_int) :: c_cell_set_precision
+        end function
+        function c_cell_compact(cell) bind(c, name="wlstm_cell_compact")
+            import
+            type(c_ptr), value :: cell
+            integer(c_int) :: c_cell_compact
         end function
         function c_cell_num_parameters(cell) bind(c, name="wlstm_cell_num_parameters")
             import

@@ -31,12 +31,12 @@
  * Layer l > 0 reads layer l-1's h of both directions, D*R wide.
  *
  * Threads. "Thread-safe" below means: safe whatever other threads do with other objects, and beside calls that only
- * read the same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters,
- * parameter_info, get_parameter and create_from_cells: any number of threads may do so at once. set_parameter,
- * set_precision, reset_parameters and free need the lstm or cell to themselves; a caller who does otherwise makes an
- * error that is not detected. A plan is used by one thread at a time. The plans of one lstm share its parameters and
- * packed weights and never write to them: they may run, and be freed, at once with each other and with whatever is
- * done to the lstm.
+ * read the same one. Reading an lstm or cell is forward, plan_create, save, get_config, num_parameters, parameter_info,
+ * get_parameter and create_from_cells: any number of threads may do so at once. set_parameter, set_precision,
+ * reset_parameters, compact and free need the lstm or cell to themselves; a caller who does otherwise makes an error
+ * that is not detected. A plan is used by one thread at a time. The plans of one lstm share its parameters and packed
+ * weights and never write to them: they may run, and be freed, at once with each other and with whatever is done to the
+ * lstm.
  *
  * Forks. The child of a fork may call everything, whatever other threads of the parent were inside of at that moment; what they were
  * making does not exist there, what they worked in stays allocated. An object that such a thread had to itself (a plan that it ran, an
@@ -77,7 +77,7 @@ typedef enum wlstm_status {
     WLSTM_ERROR_FILE = 3,             /* the system refused: not there, not readable, disk full */
     WLSTM_ERROR_FORMAT = 4,           /* the file breaks a rule of its format */
     WLSTM_ERROR_MISSING = 5,          /* a parameter or tensor of that name is not there */
-    WLSTM_ERROR_UNSUPPORTED = 6,      /* valid, and not built yet or not built in */
+    WLSTM_ERROR_UNSUPPORTED = 6,      /* valid, and not built yet, not built in or not of a compact lstm or cell */
     WLSTM_ERROR_BACKEND = 7           /* oneDNN reported a failure */
 } wlstm_status;
 
@@ -138,9 +138,12 @@ typedef struct wlstm_load_options {
     int batch_first;    /* not recorded in a state_dict, so said here (nn.LSTM only) */
     int convert; /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype; 0: F64 is run as f64, all else as f32 */
     wlstm_dtype dtype; /* used if convert is 1 */
+    int reserved;      /* not read: programs of the first header have rubbish there */
+    int compact;       /* 1: as after wlstm_lstm_compact; the file is packed in blocks, and in memory never whole */
+    wlstm_precision precision; /* the lstm's, as by wlstm_lstm_set_precision; of a compact one what it is packed for */
 } wlstm_load_options;
 #define WLSTM_LOAD_OPTIONS_INIT                                                                                        \
-    { sizeof(wlstm_load_options), NULL, 0, 0, WLSTM_F32 }
+    { sizeof(wlstm_load_options), NULL, 0, 0, WLSTM_F32, 0, 0, WLSTM_PRECISION_DEFAULT }
 
 /* A new lstm, its parameters drawn from U(-1/sqrt(H), 1/sqrt(H)) with seed 0 (PyTorch's distribution, not its stream).
  * The caller frees it. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED. Thread-safe. */
@@ -187,8 +190,19 @@ WLSTM_API wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t se
 
 /* What products multiply from here on: in wlstm_forward, and in plans whose own precision is DEFAULT. Plans made
  * before keep what they have. A new lstm has DEFAULT, one of cells too, whatever theirs. Errors: INVALID_ARGUMENT
- * (NULL, no wlstm_precision), UNSUPPORTED (BF16 or INT8 with f64). Not thread-safe. */
+ * (NULL, no wlstm_precision), UNSUPPORTED (BF16 or INT8 with f64; of a compact lstm another than it is packed for). Not
+ * thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_set_precision(wlstm_lstm *lstm, wlstm_precision precision);
+
+/* Keeps the weights packed for the native kernels in the lstm's precision (of DEFAULT, what that is now), and the
+ * biases with them, and no parameters: from here on the lstm takes about a half of the memory in full precision, and
+ * less in bf16 and int8. It runs as before, whatever the batch, sequence length, threads and schedule; choices of
+ * the plan cache that need other weights are passed over, and no plan of it searches. What needs the parameters is
+ * UNSUPPORTED: setting, getting, resetting and saving them, a stack of compact cells, and another precision or
+ * backend where one is named. Names and shapes stay. Plans made before keep the parameters they were made with, and
+ * their memory. Until this returns both are there; to load with options->compact takes least. Of a compact lstm
+ * nothing. Errors: INVALID_ARGUMENT (NULL), OUT_OF_MEMORY (the lstm has its parameters still). Not thread-safe. */
+WLSTM_API wlstm_status wlstm_lstm_compact(wlstm_lstm *lstm);
 
 /* Parameters in PyTorch's order: weight_ih_l0 [4H, I], weight_hh_l0 [4H, R], bias_ih_l0 [4H], bias_hh_l0 [4H],
  * weight_hr_l0 [P, H], then *_l0_reverse, then layer 1. 0 for a NULL lstm. Thread-safe. */
@@ -256,6 +270,7 @@ WLSTM_API void wlstm_cell_free(wlstm_cell *cell);
 WLSTM_API wlstm_status wlstm_cell_get_config(const wlstm_cell *cell, wlstm_cell_config *config);
 WLSTM_API wlstm_status wlstm_cell_reset_parameters(wlstm_cell *cell, uint64_t seed);
 WLSTM_API wlstm_status wlstm_cell_set_precision(wlstm_cell *cell, wlstm_precision precision);
+WLSTM_API wlstm_status wlstm_cell_compact(wlstm_cell *cell);
 WLSTM_API int64_t wlstm_cell_num_parameters(const wlstm_cell *cell);
 WLSTM_API wlstm_status wlstm_cell_parameter_info(const wlstm_cell *cell, int64_t index, const char **name, int *ndim,
                                                  int64_t shape[2]);

@@ -146,6 +146,7 @@ struct lstm_functions {
     static constexpr auto save = wlstm_lstm_save;
     static constexpr auto reset_parameters = wlstm_lstm_reset_parameters;
     static constexpr auto set_precision = wlstm_lstm_set_precision;
+    static constexpr auto compact = wlstm_lstm_compact;
     static constexpr auto num_parameters = wlstm_lstm_num_parameters;
     static constexpr auto parameter_info = wlstm_lstm_parameter_info;
     static constexpr auto set_parameter = wlstm_lstm_set_parameter;
@@ -158,6 +159,7 @@ struct cell_functions {
     static constexpr auto save = wlstm_cell_save;
     static constexpr auto reset_parameters = wlstm_cell_reset_parameters;
     static constexpr auto set_precision = wlstm_cell_set_precision;
+    static constexpr auto compact = wlstm_cell_compact;
     static constexpr auto num_parameters = wlstm_cell_num_parameters;
     static constexpr auto parameter_info = wlstm_cell_parameter_info;
     static constexpr auto set_parameter = wlstm_cell_set_parameter;
@@ -174,7 +176,7 @@ template <class Functions> class base {
         return handle_.get();
     }
 
-    // wlstm_*_save, wlstm_*_reset_parameters, wlstm_*_set_precision
+    // wlstm_*_save, wlstm_*_reset_parameters, wlstm_*_set_precision, wlstm_*_compact
     void save(const std::string &path, const std::string &prefix = {}) const {
         check(Functions::save(handle(), path.c_str(), prefix.c_str()));
     }
@@ -183,6 +185,9 @@ template <class Functions> class base {
     }
     void set_precision(wlstm_precision precision) {
         check(Functions::set_precision(handle(), precision));
+    }
+    void compact() {
+        check(Functions::compact(handle()));
     }
 
     // wlstm_*_num_parameters, wlstm_*_parameter_info: names and shapes in PyTorch's order

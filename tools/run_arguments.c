@@ -92,6 +92,7 @@ static int check_arguments(int argc, char **argv, const run_arguments *given) {
     if (given->output == NULL) return cli_wrong("--output", "a file", "none");
     if ((given->h0 == NULL) != (given->c0 == NULL))
         return cli_wrong("--h0, --c0", "both or neither", given->h0 == NULL ? "--c0 alone" : "--h0 alone");
+    if (given->compact && given->compare) return cli_wrong("--compact, --compare", "one of them", "both");
     return check_files(given);
 }
 
@@ -125,6 +126,8 @@ int run_parse_arguments(int argc, char **argv, run_arguments *given, bool *finis
           "what products multiply: full, bf16 or int8; default: WLSTM_PRECISION, else full" },
         { "--compare", "full", take_compare, &given->compare,
           "also run in full precision: how far the results are apart, and the seconds of both" },
+        { "--compact", NULL, cli_take_flag, &given->compact,
+          "keep packed weights alone: less memory, and no search; not with --compare" },
         { "--effort", "EFFORT", take_effort, &given->effort,
           "how long to look for a fast plan: estimate, measure or patient" },
     };

@@ -14,7 +14,8 @@ typedef struct run_arguments {
     wlstm_schedule schedule;
     wlstm_precision precision;
     bool compare; /* with full */
-    int threads;  /* 0: the library's default */
+    bool compact;
+    int threads; /* 0: the library's default */
 } run_arguments;
 
 /* 0 to go on, else the exit status, the reason being on stderr; *finished after --help and --version. */

@@ -67,6 +67,8 @@ static wlstm_status load_model(const run_arguments *given, run *this_run) {
     options.batch_first = given->batch_first;
     options.convert = given->convert;
     options.dtype = given->dtype;
+    options.compact = given->compact;
+    options.precision = given->precision;
     status = wlstm_lstm_load(given->model, &options, &this_run->lstm);
     if (status != WLSTM_OK) return status;
     this_run->config.struct_size = sizeof this_run->config;

@@ -75,7 +75,10 @@ class LoadOptions(_Struct):
                 ("prefix", c_char_p),
                 ("batch_first", c_int),
                 ("convert", c_int),
-                ("dtype", c_int)]
+                ("dtype", c_int),
+                ("reserved", c_int),
+                ("compact", c_int),
+                ("precision", c_int)]
     _defaults = {}
 
 
@@ -120,6 +123,7 @@ FUNCTIONS = {
     "wlstm_lstm_get_config": (c_int, c_void_p, POINTER(LSTMConfig)),
     "wlstm_lstm_reset_parameters": (c_int, c_void_p, c_uint64),
     "wlstm_lstm_set_precision": (c_int, c_void_p, c_int),
+    "wlstm_lstm_compact": (c_int, c_void_p),
     "wlstm_lstm_num_parameters": (c_int64, c_void_p),
     "wlstm_lstm_parameter_info": (c_int, c_void_p, c_int64, POINTER(c_char_p), POINTER(c_int), POINTER(c_int64)),
     "wlstm_lstm_set_parameter": (c_int, c_void_p, c_char_p, c_void_p, c_int64),
@@ -132,6 +136,7 @@ FUNCTIONS = {
     "wlstm_cell_get_config": (c_int, c_void_p, POINTER(CellConfig)),
     "wlstm_cell_reset_parameters": (c_int, c_void_p, c_uint64),
     "wlstm_cell_set_precision": (c_int, c_void_p, c_int),
+    "wlstm_cell_compact": (c_int, c_void_p),
     "wlstm_cell_num_parameters": (c_int64, c_void_p),
     "wlstm_cell_parameter_info": (c_int, c_void_p, c_int64, POINTER(c_char_p), POINTER(c_int), POINTER(c_int64)),
     "wlstm_cell_set_parameter": (c_int, c_void_p, c_char_p, c_void_p, c_int64),

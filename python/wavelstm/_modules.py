@@ -26,6 +26,12 @@ def _dtype_code(dtype):
     return _DTYPE_CODES[name]
 
 
+def _precision_code(precision):
+    if precision not in _PRECISION_CODES:
+        raise ValueError(f"precision: None, 'full', 'bf16' or 'int8' expected, got {precision!r}")
+    return _PRECISION_CODES[precision]
+
+
 def _check_device(device):
     if device is not None and str(device) != "cpu":
         raise ValueError(f"device: cpu expected, got {device}")
@@ -94,9 +100,7 @@ class _Module:
 
     @precision.setter
     def precision(self, value):
-        if value not in _PRECISION_CODES:
-            raise ValueError(f"precision: None, 'full', 'bf16' or 'int8' expected, got {value!r}")
-        check(self._call("set_precision", _PRECISION_CODES[value]))
+        check(self._call("set_precision", _precision_code(value)))
         self._precision = value
 
     def _call(self, function, *arguments):
@@ -126,9 +130,9 @@ class _Module:
         self.precision = precision
 
     @classmethod
-    def _load(cls, path, prefix, dtype, batch_first, precision):
+    def _load(cls, path, prefix, dtype, batch_first, precision, compact):
         options = LoadOptions(prefix=_text("prefix", prefix), batch_first=batch_first, convert=dtype is not None,
-                              dtype=_dtype_code(dtype))
+                              dtype=_dtype_code(dtype), precision=_precision_code(precision), compact=_flag("compact", compact))
         handle = ctypes.c_void_p()
         check(getattr(lib, f"wlstm_{cls._kind}_load")(_c_string("path", os.fsencode(path)), options, handle))
         module = cls.__new__(cls)
@@ -136,8 +140,9 @@ class _Module:
         return module
 
     @classmethod
-    def from_torch(cls, module, precision=None):
-        """A copy, in eval mode, of the torch module of the same name; of a parametrization (weight_norm) what it gives now."""
+    def from_torch(cls, module, precision=None, compact=False):
+        """A copy, in eval mode, of the torch module of the same name; of a parametrization (weight_norm) what it gives now.
+        compact: as after compact()."""
         import torch
 
         if not isinstance(module, getattr(torch.nn, cls.__name__)):
@@ -147,7 +152,15 @@ class _Module:
             raise ValueError(f"module: parameters of float32 or float64 expected, got {first.dtype}; take module.float()")
         copy = cls(**{name: getattr(module, name) for name in cls._arguments}, dtype=first.dtype, precision=precision)
         copy.load_state_dict({name: getattr(module, name) for name in copy._shapes})
+        if _flag("compact", compact):
+            copy.compact()
         return copy
+
+    def compact(self):
+        """Keeps the weights packed for this precision, and no parameters, which halves the memory or better. From then on what
+        needs the parameters raises NotImplementedError: state_dict, load_state_dict, reset_parameters, save, compare, copies and
+        another precision. Not while another thread is in a call."""
+        check(self._call("compact"))
 
     def save(self, path, prefix=""):
         """Writes the parameters to a safetensors file as a state_dict names them, `prefix` before each name."""
@@ -246,10 +259,11 @@ class LSTM(_Module):
         self._create(config, precision)
 
     @classmethod
-    def load(cls, path, prefix="", batch_first=False, dtype=None, precision=None):
+    def load(cls, path, prefix="", batch_first=False, dtype=None, precision=None, compact=False):
         """The module that export, or safetensors.torch.save_file(state_dict), wrote. Sizes are read from the file; batch_first is
-        not in it. Without a dtype float64 is run as float64, all else as float32."""
-        return cls._load(path, prefix, dtype, batch_first, precision)
+        not in it. Without a dtype float64 is run as float64, all else as float32. compact: as after compact(), and never with all of
+        the file in memory."""
+        return cls._load(path, prefix, dtype, batch_first, precision, compact)
 
     def compare(self, input, hx=None, *, lengths=None):
         """How far out, h_n and c_n are from those of precision "full", and the seconds of both: a Comparison. Takes a copy."""
@@ -338,10 +352,10 @@ class LSTMCell(_Module):
                                 bias=bool(bias), dtype=_dtype_code(dtype)), precision)
 
     @classmethod
-    def load(cls, path, prefix="", dtype=None, precision=None):
+    def load(cls, path, prefix="", dtype=None, precision=None, compact=False):
         """The module that export, or safetensors.torch.save_file(state_dict), wrote. Without a dtype float64 is run as float64,
-        all else as float32."""
-        return cls._load(path, prefix, dtype, False, precision)
+        all else as float32. compact: as after compact()."""
+        return cls._load(path, prefix, dtype, False, precision, compact)
 
     def _check_states(self, kind, hx, rows):
         """h and c of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""

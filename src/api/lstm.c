@@ -50,6 +50,9 @@ static wlstm_status check_cells(const wlstm_cell *const *cells, int64_t count) {
             return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                             "cells[%" PRId64 "]: the %s of cells[0] expected, got another", k,
                             cell->dtype != first->dtype ? "dtype" : "bias");
+        if (cell->compact)
+            return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                            "cells[%" PRId64 "]: one with its parameters expected, got a compact one", k);
     }
     return WLSTM_OK;
 }
@@ -120,6 +123,10 @@ wlstm_status wlstm_lstm_reset_parameters(wlstm_lstm *lstm, uint64_t seed) {
 
 wlstm_status wlstm_lstm_set_precision(wlstm_lstm *lstm, wlstm_precision precision) {
     return wli_module_set_precision(WLI_MODULE(lstm), "lstm", precision);
+}
+
+wlstm_status wlstm_lstm_compact(wlstm_lstm *lstm) {
+    return wli_module_compact(WLI_MODULE(lstm), "lstm");
 }
 
 int64_t wlstm_lstm_num_parameters(const wlstm_lstm *lstm) {

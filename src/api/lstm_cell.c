@@ -55,6 +55,10 @@ wlstm_status wlstm_cell_set_precision(wlstm_cell *cell, wlstm_precision precisio
     return wli_module_set_precision(WLI_MODULE(cell), "cell", precision);
 }
 
+wlstm_status wlstm_cell_compact(wlstm_cell *cell) {
+    return wli_module_compact(WLI_MODULE(cell), "cell");
+}
+
 int64_t wlstm_cell_num_parameters(const wlstm_cell *cell) {
     return wli_module_num_parameters(WLI_MODULE(cell));
 }

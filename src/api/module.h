@@ -38,6 +38,7 @@ void wli_module_free(wli_module *module);
 wlstm_status wli_module_save(const wli_module *module, const char *what, const char *path, const char *prefix);
 wlstm_status wli_module_reset(wli_module *module, const char *what, uint64_t seed);
 wlstm_status wli_module_set_precision(wli_module *module, const char *what, wlstm_precision precision);
+wlstm_status wli_module_compact(wli_module *module, const char *what);
 int64_t wli_module_num_parameters(const wli_module *module);
 wlstm_status wli_module_info(const wli_module *module, const char *what, int64_t index, const char **name, int *ndim,
                              int64_t shape[2]);

@@ -21,6 +21,12 @@ AT(schedule, 56);
 AT(precision, 60);
 AT(chunk_steps, 64);
 #undef AT
+#define AT(field, offset) _Static_assert(sizeof(void *) != 8 || offsetof(wlstm_load_options, field) == (offset), #field)
+AT(dtype, 24);
+AT(reserved, 28);
+AT(compact, 32);
+AT(precision, 36);
+#undef AT
 
 /* The caller's size; 0 and an error where no header had it. */
 static size_t size_of(const wli_struct_kind *kind, const void *given) {

@@ -45,6 +45,10 @@ const wli_st_tensor *wli_safetensors_find(const wli_safetensors *file, const cha
  * float becomes infinity. Errors: FILE, FORMAT (the file has shrunk), UNSUPPORTED (dtype OTHER, or `as` BF16). */
 wlstm_status wli_safetensors_read(wli_safetensors *file, const wli_st_tensor *tensor, wlstm_dtype as, void *values);
 
+/* The same of `count` elements from `first` on, which it has. */
+wlstm_status wli_safetensors_read_some(wli_safetensors *file, const wli_st_tensor *tensor, uint64_t first, size_t count,
+                                       wlstm_dtype as, void *values);
+
 typedef struct wli_st_output {
     const char *name;
     int ndim;

@@ -273,6 +273,13 @@ const wli_st_tensor *wli_safetensors_find(const wli_safetensors *file, const cha
 }
 
 wlstm_status wli_safetensors_read(wli_safetensors *file, const wli_st_tensor *tensor, wlstm_dtype as, void *values) {
+    const uint64_t bytes = tensor->end - tensor->begin;
+    const size_t count = tensor->dtype == WLI_ST_OTHER ? 0 : (size_t)bytes / wli_numbers[tensor->dtype].bytes;
+    return wli_safetensors_read_some(file, tensor, 0, count, as, values);
+}
+
+wlstm_status wli_safetensors_read_some(wli_safetensors *file, const wli_st_tensor *tensor, uint64_t first, size_t count,
+                                       wlstm_dtype as, void *values) {
     char text[NAME_TEXT];
     if (tensor->dtype == WLI_ST_OTHER)
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: tensor '%s': dtype F64, F32, F16 or BF16 expected, got %s",
@@ -280,18 +287,18 @@ wlstm_status wli_safetensors_read(wli_safetensors *file, const wli_st_tensor *te
     if (!wli_dtype_computes(as))
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: tensor '%s': to be read as f32 or f64 expected, got dtype %d",
                         file->path, name_text(tensor->name, text), (int)as);
-    if (fseeko(file->stream, (off_t)(file->data_offset + tensor->begin), SEEK_SET) != 0)
-        return wli_fail(WLSTM_ERROR_FILE, "%s: cannot seek: %s", file->path, strerror(errno));
     unsigned char part[16384], *target = values;
     const wli_number_type type = (wli_number_type)tensor->dtype;
     const size_t itemsize = wli_numbers[type].bytes, target_itemsize = wli_dtype_size(as);
-    for (size_t left = (size_t)(tensor->end - tensor->begin) / itemsize; left > 0;) {
-        size_t count = left < sizeof part / itemsize ? left : sizeof part / itemsize;
-        wlstm_status status = wli_input_read(file->stream, file->path, part, count * itemsize);
+    if (fseeko(file->stream, (off_t)(file->data_offset + tensor->begin + first * itemsize), SEEK_SET) != 0)
+        return wli_fail(WLSTM_ERROR_FILE, "%s: cannot seek: %s", file->path, strerror(errno));
+    for (size_t left = count; left > 0;) {
+        size_t now = left < sizeof part / itemsize ? left : sizeof part / itemsize;
+        wlstm_status status = wli_input_read(file->stream, file->path, part, now * itemsize);
         if (status != WLSTM_OK) return status;
-        wli_convert(type, part, as, target, count);
-        target += count * target_itemsize;
-        left -= count;
+        wli_convert(type, part, as, target, now);
+        target += now * target_itemsize;
+        left -= now;
     }
     return WLSTM_OK;
 }

@@ -23,12 +23,18 @@ static wlstm_status make_packed(void *context, void **object) {
     wli_packed *packed = wli_calloc(sizeof *packed);
     if (!packed) return wli_out_of_memory("packed weights", sizeof *packed);
     packed->multiplier = wanted->multiplier;
+    if (!matrix->weight && !wanted->request->source) {
+        wli_free(packed);
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "plan: one by the weights that a compact lstm has packed expected, "
+                                                 "got one that needs them packed anew");
+    }
     wlstm_status status = wanted->multiplier->pack(wanted->request, packed);
     if (status != WLSTM_OK) {
         discard_packed(packed);
         return status;
     }
-    packed->finite = wanted->request->native->all_finite(matrix->weight, matrix->rows * matrix->depth);
+    if (matrix->weight)
+        packed->finite = wanted->request->native->all_finite(matrix->weight, matrix->rows * matrix->depth);
     *object = packed;
     return WLSTM_OK;
 }
@@ -37,20 +43,24 @@ static wli_pack_request request_of(const wli_cell_spec *cell, const wli_gate_lay
     const wli_cell_weights *weights = cell->weights;
     const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
     const int64_t lanes = cell->native->lanes;
-    wli_pack_request request = { .dtype = cell->dtype, .native = cell->native };
+    wli_pack_request request = { .dtype = cell->dtype, .native = cell->native, .source = cell->source };
     request.slices = cell->shares > 1 ? cell->shares : 1;
     request.max_rows = which == WLI_WEIGHT_IH ? cell->project_rows : cell->step_rows;
     switch (which) {
     case WLI_WEIGHT_IH:
         request.matrix = (wli_pack_args){ weights->weight_ih, 4 * H, I, layout, layout->columns, 0, NULL };
         request.has_bias = true, request.bias_ih = weights->bias_ih, request.bias_hh = weights->bias_hh;
+        request.weight_parameter = cell->first_parameter;
+        request.bias_parameter = cell->bias ? cell->first_parameter + 2 : 0;
         break;
     case WLI_WEIGHT_HH:
         request.matrix = (wli_pack_args){ weights->weight_hh, 4 * H, R, layout, layout->columns, 0, NULL };
+        request.weight_parameter = cell->first_parameter + 1;
         break;
     default:
         request.matrix = (wli_pack_args){ weights->weight_hr, P, H, NULL, (P + lanes - 1) / lanes * lanes, 0, NULL };
         request.has_bias = true;
+        request.weight_parameter = cell->first_parameter + (cell->bias ? 4 : 2);
     }
     return request;
 }

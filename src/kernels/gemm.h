@@ -15,6 +15,11 @@ typedef struct wli_cell_spec {
     /* What is packed is kept on the shelf in this place, which is the cell's, for all who pack it alike. */
     wli_shelf *shelf;
     int64_t place;
+    /* Of a model that has no values, to be packed in panels: where they come from, the cell's parameters from this
+     * one on, with biases or without. Else NULL. */
+    const wli_rows_source *source;
+    int64_t first_parameter;
+    bool bias;
     const wli_native *native;
     const wli_multiplier *project, *step;
     int64_t project_rows, step_rows; /* the most rows of a product */

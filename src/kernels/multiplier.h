@@ -9,6 +9,13 @@
 
 typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_MATMUL, WLI_GEMM_INNER_PRODUCT, WLI_GEMM_KINDS } wli_gemm_kind;
 
+/* What the weights of a model that has no values are packed from. */
+typedef struct wli_rows_source {
+    const wli_values *values;
+    void *room; /* for rows on their way: of any weight a panel's, of any bias two */
+    size_t room_bytes;
+} wli_rows_source;
+
 /* A weight matrix to pack. */
 typedef struct wli_pack_request {
     wlstm_dtype dtype;
@@ -17,6 +24,10 @@ typedef struct wli_pack_request {
     /* With a bias, b_ih + b_hh of which NULL is zeros; without one products add onto C. */
     bool has_bias;
     const void *bias_ih, *bias_hh;
+    /* In panels, where matrix.weight is NULL: where its rows come from, and which parameter it is, and bias_ih,
+     * before bias_hh; 0 is none. */
+    const wli_rows_source *source;
+    int64_t weight_parameter, bias_parameter;
     int64_t max_rows; /* of A */
     int64_t stride;   /* elements from one row of C to the next */
     int64_t slices;   /* sliced: into how many, of whole panels each */
@@ -93,6 +104,9 @@ extern const char *const wli_gemm_names[WLI_GEMM_KINDS];
 static inline wli_panel_range wli_slices_of(wli_panel_range all, int64_t first, int64_t end, int64_t slices) {
     return (wli_panel_range){ all.end * first / slices, all.end * end / slices };
 }
+
+/* All of a matrix in panels, and its bias, from the request's source, whose errors they are. */
+wlstm_status wli_pack_rows(const wli_pack_request *request, wli_packed *packed);
 
 /* For those who pack: the request's matrix in panels of so many columns, and its bias [columns]. */
 void wli_pack_weights(const wli_pack_request *request, int64_t panel_columns, void *panels);

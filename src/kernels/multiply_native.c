@@ -29,8 +29,9 @@ static wlstm_status pack(const wli_pack_request *request, wli_packed *packed) {
     packed->bytes += WLI_PANELS_PADDING;
     if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
     memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
-    wli_pack_weights(request, (int64_t)request->native->lanes * WLI_PANEL_VECTORS, packed->panels);
     packed->bias = (char *)packed->panels + (size_t)(matrix->columns * depth) * element;
+    if (request->source) return wli_pack_rows(request, packed);
+    wli_pack_weights(request, (int64_t)request->native->lanes * WLI_PANEL_VECTORS, packed->panels);
     wli_pack_biases(request, packed->bias);
     return WLSTM_OK;
 }

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/allocator.h"
+#include "base/precision.h"
 #include "base/status.h"
 #include <inttypes.h>
 #include <math.h>
@@ -49,7 +50,8 @@ static wlstm_status add_parameter(wli_model *model, const char *kind, int64_t la
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "%s: a size below 2^64 bytes expected, got [%" PRId64 ", %" PRId64 "]", parameter->name, rows,
                         columns);
-    if (!(parameter->values = wli_alloc(bytes))) return wli_out_of_memory(parameter->name, bytes);
+    parameter->values = model->compact ? NULL : wli_alloc(bytes);
+    if (!parameter->values && !model->compact) return wli_out_of_memory(parameter->name, bytes);
     parameter->ndim = columns ? 2 : 1;
     parameter->shape[0] = rows;
     parameter->shape[1] = columns ? columns : 1;
@@ -119,6 +121,7 @@ wlstm_status wli_model_create(const wli_model_spec *spec, wli_model **out) {
     model->num_directions = spec->bidirectional ? 2 : 1;
     model->bias = spec->bias, model->batch_first = spec->batch_first, model->is_cell = spec->is_cell;
     model->dropout = spec->dropout;
+    model->compact = spec->compact;
     if ((status = fill(model, spec)) != WLSTM_OK) {
         wli_model_release(model);
         return status;
@@ -140,12 +143,8 @@ void wli_model_release(wli_model *model) {
     wli_free(model);
 }
 
-wlstm_status wli_model_make_private(wli_model **model) {
-    wli_model *shared = *model, *copy;
-    if (atomic_load(&shared->references) == 1) {
-        wli_shelf_clear(&shared->derived);
-        return WLSTM_OK;
-    }
+/* A model of the same shapes. */
+static wlstm_status create_like(const wli_model *shared, bool compact, wli_model **copy) {
     int64_t *hidden_sizes = wli_alloc((size_t)shared->num_layers * sizeof(int64_t));
     if (!hidden_sizes) return wli_out_of_memory("layers", (size_t)shared->num_layers * sizeof(int64_t));
     for (int64_t layer = 0; layer < shared->num_layers; layer++)
@@ -160,9 +159,24 @@ wlstm_status wli_model_make_private(wli_model **model) {
                             .bias = shared->bias,
                             .bidirectional = shared->num_directions == 2,
                             .batch_first = shared->batch_first,
-                            .is_cell = shared->is_cell };
-    wlstm_status status = wli_model_create(&spec, &copy);
+                            .is_cell = shared->is_cell,
+                            .compact = compact };
+    const wlstm_status status = wli_model_create(&spec, copy);
     wli_free(hidden_sizes);
+    return status;
+}
+
+/* Drops what was derived, where nobody shares it. */
+static bool is_private(wli_model *model) {
+    if (atomic_load(&model->references) > 1) return false;
+    wli_shelf_clear(&model->derived);
+    return true;
+}
+
+wlstm_status wli_model_make_private(wli_model **model) {
+    wli_model *shared = *model, *copy;
+    if (is_private(shared)) return WLSTM_OK;
+    const wlstm_status status = create_like(shared, false, &copy);
     if (status != WLSTM_OK) return status;
     for (int64_t i = 0; i < copy->num_parameters; i++)
         memcpy(copy->parameters[i].values, shared->parameters[i].values,
@@ -170,6 +184,43 @@ wlstm_status wli_model_make_private(wli_model **model) {
     wli_model_release(shared);
     *model = copy;
     return WLSTM_OK;
+}
+
+static wlstm_status copy_rows(void *context, int64_t parameter, int64_t first, int64_t rows, void *to) {
+    const wli_model *model = context;
+    const wli_parameter *from = &model->parameters[parameter];
+    const size_t row_bytes = (size_t)from->shape[1] * wli_dtype_size(model->dtype);
+    memcpy(to, (const char *)from->values + (size_t)first * row_bytes, (size_t)rows * row_bytes);
+    return WLSTM_OK;
+}
+
+wlstm_status wli_model_compact(wli_model **model, wli_model_fill *filler, wlstm_precision precision) {
+    wli_model *whole = *model, *compact;
+    (void)is_private(whole);
+    wlstm_status status = create_like(whole, true, &compact);
+    if (status != WLSTM_OK) return status;
+    status = filler(compact, &(wli_values){ copy_rows, whole }, precision);
+    if (status == WLSTM_OK) *model = compact;
+    wli_model_release(status == WLSTM_OK ? whole : compact);
+    return status;
+}
+
+wlstm_status wli_model_check_values(const wli_model *model) {
+    const char *what = model->is_cell ? "cell" : "lstm";
+    if (!model->compact) return WLSTM_OK;
+    return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                    "%s: one with its parameters expected, got a compact one, which has packed weights alone (load it "
+                    "again, not compact)",
+                    what);
+}
+
+wlstm_status wli_model_check_precision(const wli_model *model, wlstm_precision precision) {
+    const wlstm_status status = wli_precision_check(model->dtype, precision);
+    if (status != WLSTM_OK || !model->compact || !precision || precision == model->packed_precision) return status;
+    return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                    "precision: default or %s, for which the compact %s has packed its weights, expected, got %s",
+                    wli_precision_names[model->packed_precision], model->is_cell ? "cell" : "lstm",
+                    wli_precision_names[precision]);
 }
 
 int64_t wli_model_widest_hidden(const wli_model *model) {

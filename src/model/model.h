@@ -16,7 +16,7 @@
  * wli_size_product. */
 #define WLI_LARGEST_SIZE (INT64_C(1) << 40)
 
-/* One cell. R is proj_size, or hidden_size without projection. */
+/* One cell. R is proj_size, or hidden_size without projection. The values of a compact model are gone: NULL. */
 typedef struct wli_cell_weights {
     int64_t input_size, hidden_size, proj_size, state_size; /* I, H, P, R */
     const void *weight_ih;                                  /* [4H, I] */
@@ -32,7 +32,7 @@ typedef struct wli_parameter {
     int64_t shape[2];
     size_t count;
     double bound; /* initialised from U(-bound, bound) */
-    void *values;
+    void *values; /* NULL: of a compact model */
 } wli_parameter;
 
 typedef struct wli_model {
@@ -47,6 +47,11 @@ typedef struct wli_model {
     int64_t num_parameters;
     wli_parameter *parameters;
     wli_shelf derived; /* from the values, a place a cell: what plans share */
+    /* A compact one has no values, and of what derives from them weights in panels (plan/compact.h) for this
+     * precision, which is not DEFAULT, and vectors of so many lanes. */
+    bool compact;
+    wlstm_precision packed_precision;
+    int packed_lanes;
 } wli_model;
 
 typedef struct wli_model_spec {
@@ -56,7 +61,18 @@ typedef struct wli_model_spec {
     const int64_t *hidden_sizes; /* unless this is not NULL: [num_layers] */
     double dropout;
     bool bias, bidirectional, batch_first, is_cell;
+    bool compact; /* without values */
 } wli_model_spec;
+
+/* Where the values of a compact model come from while it is made: rows [first, first + rows) of its parameter, a
+ * bias's row being one element, in the model's dtype. */
+typedef struct wli_values {
+    wlstm_status (*read)(void *context, int64_t parameter, int64_t first, int64_t rows, void *to);
+    void *context;
+} wli_values;
+
+/* Fills a compact model that has nothing yet, for a precision. */
+typedef wlstm_status wli_model_fill(wli_model *compact, const wli_values *values, wlstm_precision precision);
 
 /* A model with one reference and values not set. Checks the spec as PyTorch checks nn.LSTM's arguments. */
 wlstm_status wli_model_create(const wli_model_spec *spec, wli_model **model);
@@ -68,6 +84,17 @@ void wli_model_release(wli_model *model);
 
 /* Makes *model safe to change: itself if nobody shares it, else a copy that takes its place. What was derived is dropped. */
 wlstm_status wli_model_make_private(wli_model **model);
+
+/* Puts in the place of *model a compact one of the same values, filled. What was derived is dropped where nobody
+ * shares it. Where this fails *model has its values still. */
+wlstm_status wli_model_compact(wli_model **model, wli_model_fill *filler, wlstm_precision precision);
+
+/* UNSUPPORTED of a compact one, for what needs the values. */
+wlstm_status wli_model_check_values(const wli_model *model);
+
+/* Whether the model has a precision that somebody names. Errors: as wli_precision_check, UNSUPPORTED (not that of a
+ * compact one). */
+wlstm_status wli_model_check_precision(const wli_model *model, wlstm_precision precision);
 
 /* Parameter access behind the public functions of both lstm and cell. */
 wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **name, int *ndim, int64_t shape[2]);
@@ -84,9 +111,16 @@ wlstm_status wli_model_reset(wli_model **model, uint64_t seed);
 /* The largest hidden_size of the layers. */
 int64_t wli_model_widest_hidden(const wli_model *model);
 
-/* Names and shapes out of a safetensors file; out of and into one. */
-wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model);
+/* Names, shapes and values out of a safetensors file; into one. `filler` is for one that is compact. */
+wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model_fill *filler,
+                            wli_model **model);
 wlstm_status wli_model_save(const wli_model *model, const char *path, const char *prefix);
+
+/* How many parameters each cell has, one cell's after the other's: weight_ih, weight_hh, with a bias bias_ih,
+ * bias_hh, with projection weight_hr. */
+static inline int64_t wli_model_cell_parameters(const wli_model *model) {
+    return model->num_parameters / (model->num_layers * model->num_directions);
+}
 
 static inline const wli_cell_weights *wli_model_cell(const wli_model *model, int64_t layer, int direction) {
     return &model->cells[layer * model->num_directions + direction];

@@ -1,8 +1,8 @@
 /* A model out of a safetensors file, and into one: nn.LSTM and nn.LSTMCell as their state_dict names them. */
 #include "base/allocator.h"
 #include "base/number.h"
+#include "base/precision.h"
 #include "base/status.h"
-#include "base/struct_size.h"
 #include "base/text.h"
 #include "io/safetensors.h"
 #include "model/missing_tensor.h"
@@ -60,7 +60,9 @@ static name_census take_census(const wli_safetensors *file, const char *prefix) 
 typedef struct source {
     const char *path, *prefix;
     wli_safetensors *file;
-    char shown[160]; /* the name of the tensor that was looked for last */
+    char shown[160];        /* the name of the tensor that was looked for last */
+    const wli_model *model; /* that it makes */
+    bool names_of_cell;     /* without "_l0" */
 } source;
 
 /* The tensor prefix + name, of ndim dimensions none of which is 0; the error names it. */
@@ -110,30 +112,49 @@ static wlstm_status read_sizes(source *from, const name_census *census, wli_mode
     return status;
 }
 
-/* Every parameter of the model from the tensor of its name, whose shape must be the parameter's. */
-static wlstm_status read_parameters(source *from, bool names_of_cell, wli_model *model) {
-    for (int64_t i = 0; i < model->num_parameters; i++) {
-        const wli_parameter *parameter = &model->parameters[i];
-        const wli_st_tensor *tensor;
-        char name[sizeof parameter->name];
-        snprintf(name, sizeof name, "%s", parameter->name);
-        if (names_of_cell && !model->is_cell) *strstr(name, "_l0") = '\0';
-        wlstm_status status = find(from, name, parameter->ndim, &tensor);
-        if (status != WLSTM_OK) return status;
-        if (tensor->shape[0] != parameter->shape[0] ||
-            (parameter->ndim == 2 && tensor->shape[1] != parameter->shape[1])) {
-            char expected[WLI_SHAPE_TEXT], got[WLI_SHAPE_TEXT];
-            return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': shape %s expected, got %s", from->path, from->shown,
-                            wli_shape_text(parameter->ndim, parameter->shape, expected),
-                            wli_shape_text(tensor->ndim, tensor->shape, got));
-        }
-        if ((status = wli_safetensors_read(from->file, tensor, model->dtype, parameter->values)) != WLSTM_OK)
-            return status;
-    }
-    return WLSTM_OK;
+/* The tensor of a parameter's name, whose shape must be the parameter's. */
+static wlstm_status find_parameter(source *from, const wli_model *model, int64_t index, const wli_st_tensor **tensor) {
+    const wli_parameter *parameter = &model->parameters[index];
+    char name[sizeof parameter->name];
+    snprintf(name, sizeof name, "%s", parameter->name);
+    if (from->names_of_cell && !model->is_cell) *strstr(name, "_l0") = '\0';
+    const wlstm_status status = find(from, name, parameter->ndim, tensor);
+    if (status != WLSTM_OK) return status;
+    const wli_st_tensor *found = *tensor;
+    if (found->shape[0] == parameter->shape[0] && (parameter->ndim == 1 || found->shape[1] == parameter->shape[1]))
+        return WLSTM_OK;
+    char expected[WLI_SHAPE_TEXT], got[WLI_SHAPE_TEXT];
+    return wli_fail(WLSTM_ERROR_FORMAT, "%s: tensor '%s': shape %s expected, got %s", from->path, from->shown,
+                    wli_shape_text(parameter->ndim, parameter->shape, expected),
+                    wli_shape_text(found->ndim, found->shape, got));
 }
 
-static wlstm_status read_model(source *from, const wlstm_load_options *options, bool as_cell, wli_model **model) {
+/* As wli_values reads. */
+static wlstm_status read_rows(void *context, int64_t parameter, int64_t first, int64_t rows, void *to) {
+    source *from = context;
+    const int64_t columns = from->model->parameters[parameter].shape[1];
+    const wli_st_tensor *tensor;
+    wlstm_status status = find_parameter(from, from->model, parameter, &tensor);
+    if (status != WLSTM_OK) return status;
+    return wli_safetensors_read_some(from->file, tensor, (uint64_t)(first * columns), (size_t)(rows * columns),
+                                     from->model->dtype, to);
+}
+
+/* Every parameter from the file, or what the filler makes of them. */
+static wlstm_status read_parameters(source *from, wli_model *model, wli_model_fill *filler, wlstm_precision precision) {
+    wlstm_status status = WLSTM_OK;
+    from->model = model;
+    for (int64_t i = 0; i < model->num_parameters && status == WLSTM_OK; i++) {
+        const wli_parameter *parameter = &model->parameters[i];
+        const wli_st_tensor *tensor;
+        status = model->compact ? find_parameter(from, model, i, &tensor)
+                                : read_rows(from, i, 0, parameter->shape[0], parameter->values);
+    }
+    return status == WLSTM_OK && model->compact ? filler(model, &(wli_values){ read_rows, from }, precision) : status;
+}
+
+static wlstm_status read_model(source *from, const wlstm_load_options *options, bool as_cell, wli_model_fill *filler,
+                               wli_model **model) {
     const name_census census = take_census(from->file, from->prefix);
     if (!census.any_cell && (as_cell || !census.any_lstm))
         return wli_missing_module(from->path, from->file, from->prefix, as_cell);
@@ -143,7 +164,8 @@ static wlstm_status read_model(source *from, const wlstm_load_options *options, 
                             .bias = census.bias,
                             .bidirectional = census.bidirectional && !names_of_cell,
                             .batch_first = options->batch_first != 0 && !as_cell,
-                            .is_cell = as_cell };
+                            .is_cell = as_cell,
+                            .compact = options->compact != 0 };
     wlstm_status status = find(from, names_of_cell ? "weight_ih" : "weight_ih_l0", 2, &first);
     if (status != WLSTM_OK) return status;
     /* Each layer has tensors of its own, so that a lone weight_ih_l999999999 sizes nothing. */
@@ -160,22 +182,23 @@ static wlstm_status read_model(source *from, const wlstm_load_options *options, 
     spec.hidden_sizes = hidden_sizes;
     if (status == WLSTM_OK) status = wli_model_create(&spec, model);
     wli_free(hidden_sizes);
-    if (status == WLSTM_OK && (status = read_parameters(from, names_of_cell, *model)) != WLSTM_OK) {
+    from->names_of_cell = names_of_cell;
+    if (status == WLSTM_OK) status = wli_precision_check(spec.dtype, options->precision);
+    if (status == WLSTM_OK) status = read_parameters(from, *model, filler, options->precision);
+    if (status != WLSTM_OK) {
         wli_model_release(*model);
         *model = NULL;
     }
     return status;
 }
 
-wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model **model) {
-    wlstm_load_options own = WLSTM_LOAD_OPTIONS_INIT;
+wlstm_status wli_model_load(const char *path, const wlstm_load_options *options, bool as_cell, wli_model_fill *filler,
+                            wli_model **model) {
     *model = NULL;
     if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file's name expected, got NULL");
-    wlstm_status status = options ? wli_struct_read(&wli_load_options_kind, options, &own) : WLSTM_OK;
-    if (status != WLSTM_OK) return status;
-    source from = { .path = path, .prefix = own.prefix ? own.prefix : "" };
-    status = wli_safetensors_open(path, &from.file);
-    if (status == WLSTM_OK) status = read_model(&from, &own, as_cell, model);
+    source from = { .path = path, .prefix = options->prefix ? options->prefix : "" };
+    wlstm_status status = wli_safetensors_open(path, &from.file);
+    if (status == WLSTM_OK) status = read_model(&from, options, as_cell, filler, model);
     wli_safetensors_close(from.file);
     return status;
 }
@@ -196,11 +219,12 @@ static void name_outputs(const wli_model *model, const char *prefix, char *names
 
 wlstm_status wli_model_save(const wli_model *model, const char *path, const char *prefix) {
     if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file's name expected, got NULL");
+    wlstm_status status = wli_model_check_values(model);
+    if (status != WLSTM_OK) return status;
     if (!prefix) prefix = "";
     size_t name_bytes = strlen(prefix) + sizeof model->parameters[0].name, bytes;
     if (!wli_size_product(model->num_parameters, (int64_t)name_bytes, 1, &bytes))
         return wli_out_of_memory("names", SIZE_MAX);
-    wlstm_status status = WLSTM_OK;
     char *names = wli_alloc(bytes);
     wli_st_output *outputs = wli_alloc((size_t)model->num_parameters * sizeof *outputs);
     if (!names || !outputs)

@@ -26,7 +26,7 @@ wlstm_status wli_model_info(const wli_model *model, int64_t index, const char **
 
 /* The index of a name, -1 for none. The name says the cell; all cells have as many parameters. */
 static int64_t find_name(const wli_model *model, const char *name) {
-    const int64_t cells = model->num_layers * model->num_directions, each = model->num_parameters / cells;
+    const int64_t each = wli_model_cell_parameters(model);
     const char *suffix = model->is_cell ? NULL : strstr(name, "_l");
     const int64_t layer = suffix ? strtoll(suffix + 2, NULL, 10) : 0;
     if (layer < 0 || layer >= model->num_layers) return -1;
@@ -48,7 +48,7 @@ wlstm_status wli_model_find(const wli_model *model, const char *name, const void
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "count: %zu elements of %s expected, got %" PRId64,
                         model->parameters[i].count, name, count);
     *index = i;
-    return WLSTM_OK;
+    return wli_model_check_values(model);
 }
 
 wlstm_status wli_model_set(wli_model **model, int64_t index, const void *values) {

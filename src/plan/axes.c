@@ -86,6 +86,7 @@ static bool legal_chunk_steps(const wli_setting *setting, const wli_choice *give
 
 static bool legal_multiplier(const wli_setting *setting, int64_t kind) {
     const wli_multiplier *multiplier = wli_multipliers[kind];
+    if (setting->model->compact && !multiplier->in_panels) return false;
     return (setting->backend == WLSTM_BACKEND_AUTO || setting->backend == multiplier->backend) &&
            (!setting->deterministic || multiplier->deterministic) && multiplier->serves(wli_setting_product(setting));
 }
@@ -98,10 +99,12 @@ static bool legal_step(const wli_setting *setting, const wli_choice *given) {
     return legal_multiplier(setting, given->step);
 }
 
-/* Narrower vectors may round otherwise. */
+/* Narrower vectors may round otherwise, and a compact model's weights are packed for some. */
 static bool legal_lanes(const wli_setting *setting, const wli_choice *given) {
     const int index = (int)given->lanes;
-    return wli_native_at(wli_setting_product(setting), index) &&
+    const wli_native *native = wli_native_at(wli_setting_product(setting), index);
+    const int packed_lanes = setting->model->packed_lanes;
+    return native && (packed_lanes == 0 || native->lanes == packed_lanes) &&
            (!setting->deterministic || wli_native_rounds_alike(wli_setting_product(setting), index));
 }
 

@@ -59,9 +59,14 @@ static void consider_fewer(contest *c) {
 
 /* Half vectors for cells whose units fit one, if results stay the same: their gates fill three or four of them,
  * where whole ones hold two gates each, to be taken apart (finish.h). Not for several rows of so few units that two
- * rows' would fit: of them a whole one holds four. */
+ * rows' would fit: of them a whole one holds four. Of a compact model those that there are. */
 static uint8_t choose_lanes(const wli_setting *setting) {
     const wli_product product = wli_setting_product(setting);
+    if (setting->model->packed_lanes) {
+        uint8_t index = 0;
+        while (wli_native_at(product, index)->lanes != setting->model->packed_lanes) index++;
+        return index;
+    }
     if (!wli_native_rounds_alike(product, 1)) return 0;
     const int64_t H = wli_model_widest_hidden(setting->model), half = wli_native_at(product, 1)->lanes;
     return H <= half && (2 * H > half || setting->batch == 1);

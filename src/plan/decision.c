@@ -84,7 +84,7 @@ wli_decision wli_decide(wli_model *model, const wli_setting *setting, wlstm_effo
     /* A stack of unlike cells has no name in the problem grammar, so nothing is kept for it. */
     const bool named = wli_problem_of(model, setting->precision, setting->seq_len, setting->batch, &problem);
     const lookup wanted = { setting, &problem, &machine, wli_predict(setting, &decision.choice, &machine) };
-    if (effort >= WLSTM_EFFORT_MEASURE && !wli_runs_alone()) {
+    if (effort >= WLSTM_EFFORT_MEASURE && !model->compact && !wli_runs_alone()) { /* a search needs the values */
         if (caching && named && look_up(&wanted, true, effort, &decision)) return decision;
         wli_lock();
         wli_turn_take(&searching);

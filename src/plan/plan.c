@@ -27,7 +27,7 @@ struct wlstm_plan {
     char description[768];
 };
 
-static wlstm_status check_options(wlstm_dtype dtype, const wlstm_plan_options *options) {
+static wlstm_status check_options(const wli_model *model, const wlstm_plan_options *options) {
     if (options->max_seq_len < 1 || options->max_batch < 1)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
                         options->max_seq_len < 1 ? "max_seq_len" : "max_batch",
@@ -53,7 +53,7 @@ static wlstm_status check_options(wlstm_dtype dtype, const wlstm_plan_options *o
     if (!(options->time_limit >= 0.0))
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "time_limit: 0 (the default) or more seconds expected, got %g",
                         options->time_limit);
-    return wli_precision_check(dtype, options->precision);
+    return wli_model_check_precision(model, options->precision);
 }
 
 static wlstm_status make_reference(wlstm_plan *plan) {
@@ -135,6 +135,10 @@ static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_dec
 /* Why a backend cannot serve the model with these options, or NULL. */
 static const char *obstacle(wlstm_backend backend, const wli_model *model, wlstm_precision precision,
                             const wlstm_plan_options *options) {
+    if (model->compact && (backend == WLSTM_BACKEND_REFERENCE || backend == WLSTM_BACKEND_ONEDNN))
+        return backend == WLSTM_BACKEND_ONEDNN
+                   ? "auto or native, for which a compact lstm has packed its weights, expected, got onednn"
+                   : "auto or native, for which a compact lstm has packed its weights, expected, got reference";
     if (backend != WLSTM_BACKEND_ONEDNN) return NULL;
     if (!wli_multiply_inner_product.serves(WLI_PRODUCT_F32))
         return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
@@ -219,8 +223,9 @@ int wli_default_threads(void) {
 wlstm_status wli_plan_make(wli_model *model, const wlstm_plan_options *options, wlstm_plan **plan) {
     wli_setting setting = { .model = model, .seq_len = options->max_seq_len, .batch = options->max_batch };
     *plan = NULL;
-    wlstm_status status = check_options(model->dtype, options);
-    setting.precision = wli_precision_choose(model->dtype, options->precision);
+    wlstm_status status = check_options(model, options);
+    setting.precision =
+        model->compact ? model->packed_precision : wli_precision_choose(model->dtype, options->precision);
     if (status == WLSTM_OK) status = choose_backend(model, setting.precision, options, &setting.backend);
     if (status != WLSTM_OK) return status;
     setting.deterministic = options->deterministic;

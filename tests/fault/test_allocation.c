@@ -156,6 +156,30 @@ static wlstm_status gradients_and_file(void) {
     return status;
 }
 
+/* A compact lstm of a file, and one that becomes compact with its parameters shared by a plan. */
+static wlstm_status load_compact(void) {
+    const wlstm_lstm_config config = ledger_config(3, 1);
+    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    wlstm_plan_options plan_options = WLSTM_PLAN_OPTIONS_INIT;
+    wlstm_lstm *loaded, *lstm = NULL;
+    wlstm_plan *plan = NULL;
+    options.compact = 1;
+    plan_options.max_seq_len = T, plan_options.max_batch = B;
+    wlstm_status status = wlstm_lstm_load(path, &options, &loaded);
+    if (status != WLSTM_OK) assert_null(loaded);
+    if (status == WLSTM_OK) status = wlstm_forward(loaded, 1, B, NULL, x, NULL, NULL, out, NULL, NULL);
+    if (status == WLSTM_OK) status = wlstm_lstm_create(&config, &lstm);
+    if (status == WLSTM_OK) status = wlstm_plan_create(lstm, &plan_options, &plan);
+    if (status == WLSTM_OK && (status = wlstm_lstm_compact(lstm)) != WLSTM_OK) { /* as it was */
+        float bias[4 * H];
+        assert_int_equal(wlstm_lstm_get_parameter(lstm, "bias_ih_l0", bias, 4 * H), WLSTM_OK);
+    }
+    wlstm_lstm_free(lstm);
+    wlstm_plan_free(plan);
+    wlstm_lstm_free(loaded);
+    return status;
+}
+
 /* Runs the scenario with its first, second, ... allocation failing until none is left to fail. */
 static void every_allocation_fails_cleanly(scenario run) {
     const long live = atomic_load(&books.live);
@@ -202,6 +226,7 @@ static void files_fail_cleanly(void **state) {
     assert_int_equal(wlstm_cell_save(cell, path, NULL), WLSTM_OK);
     wlstm_cell_free(cell);
     every_allocation_fails_cleanly(load);
+    every_allocation_fails_cleanly(load_compact);
     assert_int_equal(unlink(path), 0);
 }
 

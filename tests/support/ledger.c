@@ -1,9 +1,11 @@
 #include "ledger.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 ledger books;
 
+/* A block's size is in the word before it. */
 static void *counting_allocate(size_t bytes, void *context) {
     ledger *l = context;
     const long number = atomic_fetch_add(&l->made, 1) + 1;
@@ -12,22 +14,30 @@ static void *counting_allocate(size_t bytes, void *context) {
         atomic_store(&l->failed, true);
         return NULL;
     }
-    void *memory = malloc(bytes);
-    if (memory) atomic_fetch_add(&l->live, 1);
-    return memory;
+    max_align_t *block = malloc(sizeof *block + bytes);
+    if (!block) return NULL;
+    *(size_t *)block = bytes;
+    atomic_fetch_add(&l->live, 1);
+    const size_t live = atomic_fetch_add(&l->bytes, bytes) + bytes;
+    size_t most = atomic_load(&l->most_bytes);
+    while (live > most && !atomic_compare_exchange_weak(&l->most_bytes, &most, live)) continue;
+    return block + 1;
 }
 
 static void counting_deallocate(void *memory, void *context) {
     ledger *l = context;
     if (!memory) return;
+    max_align_t *block = (max_align_t *)memory - 1;
     atomic_fetch_sub(&l->live, 1);
-    free(memory);
+    atomic_fetch_sub(&l->bytes, *(size_t *)block);
+    free(block);
 }
 
 void ledger_fail_at(long number) {
     atomic_store(&books.made, 0);
     atomic_store(&books.fail_at, number);
     atomic_store(&books.failed, false);
+    atomic_store(&books.most_bytes, atomic_load(&books.bytes));
 }
 
 long ledger_made(void) {

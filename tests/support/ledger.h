@@ -10,7 +10,8 @@ enum { LEDGER_I = 9, LEDGER_H = 7, LEDGER_L = 2 };
 
 typedef struct ledger {
     atomic_long made, live, fail_at;
-    atomic_size_t largest; /* bytes asked for at once */
+    atomic_size_t largest;           /* bytes asked for at once */
+    atomic_size_t bytes, most_bytes; /* that are live, and the most since ledger_fail_at */
     atomic_bool failed;
 } ledger;
 

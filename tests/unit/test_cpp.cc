@@ -142,6 +142,34 @@ static void test_precision() {
                    [&] { cell(of_cell).set_precision(WLSTM_PRECISION_BF16); });
 }
 
+// An lstm without its parameters, by a load and in place.
+static void test_compact(const std::string &folder) {
+    const std::string path = folder + "/compact.safetensors";
+    lstm owner(sizes(WLSTM_F32));
+    const auto x = waves<float>(T * B * I);
+    std::vector<float> out(T * B * 6), expected(out.size());
+    owner.save(path);
+    owner.set_precision(WLSTM_PRECISION_INT8);
+    owner.forward(T, B, x, expected);
+    wavelstm::load_options options;
+    options.batch_first = owner.config().batch_first;
+    options.compact = 1;
+    options.precision = WLSTM_PRECISION_INT8;
+    const lstm loaded = lstm::load(path, options);
+    std::remove(path.c_str());
+    loaded.forward(T, B, x, out);
+    REQUIRE(out == expected);
+    owner.compact();
+    owner.forward(T, B, x, out);
+    REQUIRE(out == expected);
+    require_throws(WLSTM_ERROR_UNSUPPORTED, "got a compact one", [&] { owner.save(path); });
+    wavelstm::cell_config config;
+    config.input_size = config.hidden_size = H;
+    cell step(config);
+    step.compact();
+    require_throws(WLSTM_ERROR_UNSUPPORTED, "got a compact one", [&] { step.reset_parameters(1); });
+}
+
 // Any tensor by its name, in either type.
 template <class Real> static void test_read_tensor(const std::string &folder) {
     const std::string path = folder + "/tensors.safetensors";
@@ -222,6 +250,7 @@ int main(int argc, char **argv) {
     test_read_tensor<float>(argv[1]);
     test_read_tensor<double>(argv[1]);
     test_precision();
+    test_compact(argv[1]);
     test_errors();
     test_cells(argv[1]);
     REQUIRE(std::string(wavelstm::version()) == WLSTM_VERSION_STRING);

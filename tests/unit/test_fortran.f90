@@ -17,6 +17,7 @@ program test_fortran
     call test_cells()
     call test_without_batch()
     call test_precision()
+    call test_compact()
     call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
@@ -189,6 +190,38 @@ contains
         call cell%create(ni, nh, dtype=WLSTM_F64)
         call cell%set_precision(WLSTM_PRECISION_BF16, stat)
         call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "precision: default or full expected with parameters of f64, got bf16")
+    end subroutine
+
+    ! An lstm without its parameters, by a load and in place.
+    subroutine test_compact()
+        type(wlstm_lstm) :: lstm, loaded
+        type(wlstm_cell) :: cell, loaded_cell
+        real(real32) :: x(ni, nb, nt), out(nh, nb, nt), expected(nh, nb, nt)
+        integer :: k
+        character(len=:), allocatable :: path
+        path = trim(argument) // "/fortran_compact.safetensors"
+        x = reshape([(sin(real(k)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh)
+        call lstm%save(path)
+        call lstm%set_precision(WLSTM_PRECISION_INT8)
+        call lstm%forward(x, expected)
+        call loaded%load(path, precision=WLSTM_PRECISION_INT8, compact=.true.)
+        call loaded%forward(x, out)
+        call require(maxval(abs(out - expected)) < tiny(0.0), "a compact load")
+        call lstm%compact()
+        call lstm%forward(x, out)
+        call require(maxval(abs(out - expected)) < tiny(0.0), "compact in place")
+        call lstm%save(path, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "got a compact one")
+        call cell%create(ni, nh)
+        call cell%save(path)
+        call loaded_cell%load(path, precision=WLSTM_PRECISION_BF16, compact=.true.)
+        call execute_command_line("rm " // path)
+        call cell%compact()
+        call cell%reset_parameters(1_int64, stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "got a compact one")
+        call loaded_cell%set_precision(WLSTM_PRECISION_FULL, stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "default or bf16")
     end subroutine
 
     ! x(I,T) and a cell's x(I) are a batch of one, batch_first or not.

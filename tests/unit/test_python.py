@@ -313,6 +313,39 @@ class Parameters(Base):
             np.testing.assert_equal(twin(x), lstm(x))
 
 
+class Compact(Base):
+    def test_results_are_the_same(self):
+        x = draw(5, 3, 9)
+        lstm = wavelstm.LSTM(9, 17, 2, precision="int8")
+        out = lstm(x)[0]
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "m.safetensors"
+            lstm.save(path)
+            loaded = wavelstm.LSTM.load(path, precision="int8", compact=True)
+            np.testing.assert_equal(loaded(x)[0], out)
+            lstm.compact()
+            np.testing.assert_equal(lstm(x)[0], out)
+            self.assertEqual(loaded.precision, "int8")
+            refused = "got a compact one"
+            for call in (lstm.state_dict, lstm.reset_parameters, lambda: lstm.save(path), lambda: lstm.bias_ih_l0,
+                         lambda: copy.copy(lstm), lambda: lstm.compare(x), lambda: pickle.dumps(loaded)):
+                self.assert_raises(NotImplementedError, refused, call)
+            self.assert_raises(NotImplementedError, "default or int8", setattr, lstm, "precision", "bf16")
+            self.assert_raises(TypeError, "compact should be of type bool", wavelstm.LSTM.load, path, compact=1)
+
+    def test_cells(self):
+        x = draw(3, 6)
+        cell = wavelstm.LSTMCell(6, 5)
+        h, c = cell(x)
+        with tempfile.TemporaryDirectory() as directory:
+            cell.save(pathlib.Path(directory) / "m.safetensors")
+            loaded = wavelstm.LSTMCell.load(pathlib.Path(directory) / "m.safetensors", compact=True)
+        cell.compact()
+        for compact in (cell, loaded):
+            np.testing.assert_equal(compact(x), (h, c))
+        self.assert_raises(NotImplementedError, "got a compact one", cell.state_dict)
+
+
 class Precision(Base):
     def test_it_is_taken_shown_and_kept(self):
         x = draw(5, 3, 9)

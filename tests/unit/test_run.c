@@ -180,6 +180,25 @@ static void a_precision_is_compared_with_full(void **state) {
     assert_int_equal(scratch_count(), 5);
 }
 
+static void a_compact_model_gives_the_same(void **state) {
+    (void)state;
+    const int64_t x_shape[] = { 3, 2, 5 };
+    float x[30];
+    for (int k = 0; k < 30; k++) x[k] = (float)(k % 11 - 5) / 7;
+    assert_int_equal(wli_npy_write(scratch_path("x.npy"), WLSTM_F32, 3, x_shape, x), WLSTM_OK);
+    assert_int_equal(run(MODEL_AND_INPUT "--output o.npy --precision int8"), 0);
+    assert_int_equal(run(MODEL_AND_INPUT "--output compact.npy --precision int8 --compact --effort measure"), 0);
+    assert_non_null(strstr(printed, "-int8: "));
+    assert_non_null(strstr(printed, "estimated"));
+    wli_npy whole, compact;
+    assert_int_equal(wli_npy_read(scratch_path("o.npy"), &whole), WLSTM_OK);
+    assert_int_equal(wli_npy_read(scratch_path("compact.npy"), &compact), WLSTM_OK);
+    assert_memory_equal(compact.values, whole.values, wli_npy_count(&whole) * sizeof(float));
+    wli_npy_free(&whole), wli_npy_free(&compact);
+    expect_refused(2, MODEL_AND_INPUT "--output other.npy --compact --compare full",
+                   "--compact, --compare: one of them expected, got both");
+}
+
 enum { VALUES = 30, LARGEST_ITEM = 8 };
 
 /* An array of these integers in that dtype, all of which has them exactly. */
@@ -268,6 +287,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(thread_counts_are_plain_integers, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(words_are_known_ones, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(a_precision_is_compared_with_full, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(a_compact_model_gives_the_same, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(inputs_are_of_any_type_and_byte_order, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),
     };

@@ -1,0 +1,81 @@
+/* A weight matrix in panels from rows that come a few at a time, so that it is never in memory as it was. */
+#include "kernels/multiplier.h"
+
+/* How a matrix is cut: into units of a cell, four rows each, a gate's one below the other's, or rows of a
+ * projection. */
+typedef struct cut {
+    int64_t units, rows_of_unit, units_of_panel;
+} cut;
+
+static cut cut_of(const wli_pack_request *request) {
+    const wli_gate_layout *layout = request->matrix.layout;
+    const int64_t lanes = request->native->lanes;
+    return layout ? (cut){ layout->hidden_size, WLI_PANEL_VECTORS, lanes }
+                  : (cut){ request->matrix.rows, 1, WLI_PANEL_VECTORS * lanes };
+}
+
+/* Units [first, first + units) into the room: [rows of a unit][units, depth]. */
+static wlstm_status read_block(const wli_pack_request *request, const cut *c, int64_t first, int64_t units) {
+    const wli_values *values = request->source->values;
+    char *room = request->source->room;
+    const size_t bytes = (size_t)(units * request->matrix.depth) * wli_dtype_size(request->dtype);
+    wlstm_status status = WLSTM_OK;
+    for (int64_t n = 0; n < c->rows_of_unit && status == WLSTM_OK; n++)
+        status = values->read(values->context, request->weight_parameter, n * c->units + first, units,
+                              room + (size_t)n * bytes);
+    return status;
+}
+
+/* The panels of units [first, first + units), the last ones or whole panels of them, which are laid out as if they
+ * were all. */
+static void pack_block(const wli_pack_request *request, const cut *c, int64_t first, int64_t units,
+                       wli_packed *packed) {
+    const wli_native *native = request->native;
+    const int64_t depth = request->matrix.depth, lanes = native->lanes, panel = WLI_PANEL_VECTORS * lanes;
+    const int64_t before = first / c->units_of_panel * panel * wli_packed_depth(native, depth);
+    const wli_gate_layout layout = wli_gate_layout_make(units, native->lanes);
+    const bool gates = request->matrix.layout;
+    const wli_pack_args args = { .weight = request->source->room,
+                                 .rows = units * c->rows_of_unit,
+                                 .depth = depth,
+                                 .layout = gates ? &layout : NULL,
+                                 .columns = gates ? layout.columns : (units + lanes - 1) / lanes * lanes,
+                                 .panel_columns = panel,
+                                 .panels = (char *)packed->panels + (size_t)before * wli_dtype_size(request->dtype) };
+    native->pack(&args);
+    packed->finite = packed->finite && native->all_finite(args.weight, args.rows * depth);
+}
+
+static wlstm_status pack_weight(const wli_pack_request *request, wli_packed *packed) {
+    const cut c = cut_of(request);
+    const size_t row_bytes = (size_t)request->matrix.depth * wli_dtype_size(request->dtype);
+    const int64_t panels = (int64_t)(request->source->room_bytes / row_bytes) / (c.rows_of_unit * c.units_of_panel);
+    const int64_t most = panels * c.units_of_panel;
+    wlstm_status status = WLSTM_OK;
+    packed->finite = true;
+    for (int64_t first = 0; first < c.units && status == WLSTM_OK; first += most) {
+        const int64_t units = c.units - first < most ? c.units - first : most;
+        status = read_block(request, &c, first, units);
+        if (status == WLSTM_OK) pack_block(request, &c, first, units, packed);
+    }
+    return status;
+}
+
+static wlstm_status pack_bias(const wli_pack_request *request, wli_packed *packed) {
+    const wli_values *values = request->source->values;
+    const int64_t rows = request->matrix.rows;
+    char *ih = request->source->room, *hh = ih + (size_t)rows * wli_dtype_size(request->dtype);
+    wlstm_status status = values->read(values->context, request->bias_parameter, 0, rows, ih);
+    if (status == WLSTM_OK) status = values->read(values->context, request->bias_parameter + 1, 0, rows, hh);
+    wli_pack_request with_biases = *request;
+    with_biases.bias_ih = ih, with_biases.bias_hh = hh;
+    if (status == WLSTM_OK) wli_pack_biases(&with_biases, packed->bias);
+    return status;
+}
+
+wlstm_status wli_pack_rows(const wli_pack_request *request, wli_packed *packed) {
+    const wlstm_status status = pack_weight(request, packed);
+    if (status == WLSTM_OK && request->bias_parameter) return pack_bias(request, packed);
+    if (status == WLSTM_OK) wli_pack_biases(request, packed->bias);
+    return status;
+}
