@@ -87,7 +87,8 @@ static void it_is_a_models_file_too(void **none) {
     const char *path = scratch_path("trainer.safetensors");
     wli_trainer_state state = make_state(model, 2, 7, 3);
     assert_int_equal(wli_trainer_file_write(path, &state), WLSTM_OK);
-    assert_int_equal(wli_model_load(path, NULL, false, &loaded), WLSTM_OK);
+    const wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    assert_int_equal(wli_model_load(path, &options, false, NULL, &loaded), WLSTM_OK);
     assert_int_equal(loaded->num_parameters, model->num_parameters);
     const char *values = state.parameters;
     for (int64_t i = 0; i < loaded->num_parameters; i++) {
