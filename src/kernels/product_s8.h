@@ -23,9 +23,9 @@ typedef vec_int vec_sums;
 #endif
 #endif
 
-#ifdef __AMX_INT8__
+/* Of tile registers: native_amx.c alone takes it, whose flags have them. Compilers do not agree on a macro that says
+ * so. */
 #define MULTIPLY_TILES _tile_dpbusd
-#endif
 
 /* So many products an int32 holds: 127 * 127 * 131072 < 2^31. */
 enum { BLOCK = 131072 / GROUP, IN_PLACE = 0, OPERAND_TAIL = 1, WEIGHT_TAIL = 1 + UNSIGNED_ROWS };
