@@ -12,6 +12,10 @@ typedef struct wli_call {
     const int64_t *lengths; /* [B] or NULL */
     const void *x, *h_0, *c_0;
     void *out, *h_n, *c_n;
+    /* [B] each row's own state, h [L, R] and behind it c [L, H]: read and replaced, while h_0, c_0, h_n and c_n are NULL. NULL: the
+     * states are those four. */
+    char *const *streams;
+    int64_t pitch; /* rows of x and out from one time to the next, where the call has some of them; 0: batch */
 } wli_call;
 
 /* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
@@ -27,9 +31,44 @@ typedef struct wli_strides {
 
 /* [T, B, width], or [B, T, width] if batch_first. */
 static inline wli_strides wli_call_strides(const wli_model *model, const wli_call *call, int64_t width) {
-    wli_strides strides = { call->batch * width, width };
+    wli_strides strides = { (call->pitch ? call->pitch : call->batch) * width, width };
     if (model->batch_first) strides = (wli_strides){ width, call->seq_len * width };
     return strides;
+}
+
+/* The rows [B, width] of one cell's h, or c: one after the other in a tensor, or each in its stream's state. */
+typedef struct wli_state_rows {
+    char *tensor; /* NULL: there is none */
+    size_t row;   /* bytes from one of its rows to the next */
+    char *const *streams;
+    size_t at; /* bytes from the beginning of a stream's state */
+} wli_state_rows;
+
+/* Of h_0 or h_n, as `tensor` says, and of c_0 or c_n. */
+static inline wli_state_rows wli_call_h(const wli_model *model, const wli_call *call, const wli_cell_weights *cell,
+                                        const void *tensor) {
+    const size_t element = wli_dtype_size(model->dtype), at = (size_t)cell->h_offset * element;
+    if (call->streams) return (wli_state_rows){ .streams = call->streams, .at = at };
+    if (!tensor) return (wli_state_rows){ 0 };
+    return (wli_state_rows){ .tensor = (char *)(uintptr_t)tensor + at * (size_t)call->batch,
+                             .row = (size_t)cell->state_size * element };
+}
+
+static inline wli_state_rows wli_call_c(const wli_model *model, const wli_call *call, const wli_cell_weights *cell,
+                                        const void *tensor) {
+    const size_t element = wli_dtype_size(model->dtype), at = (size_t)cell->c_offset * element;
+    if (call->streams) return (wli_state_rows){ .streams = call->streams, .at = model->h_bytes + at };
+    if (!tensor) return (wli_state_rows){ 0 };
+    return (wli_state_rows){ .tensor = (char *)(uintptr_t)tensor + at * (size_t)call->batch,
+                             .row = (size_t)cell->hidden_size * element };
+}
+
+static inline bool wli_state_given(const wli_state_rows *rows) {
+    return rows->streams || rows->tensor;
+}
+
+static inline char *wli_state_row(const wli_state_rows *rows, int64_t row) {
+    return rows->streams ? rows->streams[row] + rows->at : rows->tensor + (size_t)row * rows->row;
 }
 
 static inline int64_t wli_call_length(const wli_call *call, int64_t row) {

@@ -46,6 +46,11 @@ static void run_row(const wli_cell_weights *cell, wlstm_precision precision, boo
     if (c_n) memcpy(c_n, c, H * sizeof(real));
 }
 
+/* A row of a cell's h or c; NULL where it is not given or not wanted. */
+static real *row_of(const wli_state_rows rows, int64_t b) {
+    return wli_state_given(&rows) ? (real *)(void *)wli_state_row(&rows, b) : NULL;
+}
+
 /* x [T, B, I] -> out [T, B, D*R] layer by layer; between layers h is kept as [T, B, D*R], times its part of the mask. */
 static void forward(const wli_model *model, wlstm_precision precision, const wli_call *call, const void *mask,
                     void *workspace) {
@@ -73,10 +78,12 @@ static void forward(const wli_model *model, wlstm_precision precision, const wli
                 memset(output + t * output_strides.time + b * output_strides.row, 0, (size_t)(D * R) * sizeof(real));
             for (int d = 0; d < D; d++) {
                 const wli_cell_weights *cell = wli_model_cell(model, l, d);
-                int64_t h_at = cell->h_offset * B + b * R, c_at = cell->c_offset * B + b * cell->hidden_size;
                 run_row(cell, precision, d == 1, length, input + b * input_strides.row, input_strides.time,
-                        output + b * output_strides.row + d * R, output_strides.time, wli_at(h_0, h_at),
-                        wli_at(call->c_0, c_at), wli_at(call->h_n, h_at), wli_at(call->c_n, c_at), workspace);
+                        output + b * output_strides.row + d * R, output_strides.time,
+                        row_of(wli_call_h(model, call, cell, h_0), b),
+                        row_of(wli_call_c(model, call, cell, call->c_0), b),
+                        row_of(wli_call_h(model, call, cell, call->h_n), b),
+                        row_of(wli_call_c(model, call, cell, call->c_n), b), workspace);
             }
         }
         for (int64_t k = 0; mask && !last && k < call->seq_len * B * D * R; k++) output[k] *= scales[k];

@@ -57,19 +57,18 @@ static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_it
 /* Pointers to the rows of h before and after the item's first step. */
 static void point_to_h(const wli_run *run, wli_worker *worker, const wli_item *item, const wli_view *output) {
     const wli_sequence *sequence = run->sequence;
-    const wli_cell_kernels *cell = wli_item_cell(run, item);
-    const size_t h_bytes = (size_t)cell->weights->state_size * sequence->element;
+    const wli_cell_weights *cell = wli_item_cell(run, item)->weights;
     const int64_t s = item->first_step, active = active_rows(run, item, s, all_rows(run, item));
-    const char *h_0 = wli_state_at(run->call->h_0, cell->weights->h_offset, run->call->batch, sequence->element);
-    if (h_0 && h_0 == run->call->out) h_0 = sequence->h_copy;
+    wli_state_rows h_0 = wli_call_h(sequence->spec.model, run->call, cell, run->call->h_0);
+    if (h_0.tensor && h_0.tensor == run->call->out) h_0.tensor = sequence->h_copy;
     const wli_view previous =
         s == 0 ? *output : wli_output_view(run, item->layer, item->direction, s - run->graph.chunk_steps);
     for (int64_t r = item->part, i = 0; i < active; r += run->graph.parts, i++) {
         worker->h_rows[i] = wli_view_at(output, wli_rows_time(&sequence->rows, item->direction, s, r), r);
         worker->h_prev_rows[i] =
             s > 0 ? wli_view_at(&previous, wli_rows_time(&sequence->rows, item->direction, s - 1, r), r)
-            : h_0 ? h_0 + (size_t)sequence->rows.order[r] * h_bytes
-                  : sequence->zeros;
+            : wli_state_given(&h_0) ? wli_state_row(&h_0, sequence->rows.order[r])
+                                    : sequence->zeros;
     }
 }
 
@@ -144,7 +143,7 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
         if (step.rows == 0) break;
         if (done > 0) move_h(worker, &step, done);
         step.steps = steps_together(run, item, s, step.rows);
-        step.h_prev_is_zero = s == 0 && !run->call->h_0;
+        step.h_prev_is_zero = s == 0 && !run->call->h_0 && !run->call->streams;
         step.backwards = s % 2 == 1;
         status = run_steps(cell, worker, item, &step, status, &done);
         move_input(cell, &step, done);

@@ -52,10 +52,4 @@ static inline wli_panel_range wli_item_share(const wli_item *item, wli_panel_ran
     return wli_slices_of(all, item->share.first, item->share.end, item->share.slices);
 }
 
-/* A state tensor's [B, width] of one cell, or NULL where the caller gave none; `offset` is the cell's in units of B
- * elements. */
-static inline char *wli_state_at(const void *states, int64_t offset, int64_t batch, size_t element) {
-    return states ? (char *)(uintptr_t)states + (size_t)(offset * batch) * element : NULL;
-}
-
 #endif

@@ -21,6 +21,8 @@ void wli_single_steps_make(wli_sequence *sequence) {
         single->h_bytes = (size_t)cell->weights->state_size * element;
         single->c_bytes = (size_t)cell->weights->hidden_size * element;
         single->c_stride = (size_t)cell->c_stride * element;
+        single->h_at = (size_t)cell->weights->h_offset * element;
+        single->c_at = sequence->spec.model->h_bytes + (size_t)cell->weights->c_offset * element;
         single->gates = sequence->workers[0].gates, single->c = sequence->c[l];
         single->cell = cell;
         single->run = cell->hh.native->step_prepared;
@@ -55,6 +57,13 @@ static void prepare(wli_single_step *single, const wli_worker *worker, int64_t r
     single->rows = rows;
 }
 
+/* Where the step works on c: on the caller's where that lies as it needs it. */
+static char *c_of(const wli_single_step *single, const wli_call *call) {
+    if (!single->dense) return single->c;
+    if (call->streams) return call->batch == 1 ? call->streams[0] + single->c_at : single->c;
+    return call->c_n ? call->c_n : single->c;
+}
+
 /* c_0 [B, H], NULL is zeros, to where the step works on it. */
 static void load_c(const wli_single_step *single, const wli_call *call, char *c) {
     const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
@@ -71,6 +80,23 @@ static void store_c(const wli_single_step *single, const wli_call *call, const c
         memcpy((char *)call->c_n + (size_t)r * c_bytes, c + (size_t)r * stride, c_bytes);
 }
 
+/* The same of streams: c [B][H]. */
+static void load_streams(const wli_single_step *single, const wli_call *call, char *c) {
+    const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
+    for (int64_t r = 0; r < call->batch && c != call->streams[0] + single->c_at; r++)
+        memcpy(c + (size_t)r * stride, call->streams[r] + single->c_at, c_bytes);
+}
+
+/* h [B, R] and c to their streams. */
+static void store_streams(const wli_single_step *single, const wli_call *call, const char *c) {
+    const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
+    for (int64_t r = 0; r < call->batch; r++) {
+        char *state = call->streams[r];
+        memcpy(state + single->h_at, (const char *)call->out + (size_t)r * single->h_bytes, single->h_bytes);
+        if (c != state + single->c_at) memcpy(state + single->c_at, c + (size_t)r * stride, c_bytes);
+    }
+}
+
 /* Pointers to the rows x [I], h_0 [R] and out [R] of a call, dense whatever batch_first says. */
 static void point_to_rows(const wli_single_step *single, const wli_call *call, const char *h_0, const char *zeros,
                           const void **x, const void **h_prev, void **h) {
@@ -79,6 +105,7 @@ static void point_to_rows(const wli_single_step *single, const wli_call *call, c
         h_prev[r] = h_0 ? h_0 + (size_t)r * single->h_bytes : zeros;
         h[r] = (char *)call->out + (size_t)r * single->h_bytes;
     }
+    for (int64_t r = 0; r < call->batch && call->streams; r++) h_prev[r] = call->streams[r] + single->h_at;
 }
 
 /* h_0 [B, R], or where out takes its place a copy. */
@@ -92,7 +119,7 @@ static void run_tiles(const wli_sequence *sequence, const wli_single_step *singl
     void *h[FEW_ROWS];
     const char *h_0 = single->in_place ? call->h_0 : kept_h_0(sequence, single, call);
     point_to_rows(single, call, h_0, sequence->zeros, x, h_prev, h);
-    const bool skips = !call->h_0 && single->cell->hh.packed->finite;
+    const bool skips = !call->h_0 && !call->streams && single->cell->hh.packed->finite;
     single->run(&single->prepared, x, skips ? NULL : h_prev, single->gates, c, h);
 }
 
@@ -100,7 +127,7 @@ static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_st
     wli_worker *worker = &sequence->workers[0];
     const char *h_0 = kept_h_0(sequence, single, call);
     point_to_rows(single, call, h_0, sequence->zeros, worker->x_rows, worker->h_prev_rows, worker->h_rows);
-    const wli_cell_step step = step_of(single, worker, call->batch, h_0);
+    const wli_cell_step step = step_of(single, worker, call->batch, h_0 || call->streams);
     int64_t done;
     wlstm_status status = wli_cell_run_steps(single->cell, &worker->workspace, &step, &done);
     if (status == WLSTM_OK && single->cell->weights->proj_size)
@@ -112,13 +139,19 @@ static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_st
 static wlstm_status run_cell(const wli_sequence *sequence, wli_single_step *single, const wli_call *call) {
     wlstm_status status = WLSTM_OK;
     if (single->rows != call->batch) prepare(single, &sequence->workers[0], call->batch);
-    char *c = single->dense && call->c_n ? call->c_n : single->c;
-    load_c(single, call, c);
+    char *c = c_of(single, call);
+    if (call->streams)
+        load_streams(single, call, c);
+    else
+        load_c(single, call, c);
     if (single->few)
         run_tiles(sequence, single, call, c);
     else
         status = run_panels(sequence, single, call);
-    store_c(single, call, c);
+    if (call->streams)
+        store_streams(single, call, c);
+    else
+        store_c(single, call, c);
     if (call->h_n) memcpy(call->h_n, call->out, (size_t)call->batch * single->h_bytes);
     return status;
 }

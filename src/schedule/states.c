@@ -27,15 +27,14 @@ static void outputs_of(const wli_item *item, const wli_cell_kernels *cell, int64
 void wli_load_c(const wli_run *run, const wli_item *item) {
     const wli_sequence *sequence = run->sequence;
     const wli_cell_kernels *cell = wli_item_cell(run, item);
-    const size_t element = sequence->element, row_bytes = (size_t)cell->weights->hidden_size * element;
-    const char *c_0 = wli_state_at(run->call->c_0, cell->weights->c_offset, run->call->batch, element);
+    const size_t element = sequence->element;
+    const wli_state_rows c_0 = wli_call_c(sequence->spec.model, run->call, cell->weights, run->call->c_0);
     int64_t first, count;
     units_of(item, cell, &first, &count);
     for (int64_t r = item->part; r < run->call->batch; r += run->graph.parts) {
         char *c = wli_item_c(run, item) + (size_t)(r * cell->c_stride + first) * element;
-        if (c_0)
-            memcpy(c, c_0 + (size_t)sequence->rows.order[r] * row_bytes + (size_t)first * element,
-                   (size_t)count * element);
+        if (wli_state_given(&c_0))
+            memcpy(c, wli_state_row(&c_0, sequence->rows.order[r]) + (size_t)first * element, (size_t)count * element);
         else
             memset(c, 0, (size_t)count * element);
     }
@@ -45,21 +44,21 @@ void wli_store_states(const wli_run *run, const wli_item *item, const wli_view *
     const wli_sequence *sequence = run->sequence;
     const wli_cell_kernels *cell = wli_item_cell(run, item);
     const size_t element = sequence->element;
-    const int64_t B = run->call->batch, H = cell->weights->hidden_size, R = cell->weights->state_size;
-    char *h_n = wli_state_at(run->call->h_n, cell->weights->h_offset, B, element);
-    char *c_n = wli_state_at(run->call->c_n, cell->weights->c_offset, B, element);
+    const wli_state_rows h_n = wli_call_h(sequence->spec.model, run->call, cell->weights, run->call->h_n);
+    const wli_state_rows c_n = wli_call_c(sequence->spec.model, run->call, cell->weights, run->call->c_n);
+    const bool wants_h = wli_state_given(&h_n), wants_c = wli_state_given(&c_n);
     int64_t first, count, h_first, h_count;
     units_of(item, cell, &first, &count);
     outputs_of(item, cell, &h_first, &h_count);
-    for (int64_t r = item->part; r < B && (h_n || c_n); r += run->graph.parts) {
+    for (int64_t r = item->part; r < run->call->batch && (wants_h || wants_c); r += run->graph.parts) {
         const int64_t length = sequence->rows.lengths[r], row = sequence->rows.order[r];
         if (length <= item->first_step || length > item->end_step) continue;
         const char *h = wli_view_at(output, wli_rows_time(&sequence->rows, item->direction, length - 1, r), r);
-        if (h_n)
-            memcpy(h_n + (size_t)(row * R + h_first) * element, h + (size_t)h_first * element,
+        if (wants_h)
+            memcpy(wli_state_row(&h_n, row) + (size_t)h_first * element, h + (size_t)h_first * element,
                    (size_t)h_count * element);
-        if (c_n)
-            memcpy(c_n + (size_t)(row * H + first) * element,
+        if (wants_c)
+            memcpy(wli_state_row(&c_n, row) + (size_t)first * element,
                    wli_item_c(run, item) + (size_t)(r * cell->c_stride + first) * element, (size_t)count * element);
     }
 }
