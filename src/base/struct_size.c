@@ -11,7 +11,10 @@ const wli_struct_kind wli_lstm_config_kind = { "config", "WLSTM_LSTM_CONFIG_INIT
                                                 WLI_SIZE_TO(wlstm_load_options, dtype), sizeof(wlstm_load_options) },
                       wli_plan_options_kind = { "options", "WLSTM_PLAN_OPTIONS_INIT",
                                                 WLI_SIZE_TO(wlstm_plan_options, deterministic),
-                                                sizeof(wlstm_plan_options) };
+                                                sizeof(wlstm_plan_options) },
+                      wli_streams_options_kind = { "options", "WLSTM_STREAMS_OPTIONS_INIT",
+                                                   WLI_SIZE_TO(wlstm_streams_options, precision),
+                                                   sizeof(wlstm_streams_options) };
 
 /* Where today's fields lie on machines of 8-byte pointers: never moved, and none in what was padding. */
 #define AT(field, offset) _Static_assert(sizeof(void *) != 8 || offsetof(wlstm_plan_options, field) == (offset), #field)

@@ -114,6 +114,30 @@ static wlstm_status stack_cells(void) {
     return status;
 }
 
+/* Open, step, run and close take nothing: all that fails is their creation. */
+static wlstm_status stream(void) {
+    const wlstm_lstm_config config = ledger_config(3, 0);
+    wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
+    wlstm_lstm *lstm;
+    wlstm_streams *streams = (wlstm_streams *)&streams;
+    int64_t ids[B];
+    options.max_streams = 20, options.max_batch = B, options.num_threads = 2;
+    wlstm_status status = wlstm_lstm_create(&config, &lstm);
+    if (status != WLSTM_OK) return status;
+    status = wlstm_streams_create(lstm, &options, &streams);
+    if (status != WLSTM_OK) {
+        assert_null(streams);
+        wlstm_lstm_free(lstm);
+        return status;
+    }
+    for (int i = 0; i < B; i++) assert_int_equal(wlstm_streams_open(streams, &ids[i]), WLSTM_OK);
+    assert_int_equal(wlstm_streams_step(streams, B, ids, x, out), WLSTM_OK);
+    assert_int_equal(wlstm_streams_run(streams, B, ids, T, lengths, x, out), WLSTM_OK);
+    wlstm_streams_free(streams);
+    wlstm_lstm_free(lstm);
+    return status;
+}
+
 static wlstm_status save(void) {
     const wlstm_lstm_config config = ledger_config(3, 1);
     wlstm_lstm *lstm;
@@ -211,6 +235,11 @@ static void plans_fail_cleanly(void **state) {
     }
 }
 
+static void streams_fail_cleanly(void **state) {
+    (void)state;
+    every_allocation_fails_cleanly(stream);
+}
+
 static void forward_fails_cleanly(void **state) {
     (void)state;
     every_allocation_fails_cleanly(forward);
@@ -247,6 +276,7 @@ int main(void) {
         cmocka_unit_test(creation_fails_cleanly),
         cmocka_unit_test(plans_fail_cleanly),
         cmocka_unit_test(forward_fails_cleanly),
+        cmocka_unit_test(streams_fail_cleanly),
         cmocka_unit_test(files_fail_cleanly),
         cmocka_unit_test(training_fails_cleanly),
     };

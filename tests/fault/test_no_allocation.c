@@ -1,4 +1,4 @@
-/* What takes no memory: running a plan or a cell, calls after the first, empty batches. */
+/* What takes no memory: running a plan, a cell or streams, calls after the first, empty batches. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -91,6 +91,35 @@ static void forward_does_not_add_up_unlike_sizes(void **state) {
     assert_int_equal(atomic_load(&books.live), 0);
 }
 
+static void streams_allocate_in_their_creation_only(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 2; ++threads) {
+        const wlstm_lstm_config config = ledger_config(0, 0);
+        wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
+        wlstm_lstm *lstm;
+        wlstm_streams *streams;
+        int64_t ids[B];
+        options.max_streams = B, options.max_batch = 3, options.num_threads = threads;
+        assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+        assert_int_equal(wlstm_streams_create(lstm, &options, &streams), WLSTM_OK);
+        ledger_fail_at(0);
+        for (int round = 0; round < 5; ++round) {
+            for (int i = 0; i < B; ++i) assert_int_equal(wlstm_streams_open(streams, &ids[i]), WLSTM_OK);
+            for (int count = 0; count <= B; ++count)
+                assert_int_equal(wlstm_streams_step(streams, count, ids, x, out), WLSTM_OK);
+            assert_int_equal(wlstm_streams_run(streams, B, ids, T, lengths, x, out), WLSTM_OK);
+            assert_int_equal(wlstm_streams_set_state(streams, ids[0], h, NULL), WLSTM_OK);
+            assert_int_equal(wlstm_streams_get_state(streams, ids[0], h, c), WLSTM_OK);
+            assert_int_equal(wlstm_streams_reset(streams, ids[1]), WLSTM_OK);
+            for (int i = 0; i < B; ++i) assert_int_equal(wlstm_streams_close(streams, ids[i]), WLSTM_OK);
+        }
+        assert_int_equal(ledger_made(), 0);
+        wlstm_streams_free(streams);
+        wlstm_lstm_free(lstm);
+        assert_int_equal(atomic_load(&books.live), 0);
+    }
+}
+
 static void a_refused_set_parameter_keeps_the_plans(void **state) {
     (void)state;
     const wlstm_lstm_config config = ledger_config(0, 0);
@@ -165,6 +194,7 @@ int main(void) {
         cmocka_unit_test(a_cell_allocates_in_its_first_call_only),
         cmocka_unit_test(forward_allocates_in_its_first_call_only),
         cmocka_unit_test(forward_does_not_add_up_unlike_sizes),
+        cmocka_unit_test(streams_allocate_in_their_creation_only),
         cmocka_unit_test(a_refused_set_parameter_keeps_the_plans),
         cmocka_unit_test(an_empty_batch_allocates_nothing),
         cmocka_unit_test(forward_on_many_threads_leaks_nothing),

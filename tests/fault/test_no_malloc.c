@@ -1,4 +1,4 @@
-/* wlstm_plan_execute and wlstm_cell_forward make no heap call at all: malloc and its family are defined here, over glibc's
+/* wlstm_plan_execute, wlstm_cell_forward and what is done to streams make no heap call at all: malloc and its family are defined here, over glibc's
  * own, and count.
  *
  * oneDNN's execute call builds its argument map on the heap (five calls in oneDNN 2.6), which no caller can prevent. So for
@@ -178,11 +178,48 @@ static void a_step_of_a_cell_makes_no_heap_call(void **state) {
     wlstm_cell_free(cell);
 }
 
+/* Twice, as OpenMP starts its threads in the first step. */
+static long use_streams(wlstm_streams *streams) {
+    long failures = 0;
+    for (int counted = 0; counted < 2; ++counted) {
+        int64_t ids[B];
+        if (counted) start_counting();
+        for (int i = 0; i < B; ++i) failures += wlstm_streams_open(streams, &ids[i]) != WLSTM_OK;
+        for (int64_t count = 1; count <= B; ++count)
+            failures += wlstm_streams_step(streams, count, ids, x, out) != WLSTM_OK;
+        failures += wlstm_streams_set_state(streams, ids[0], h, c) != WLSTM_OK;
+        for (int i = 0; i < B; ++i) failures += wlstm_streams_close(streams, ids[i]) != WLSTM_OK;
+    }
+    stop_counting();
+    return failures;
+}
+
+static void streams_make_no_heap_call(void **state) {
+    (void)state;
+    if (!CAN_COUNT) skip();
+    for (int threads = 1; threads <= 2; ++threads) {
+        wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+        wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
+        wlstm_lstm *lstm;
+        wlstm_streams *streams;
+        config.input_size = I, config.hidden_size = H, config.num_layers = L;
+        options.max_streams = B, options.num_threads = threads;
+        assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+        assert_int_equal(wlstm_streams_create(lstm, &options, &streams), WLSTM_OK);
+        assert_int_equal(use_streams(streams), 0);
+        assert_int_equal(atomic_load(&own_calls), 0);
+        assert_int_equal(atomic_load(&foreign_calls), 0);
+        wlstm_streams_free(streams);
+        wlstm_lstm_free(lstm);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_counter_counts),
         cmocka_unit_test(executing_a_plan_makes_no_heap_call),
         cmocka_unit_test(a_step_of_a_cell_makes_no_heap_call),
+        cmocka_unit_test(streams_make_no_heap_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
