@@ -14,7 +14,7 @@
 ! - h and c, where given, hold h_0 and c_0 on entry and h_n and c_n on return; where not, the initial states are zeros.
 ! - A failure sets `stat` to a status (WLSTM_OK is 0) if it is there, and stops the program with the message if it is not.
 !   wlstm_last_error() returns the message.
-! - An lstm, a cell, a plan frees what it holds when it goes out of scope, by %free(), or when it is created or loaded anew. It
+! - An lstm, a cell, a plan, streams free what it holds when it goes out of scope, by %free(), or when it is created or loaded anew. It
 !   cannot be copied: `a = b` stops the program. Hand it on by reference, or as an allocatable by move_alloc.
 module wavelstm
     use wavelstm_c, only: WLSTM_OK, WLSTM_ERROR_INVALID_ARGUMENT, WLSTM_ERROR_OUT_OF_MEMORY, WLSTM_ERROR_FILE, &
@@ -30,6 +30,7 @@ module wavelstm
     use wavelstm_common, only: wlstm_plan_cache_load, wlstm_plan_cache_save, wlstm_plan_cache_export, wlstm_plan_cache_import, &
         wlstm_plan_cache_forget
     use wavelstm_lstm, only: wlstm_lstm, wlstm_plan
+    use wavelstm_streams, only: wlstm_streams
     implicit none
     public
 end module wavelstm

@@ -92,6 +92,14 @@ module wavelstm_c
         integer(c_int64_t) :: chunk_steps = 0
     end type
 
+    type, bind(c) :: wlstm_streams_options
+        integer(c_size_t) :: struct_size = 0
+        integer(c_int64_t) :: max_streams = 0
+        integer(c_int64_t) :: max_batch = 0
+        integer(c_int) :: num_threads = 0
+        integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
+    end type
+
     interface
         function c_status_string(status) bind(c, name="wlstm_status_string")
             import
@@ -337,6 +345,71 @@ module wavelstm_c
             import
             type(c_ptr), value :: plan
         end subroutine
+        function c_streams_create(lstm, options, streams) bind(c, name="wlstm_streams_create")
+            import
+            type(c_ptr), value :: lstm
+            type(wlstm_streams_options), intent(in) :: options
+            type(c_ptr), intent(out) :: streams
+            integer(c_int) :: c_streams_create
+        end function
+        subroutine c_streams_free(streams) bind(c, name="wlstm_streams_free")
+            import
+            type(c_ptr), value :: streams
+        end subroutine
+        function c_streams_open(streams, id) bind(c, name="wlstm_streams_open")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), intent(out) :: id
+            integer(c_int) :: c_streams_open
+        end function
+        function c_streams_close(streams, id) bind(c, name="wlstm_streams_close")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), value :: id
+            integer(c_int) :: c_streams_close
+        end function
+        function c_streams_reset(streams, id) bind(c, name="wlstm_streams_reset")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), value :: id
+            integer(c_int) :: c_streams_reset
+        end function
+        function c_streams_get_state(streams, id, h, c) bind(c, name="wlstm_streams_get_state")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), value :: id
+            type(c_ptr), value :: h
+            type(c_ptr), value :: c
+            integer(c_int) :: c_streams_get_state
+        end function
+        function c_streams_set_state(streams, id, h, c) bind(c, name="wlstm_streams_set_state")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), value :: id
+            type(c_ptr), value :: h
+            type(c_ptr), value :: c
+            integer(c_int) :: c_streams_set_state
+        end function
+        function c_streams_step(streams, count, ids, x, out) bind(c, name="wlstm_streams_step")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), value :: count
+            type(c_ptr), value :: ids
+            type(c_ptr), value :: x
+            type(c_ptr), value :: out
+            integer(c_int) :: c_streams_step
+        end function
+        function c_streams_run(streams, count, ids, seq_len, lengths, x, out) bind(c, name="wlstm_streams_run")
+            import
+            type(c_ptr), value :: streams
+            integer(c_int64_t), value :: count
+            type(c_ptr), value :: ids
+            integer(c_int64_t), value :: seq_len
+            type(c_ptr), value :: lengths
+            type(c_ptr), value :: x
+            type(c_ptr), value :: out
+            integer(c_int) :: c_streams_run
+        end function
         function c_plan_cache_load(directory) bind(c, name="wlstm_plan_cache_load")
             import
             type(c_ptr), value :: directory

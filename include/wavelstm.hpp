@@ -81,6 +81,9 @@ struct load_options : wlstm_load_options {
 struct plan_options : wlstm_plan_options {
     plan_options() : wlstm_plan_options WLSTM_PLAN_OPTIONS_INIT {}
 };
+struct streams_options : wlstm_streams_options {
+    streams_options() : wlstm_streams_options WLSTM_STREAMS_OPTIONS_INIT {}
+};
 
 // h_0 and c_0, empty for zeros; h_n and c_n, empty where they are not wanted, which may be h_0 and c_0.
 template <class Real> struct states {
@@ -374,6 +377,7 @@ class lstm : public detail::base<detail::lstm_functions> {
 
   private:
     friend class plan;
+    friend class streams;
     explicit lstm(wlstm_lstm *handle) : base(handle), widths_(*this, config()) {
         dtype_ = widths_.dtype;
     }
@@ -443,6 +447,99 @@ class plan {
                                          detail::address(s.h_n), detail::address(s.c_n)));
     }
     std::unique_ptr<wlstm_plan, void (*)(wlstm_plan *)> handle_;
+    detail::widths widths_;
+};
+
+// Many sequences that share one lstm, which they may outlive, a step at a time. Used by one thread at a time.
+class streams {
+  public:
+    // wlstm_streams_create: max_streams must be set
+    streams(const lstm &owner, const wlstm_streams_options &options)
+        : handle_(create_handle(owner.handle(), options), wlstm_streams_free), widths_(owner.widths_) {}
+
+    // wlstm_streams_open, wlstm_streams_close, wlstm_streams_reset
+    std::int64_t open() {
+        std::int64_t id = 0;
+        detail::check(wlstm_streams_open(handle(), &id));
+        return id;
+    }
+    void close(std::int64_t id) {
+        detail::check(wlstm_streams_close(handle(), id));
+    }
+    void reset(std::int64_t id) {
+        detail::check(wlstm_streams_reset(handle(), id));
+    }
+
+    // wlstm_streams_get_state, wlstm_streams_set_state: h [L, R], c [L, H]; an empty one is not wanted, or zeros
+    void get_state(std::int64_t id, span<float> h, span<float> c) const {
+        get(id, h, c);
+    }
+    void get_state(std::int64_t id, span<double> h, span<double> c) const {
+        get(id, h, c);
+    }
+    void set_state(std::int64_t id, span<const float> h, span<const float> c) {
+        set(id, h, c);
+    }
+    void set_state(std::int64_t id, span<const double> h, span<const double> c) {
+        set(id, h, c);
+    }
+
+    // wlstm_streams_step: one step of each of the streams, x [count, I] -> out [count, R]
+    void step(span<const std::int64_t> ids, span<const float> x, span<float> out) {
+        run_step(ids, x, out);
+    }
+    void step(span<const std::int64_t> ids, span<const double> x, span<double> out) {
+        run_step(ids, x, out);
+    }
+
+    // wlstm_streams_run: several steps of each; no lengths are full ones
+    void run(span<const std::int64_t> ids, std::int64_t seq_len, span<const float> x, span<float> out,
+             span<const std::int64_t> lengths = {}) {
+        run_steps(ids, seq_len, x, out, lengths);
+    }
+    void run(span<const std::int64_t> ids, std::int64_t seq_len, span<const double> x, span<double> out,
+             span<const std::int64_t> lengths = {}) {
+        run_steps(ids, seq_len, x, out, lengths);
+    }
+
+    // For the C functions; still owned.
+    wlstm_streams *handle() const noexcept {
+        return handle_.get();
+    }
+
+  private:
+    static wlstm_streams *create_handle(wlstm_lstm *lstm, const wlstm_streams_options &options) {
+        wlstm_streams *handle = nullptr;
+        detail::check(wlstm_streams_create(lstm, &options, &handle));
+        return handle;
+    }
+    template <class Real> void check_state(span<Real> h, span<Real> c) const {
+        detail::check_dtype(widths_.dtype, detail::dtype_of<std::remove_const_t<Real>>());
+        detail::check_size("h", h, 1, widths_.h, true);
+        detail::check_size("c", c, 1, widths_.c, true);
+    }
+    template <class Real> void get(std::int64_t id, span<Real> h, span<Real> c) const {
+        check_state(h, c);
+        detail::check(wlstm_streams_get_state(handle(), id, detail::address(h), detail::address(c)));
+    }
+    template <class Real> void set(std::int64_t id, span<const Real> h, span<const Real> c) {
+        check_state(h, c);
+        detail::check(wlstm_streams_set_state(handle(), id, detail::address(h), detail::address(c)));
+    }
+    template <class Real> void run_step(span<const std::int64_t> ids, span<const Real> x, span<Real> out) {
+        const std::int64_t count = std::int64_t(ids.size());
+        widths_.check(1, count, x, out, states<Real>(), {});
+        detail::check(wlstm_streams_step(handle(), count, ids.data(), x.data(), out.data()));
+    }
+    template <class Real>
+    void run_steps(span<const std::int64_t> ids, std::int64_t seq_len, span<const Real> x, span<Real> out,
+                   span<const std::int64_t> lengths) {
+        const std::int64_t count = std::int64_t(ids.size());
+        widths_.check(seq_len, count, x, out, states<Real>(), lengths);
+        detail::check(
+            wlstm_streams_run(handle(), count, ids.data(), seq_len, detail::address(lengths), x.data(), out.data()));
+    }
+    std::unique_ptr<wlstm_streams, void (*)(wlstm_streams *)> handle_;
     detail::widths widths_;
 };
 

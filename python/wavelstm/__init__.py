@@ -6,15 +6,17 @@
 
 Arguments, parameter names, shapes and errors are PyTorch's (docs/pytorch.md says what is checked against it). What comes in
 decides what comes out: arrays for arrays, tensors for tensors. A call releases the GIL, and many threads may call one module.
+Streams are many sequences over one LSTM, a step at a time.
 
 The library is that of $WAVELSTM_LIBRARY, else what pip built into the package, else one where the dynamic linker looks or in Python's
 prefix.
 """
 from ._library import lib as _lib
 from ._modules import LSTM, LSTMCell, read_tensor
+from ._streams import Streams
 from ._version import __version__
 
-__all__ = ["LSTM", "LSTMCell", "build_info", "export", "read_tensor", "__version__"]
+__all__ = ["LSTM", "LSTMCell", "Streams", "build_info", "export", "read_tensor", "__version__"]
 
 
 def export(module, path, prefix=""):

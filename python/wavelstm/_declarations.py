@@ -107,6 +107,15 @@ class PlanOptions(_Struct):
     _defaults = {}
 
 
+class StreamsOptions(_Struct):
+    _fields_ = [("struct_size", c_size_t),
+                ("max_streams", c_int64),
+                ("max_batch", c_int64),
+                ("num_threads", c_int),
+                ("precision", c_int)]
+    _defaults = {}
+
+
 AllocateFunction = ctypes.CFUNCTYPE(c_void_p, c_size_t, c_void_p)
 DeallocateFunction = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
 
@@ -147,6 +156,15 @@ FUNCTIONS = {
     "wlstm_plan_describe": (c_char_p, c_void_p),
     "wlstm_plan_memory": (c_int, c_void_p, POINTER(c_size_t), POINTER(c_size_t)),
     "wlstm_plan_free": (None, c_void_p),
+    "wlstm_streams_create": (c_int, c_void_p, POINTER(StreamsOptions), POINTER(c_void_p)),
+    "wlstm_streams_free": (None, c_void_p),
+    "wlstm_streams_open": (c_int, c_void_p, POINTER(c_int64)),
+    "wlstm_streams_close": (c_int, c_void_p, c_int64),
+    "wlstm_streams_reset": (c_int, c_void_p, c_int64),
+    "wlstm_streams_get_state": (c_int, c_void_p, c_int64, c_void_p, c_void_p),
+    "wlstm_streams_set_state": (c_int, c_void_p, c_int64, c_void_p, c_void_p),
+    "wlstm_streams_step": (c_int, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
+    "wlstm_streams_run": (c_int, c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
     "wlstm_plan_cache_load": (c_int, c_char_p),
     "wlstm_plan_cache_save": (c_int, c_char_p),
     "wlstm_plan_cache_export": (c_int, c_char_p),

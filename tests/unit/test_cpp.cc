@@ -14,7 +14,7 @@
 static_assert(std::is_convertible_v<std::span<const float>, wavelstm::span<const float>>);
 #endif
 
-using wavelstm::cell, wavelstm::lstm, wavelstm::plan, wavelstm::span;
+using wavelstm::cell, wavelstm::lstm, wavelstm::plan, wavelstm::span, wavelstm::streams;
 
 static_assert(std::is_convertible_v<std::vector<float> &, span<const float>>);
 static_assert(std::is_convertible_v<const std::array<float, 3> &, span<const float>>);
@@ -185,6 +185,49 @@ template <class Real> static void test_read_tensor(const std::string &folder) {
     require_throws(WLSTM_ERROR_FILE, path, [&] { wavelstm::read_tensor<Real>(path, "encoder.weight_ih_l0"); });
 }
 
+// Streams in another order than they were opened in are each as if alone; a state travels; a closed id is none.
+template <class Real> static void test_streams(wlstm_dtype dtype) {
+    wavelstm::lstm_config config = sizes(dtype);
+    config.bidirectional = 0;
+    lstm owner(config);
+    const auto x = waves<Real>(T * B * I);
+    std::vector<Real> expected(T * B * 3), out(T * B * 3), h(2 * 3), c(2 * H), again(out.size());
+    owner.forward(T, B, x, expected);
+    wavelstm::streams_options options;
+    options.max_streams = B;
+    options.num_threads = 1;
+    streams all(owner, options);
+    std::vector<std::int64_t> ids{ all.open(), all.open(), all.open() };
+    const std::size_t step_x = B * I, step_out = B * 3;
+    all.step(ids, { x.data(), step_x }, span<Real>{ out.data(), step_out });
+    all.get_state(ids[0], h, c);
+    all.run(ids, T - 1, { x.data() + step_x, (T - 1) * step_x },
+            span<Real>{ out.data() + step_out, (T - 1) * step_out });
+    REQUIRE(near(out, expected));
+    all.set_state(ids[2], h, c);
+    all.step({ &ids[2], 1 }, { x.data() + step_x, I }, span<Real>{ again.data(), 3 });
+    REQUIRE(std::abs(again[2] - expected[step_out + 2]) <= Real(1e-6));
+    const std::vector<std::int64_t> lengths{ 1, 2, 1 };
+    all.run(ids, 2, { x.data(), 2 * step_x }, span<Real>{ out.data(), 2 * step_out }, lengths);
+    REQUIRE(std::abs(out[step_out]) <= 0 && std::abs(out[step_out + 3]) > 0);
+    all.reset(ids[0]);
+    all.get_state(ids[0], h, {});
+    REQUIRE(h == std::vector<Real>(h.size()));
+    all.close(ids[0]);
+    const auto wrong = [&](const char *text, const std::function<void()> &act) {
+        require_throws(WLSTM_ERROR_INVALID_ARGUMENT, text, act);
+    };
+    wrong("ids[0]: an open stream's expected", [&] {
+        all.step(ids, { x.data(), step_x }, span<Real>{ out.data(), step_out });
+    });
+    wrong("x: 3 * 5 elements expected, got 60", [&] { all.step(ids, x, span<Real>{ out.data(), step_out }); });
+    wrong("h: 1 * 6 elements expected, got 14", [&] { all.set_state(ids[1], c, c); });
+    ids[0] = all.open();
+    require_throws(WLSTM_ERROR_OUT_OF_MEMORY, "all 3 of max_streams are open", [&] { all.open(); });
+    config.bidirectional = 1;
+    wrong("one direction expected", [&] { streams(lstm(config), options); });
+}
+
 static void test_errors() {
     const lstm owner(sizes(WLSTM_F32));
     const auto x = waves<float>(T * B * I);
@@ -251,6 +294,8 @@ int main(int argc, char **argv) {
     test_read_tensor<double>(argv[1]);
     test_precision();
     test_compact(argv[1]);
+    test_streams<float>(WLSTM_F32);
+    test_streams<double>(WLSTM_F64);
     test_errors();
     test_cells(argv[1]);
     REQUIRE(std::string(wavelstm::version()) == WLSTM_VERSION_STRING);

@@ -18,6 +18,8 @@ program test_fortran
     call test_without_batch()
     call test_precision()
     call test_compact()
+    call test_streams()
+    call test_streams_batch_first()
     call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
@@ -222,6 +224,71 @@ contains
         call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "got a compact one")
         call loaded_cell%set_precision(WLSTM_PRECISION_FULL, stat)
         call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "default or bf16")
+    end subroutine
+
+    ! Streams in another order than they were opened in are each as if alone; a state travels; a closed id is none.
+    subroutine test_streams()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_streams) :: streams
+        integer(int64) :: ids(nb), closed
+        real(real32) :: x(ni, nb, nt), out(np, nb, nt), expected(np, nb, nt), h(np, nl), c(nh, nl), other(np, nl)
+        integer :: k
+        x = reshape([(sin(real(k)), k = 1, size(x))], shape(x))
+        out = 9
+        call lstm%create(ni, nh, num_layers=nl, proj_size=np)
+        call lstm%forward(x, expected)
+        call streams%create(lstm, max_streams=nb, max_batch=2, num_threads=1, precision=WLSTM_PRECISION_FULL)
+        call lstm%free() ! the streams keep what they need
+        do k = 1, nb
+            call streams%open(ids(k))
+        end do
+        call streams%step(ids(nb:1:-1), x(:, nb:1:-1, 1), out(:, :, 1))
+        call require(maxval(abs(out(:, nb:1:-1, 1) - expected(:, :, 1))) < 1e-6, "a step")
+        call streams%get_state(ids(1), h, c)
+        call streams%run(ids, x(:, :, 2:), out(:, :, 2:), lengths=[3_int64, 2_int64, 1_int64])
+        call require(maxval(abs(out(:, 1, 2:) - expected(:, 1, 2:))) < 1e-6, "a run")
+        call require(all(abs(out(:, 3, 3:)) <= 0), "zero past a row's end")
+        call streams%set_state(ids(2), h, c)
+        call streams%step(ids(2:2), x(:, 1:1, 2), out(:, 1:1, 1))
+        call require(maxval(abs(out(:, 1, 1) - expected(:, 1, 2))) < 1e-6, "a state that was set")
+        call streams%set_state(ids(2), h)
+        call streams%reset(ids(1))
+        call streams%get_state(ids(1), other)
+        call require(all(abs(other) <= 0) .and. any(abs(h) > 0), "reset")
+        closed = ids(1)
+        call streams%close(closed)
+        call streams%open(ids(1))
+        call streams%reset(closed, stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "id: an open stream's expected")
+        call streams%open(closed, stat)
+        call require_refused(stat, WLSTM_ERROR_OUT_OF_MEMORY, "all 3 of max_streams are open")
+        call streams%step([ids(1), ids(2), ids(1)], x(:, :, 1), out(:, :, 1), stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "ids[2]: each stream once expected")
+        call streams%step(ids(:2), x(:, :, 1), out(:, :, 1), stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "ids: size: 3 expected, got 2")
+        call streams%run(ids, x, out(:, :, 2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 3: 4 expected, got 3")
+        call streams%get_state(ids(1), h(:, 1), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "h: size: 6 expected, got 3")
+    end subroutine
+
+    subroutine test_streams_batch_first()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_streams) :: streams
+        integer(int64) :: ids(nb)
+        real(real64) :: x(ni, nt, nb), out(nh, nt, nb), expected(nh, nt, nb)
+        integer :: k
+        x = reshape([(sin(real(k, real64)), k = 1, size(x))], shape(x))
+        out = 9
+        call lstm%create(ni, nh, batch_first=.true., dtype=WLSTM_F64)
+        call lstm%forward(x, expected)
+        call streams%create(lstm, nb)
+        do k = 1, nb
+            call streams%open(ids(k))
+        end do
+        call streams%step(ids, x(:, 1, :), out(:, 1, :))
+        call streams%run(ids, x(:, 2:, :), out(:, 2:, :))
+        call require(maxval(abs(out - expected)) < 1e-14_real64, "streams of batch_first")
     end subroutine
 
     ! x(I,T) and a cell's x(I) are a batch of one, batch_first or not.

@@ -408,6 +408,74 @@ class Precision(Base):
         self.assert_raises(TypeError, "input: a numpy.ndarray or torch.Tensor expected", lstm.compare, [1.0])
 
 
+class Streams(Base):
+    def test_each_is_as_if_alone(self):
+        for batch_first, proj_size, dtype, precision in ((False, 0, np.float32, None), (True, 2, np.float64, None),
+                                                         (False, 3, np.float32, "int8")):
+            lstm = wavelstm.LSTM(4, 5, 2, batch_first=batch_first, proj_size=proj_size, dtype=dtype, precision=precision)
+            streams = wavelstm.Streams(lstm, 3, num_threads=1)
+            ids = [streams.open() for _ in range(3)]
+            x = draw(6, 3, 4, dtype=dtype)
+            expected, (h_n, c_n) = lstm(x.swapaxes(0, 1) if batch_first else x)
+            expected = expected.swapaxes(0, 1) if batch_first else expected
+            for t in range(3):
+                np.testing.assert_array_equal(streams.step(ids[::-1], x[t, ::-1]), expected[t, ::-1])
+            rest = x[3:].swapaxes(0, 1) if batch_first else x[3:]
+            out = streams.run(np.array(ids), rest, lengths=[3, 1, 3])
+            out = out.swapaxes(0, 1) if batch_first else out
+            np.testing.assert_array_equal(out[:, [0, 2]], expected[3:, [0, 2]])
+            np.testing.assert_array_equal(out[1:, 1], 0)
+            h, c = streams.get_state(ids[2])
+            np.testing.assert_array_equal(h, h_n[:, 2])
+            np.testing.assert_array_equal(c, c_n[:, 2])
+
+    def test_states_and_ids(self):
+        lstm = wavelstm.LSTM(4, 5)
+        streams = wavelstm.Streams(lstm, 2, max_batch=1, precision="full")
+        first, x = streams.open(), draw(1, 4)
+        out = np.empty((1, 5), np.float32)
+        self.assertIs(streams.step([first], x, out=out), out)
+        state = streams.get_state(first)
+        second = streams.open()
+        streams.set_state(second, state)
+        np.testing.assert_array_equal(*(streams.step([stream], x) for stream in (first, second)))
+        streams.reset(first)
+        np.testing.assert_array_equal(streams.step([first], x), out)
+        self.assert_raises(MemoryError, "all 2 of max_streams are open", streams.open)
+        streams.close(first)
+        third = streams.open()
+        self.assertNotEqual(first, third)
+        self.assert_raises(ValueError, f"id: an open stream's expected, got {first}", streams.close, first)
+        self.assert_raises(ValueError, f"ids[1]: an open stream's expected, got {first}", streams.step, [second, first], draw(2, 4))
+        self.assert_raises(ValueError, "ids[1]: each stream once expected", streams.step, [third, third], draw(2, 4))
+        self.assertEqual(streams.step([], draw(0, 4)).shape, (0, 5))
+        del lstm
+        streams.step([third], x)
+
+    def test_errors(self):
+        lstm = wavelstm.LSTM(4, 5)
+        both = wavelstm.LSTM(4, 5, bidirectional=True)
+        self.assert_raises(TypeError, "lstm: a wavelstm.LSTM expected, got LSTMCell", wavelstm.Streams, wavelstm.LSTMCell(4, 5), 1)
+        self.assert_raises(ValueError, "lstm: one direction expected", wavelstm.Streams, both, 1)
+        self.assert_raises(ValueError, "max_streams: 1 to 16777216 expected, got 0", wavelstm.Streams, lstm, 0)
+        self.assert_raises(TypeError, "max_batch should be of type int", wavelstm.Streams, lstm, 1, 1.5)
+        self.assert_raises(ValueError, "num_threads: an integer of 32 bits", wavelstm.Streams, lstm, 1, 0, 2**32)
+        self.assert_raises(ValueError, "precision: None", wavelstm.Streams, lstm, 1, precision="half")
+        streams = wavelstm.Streams(lstm, 2)
+        stream = streams.open()
+        self.assert_raises(ValueError, "input: float32 of shape (1, 4) expected, got float32 of (1, 3)", streams.step, [stream], draw(1, 3))
+        self.assert_raises(ValueError, "got float64", streams.step, [stream], draw(1, 4, dtype=np.float64))
+        self.assert_raises(ValueError, "input: 3 dimensions expected, got 2", streams.run, [stream], draw(1, 4))
+        self.assert_raises(ValueError, "lengths: one of each", streams.run, [stream], draw(2, 1, 4), lengths=[1, 1])
+        self.assert_raises(ValueError, "seq_len: 1 to 65536 expected, got 0", streams.run, [stream], draw(0, 1, 4))
+        self.assert_raises(TypeError, "ids: integers expected", streams.step, [1.5], draw(1, 4))
+        self.assert_raises(ValueError, "ids: a list of one dimension", streams.step, [[stream]], draw(1, 4))
+        self.assert_raises(TypeError, "stream should be of type int", streams.reset, None)
+        self.assert_raises(ValueError, "stream must be less than 2^63", streams.close, 2**63)
+        self.assert_raises(ValueError, "hx[1]: float32 of shape (1, 5) expected", streams.set_state, stream, (draw(1, 5), draw(5)))
+        self.assert_raises(ValueError, "out: out: float32", streams.step, [stream], draw(1, 4), out=np.empty((1, 4), np.float32))
+
+
 class LSTMCell(Base):
     def test_numbers_and_shapes(self):
         for dtype, bias in itertools.product((np.float32, np.float64), (True, False)):
