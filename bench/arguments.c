@@ -21,14 +21,15 @@ static const char usage[] =
     "\n"
     "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]\n"
     "                   [-f64|-bf16|-int8], as in t200b1i80h320l2-bi; default: the grid of public problems in "
-    "bench/grid.txt\n"
+    "bench/grid.txt,\n"
+    "                   of streams alone 1 to 4096 sessions of t1b1i128h128l1 and of t1b1i512h512l2\n"
     "                   t100b1i256h512h256h128: a stack of cells of these hidden_sizes, for forward and "
     "--simulate-threads\n";
 
 static const char ending[] =
     "\n"
     "Benchmarks are named FAMILY/PROBLEM/threads:N, where asked for FAMILY/PROBLEM/backend:B/schedule:S/threads:N;\n"
-    "real_time is one call. Counters of forward and cell:\n"
+    "real_time is one call. Counters of forward, cell and streams:\n"
     "  GFLOPS           8H(I+R) + 2HP operations a row, step, layer and direction\n"
     "  sequences/s      batch rows a second\n"
     "  steps/s          time steps of batch rows a second\n"
@@ -67,7 +68,7 @@ static int take_families(const cli_option *option, const char *value) {
         const size_t length = strcspn(text, ",");
         const int family = cli_find(family_names, text, length);
         if (family < 0)
-            return cli_wrong(option->name, "forward, cell, create or load, with commas between them", value);
+            return cli_wrong(option->name, "forward, cell, create, load or streams, with commas between them", value);
         given->families[family] = true;
         text += length;
         if (*text == '\0') return 0;
@@ -112,16 +113,34 @@ static int parse_problem(const char *name, bench_arguments *given) {
             return cli_wrong("--family", "forward alone for a stack of cells", family_names[f]);
     if (given->families[FAMILY_CELL] && problem->problem.proj_size)
         return cli_wrong("--family cell", "a problem without proj_size, which nn.LSTMCell has not,", name);
+    if (given->families[FAMILY_STREAMS] && problem->problem.bidirectional)
+        return cli_wrong("--family streams", "a problem of one direction", name);
     return 0;
 }
 
-static int parse_problems(int count, char *const *names, bench_arguments *given) {
-    const int grid_size = (int)(sizeof grid / sizeof grid[0]);
-    given->problems = wli_calloc((size_t)(count ? count : grid_size) * sizeof *given->problems);
+/* Streams by the number of their sessions. */
+static const char *const sessions[] = { "t1b1i128h128l1",    "t1b4i128h128l1",   "t1b16i128h128l1",
+                                        "t1b64i128h128l1",   "t1b256i128h128l1", "t1b1024i128h128l1",
+                                        "t1b4096i128h128l1", "t1b1i512h512l2",   "t1b4i512h512l2",
+                                        "t1b16i512h512l2",   "t1b64i512h512l2",  "t1b256i512h512l2",
+                                        "t1b1024i512h512l2", "t1b4096i512h512l2" };
+
+static bool streams_alone(const bench_arguments *given) {
+    for (int f = 0; f < FAMILIES; f++)
+        if (given->families[f] != (f == FAMILY_STREAMS)) return false;
+    return true;
+}
+
+static int parse_problems(int given_count, char *const *given_names, bench_arguments *given) {
+    const bool by_sessions = streams_alone(given);
+    const char *const *defaults = by_sessions ? sessions : grid;
+    const size_t default_count = by_sessions ? sizeof sessions / sizeof sessions[0] : sizeof grid / sizeof grid[0];
+    const size_t count = given_count ? (size_t)given_count : default_count;
+    given->problems = wli_calloc(count * sizeof *given->problems);
     if (!given->problems) return no_memory();
     int wrong = 0;
-    for (int i = 0; i < (count ? count : grid_size) && wrong == 0; i++)
-        wrong = parse_problem(count ? names[i] : grid[i], given);
+    for (size_t i = 0; i < count && wrong == 0; i++)
+        wrong = parse_problem(given_count ? given_names[i] : defaults[i], given);
     return wrong;
 }
 
@@ -165,7 +184,8 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
           "  forward  one forward call, zero initial state: out, (h_n, c_n) = lstm(x)\n"
           "  cell     one streaming step of the first layer as an LSTMCell: h, c = cell(x, (h, c))\n"
           "  create   a new lstm's first plan, weights packed, and freeing both\n"
-          "  load     a safetensors file (in TMPDIR) to a ready plan, and freeing both" },
+          "  load     a safetensors file (in TMPDIR) to a ready plan, and freeing both\n"
+          "  streams  one step of each of as many streams as the batch has rows" },
         { "--cell", NULL, cli_take_flag, &given->families[FAMILY_CELL], "--family cell" },
         { "--backend", "LIST", take_backends, &given->backends,
           "each benchmark by each of these, as in native,onednn: auto, reference, onednn, native" },
@@ -212,6 +232,9 @@ static int check_together(const bench_arguments *given, const char *problem) {
         return cli_wrong("--simulate-threads", "one --schedule at most", "several");
     if (given->families[FAMILY_CELL] && ways)
         return cli_wrong("--family cell", "no --backend and no --schedule, as a cell has no plan,", "one");
+    if (given->families[FAMILY_STREAMS] && ways)
+        return cli_wrong("--family streams", "no --backend and no --schedule, as streams have plans of their own,",
+                         "one");
     return 0;
 }
 

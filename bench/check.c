@@ -278,3 +278,16 @@ wlstm_status check_cell(wlstm_cell *cell, const wli_problem *problem, bench_arra
     window_free(&step);
     return status;
 }
+
+/* ------------------------------------------------------------------------------------------------------ streams */
+
+wlstm_status check_streams(wlstm_lstm *lstm, wlstm_streams *streams, const int64_t *ids, const wli_problem *problem,
+                           bench_arrays *arrays) {
+    window step;
+    wlstm_status status = window_make(problem, arrays, 0, 1, &step);
+    if (status == WLSTM_OK) status = window_compute(lstm, &step);
+    if (status == WLSTM_OK) status = wlstm_streams_step(streams, problem->batch, ids, arrays->x, arrays->out);
+    if (status == WLSTM_OK) status = window_compare(&step, arrays, problem->batch, false);
+    window_free(&step);
+    return status;
+}

@@ -25,4 +25,8 @@ wlstm_status check_forward(wlstm_lstm *lstm, wlstm_plan *plan, const wli_problem
 /* The same for a step of the cell, in place in h_n and c_n. The problem is the cell's: one step, layer and direction. */
 wlstm_status check_cell(wlstm_cell *cell, const wli_problem *problem, bench_arrays *arrays);
 
+/* The same for a step of all the streams, from where they begin; x and out are theirs in the order of ids. */
+wlstm_status check_streams(wlstm_lstm *lstm, wlstm_streams *streams, const int64_t *ids, const wli_problem *problem,
+                           bench_arrays *arrays);
+
 #endif

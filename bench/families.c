@@ -1,6 +1,7 @@
 #include "families.h"
 
 #include "base/allocator.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "limit.h"
 #include "scratch_file.h"
@@ -9,14 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", NULL };
+const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", "streams", NULL };
 const char *const backend_names[] = { "auto", "reference", "onednn", "native", NULL };
 const char *const schedule_names[] = { "auto", "serial", "wavefront", "gangs", NULL };
 
 struct bench_case {
     bench_family family;
     const bench_problem *given;
-    wli_problem problem; /* of the cell, in that family */
+    wli_problem problem; /* of the cell or of one step, in those families */
     bench_way way;
     int threads;
     bench_threads *shared;
@@ -27,6 +28,8 @@ struct bench_case {
     wlstm_lstm *lstm; /* create: the next call's, without a plan */
     wlstm_plan *plan;
     wlstm_cell *cell;
+    wlstm_streams *streams;
+    int64_t *ids; /* [B] of the streams, in random order */
     const char *path;
     bench_arrays arrays;
 };
@@ -38,9 +41,12 @@ static void release(bench_case *benchmark) {
     wlstm_plan_free(benchmark->plan);
     wlstm_lstm_free(benchmark->lstm);
     wlstm_cell_free(benchmark->cell);
+    wlstm_streams_free(benchmark->streams);
+    wli_free(benchmark->ids);
     bench_arrays_free(&benchmark->arrays);
     if (benchmark->path) scratch_file_remove();
     benchmark->plan = NULL, benchmark->lstm = NULL, benchmark->cell = NULL, benchmark->path = NULL;
+    benchmark->streams = NULL, benchmark->ids = NULL;
 }
 
 static bool fail(bench_case *benchmark) {
@@ -121,6 +127,35 @@ static wlstm_status prepare_load(bench_case *benchmark) {
     return status;
 }
 
+/* Each stream a place of its own in the order of a call, which is not that of their memory. */
+static wlstm_status open_streams(bench_case *benchmark) {
+    const int64_t B = benchmark->problem.batch;
+    wlstm_status status = WLSTM_OK;
+    benchmark->ids = wli_alloc((size_t)B * sizeof *benchmark->ids);
+    if (!benchmark->ids) return wli_out_of_memory("the benchmark's ids", (size_t)B * sizeof *benchmark->ids);
+    for (int64_t i = 0; i < B && status == WLSTM_OK; i++) {
+        const int64_t place = (int64_t)(wli_random_bits(1, (uint64_t)i) % (uint64_t)(i + 1));
+        status = wlstm_streams_open(benchmark->streams, &benchmark->ids[i]);
+        const int64_t id = benchmark->ids[i];
+        benchmark->ids[i] = benchmark->ids[place], benchmark->ids[place] = id;
+    }
+    return status;
+}
+
+static wlstm_status prepare_streams(bench_case *benchmark) {
+    wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
+    options.max_streams = benchmark->problem.batch, options.num_threads = benchmark->threads;
+    options.precision = benchmark->problem.precision;
+    wlstm_status status = make_lstm(benchmark);
+    if (status == WLSTM_OK) status = wlstm_streams_create(benchmark->lstm, &options, &benchmark->streams);
+    if (status == WLSTM_OK) status = open_streams(benchmark);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, false, &benchmark->arrays);
+    /* Each time, as it also gives the states their start. */
+    return status == WLSTM_OK ? check_streams(benchmark->lstm, benchmark->streams, benchmark->ids, &benchmark->problem,
+                                              &benchmark->arrays)
+                              : status;
+}
+
 /* The limit is for what is computed, not for making plans. */
 static bool probe_once(const bench_case *benchmark) {
     bench_threads *shared = benchmark->shared;
@@ -132,7 +167,7 @@ static bool probe_once(const bench_case *benchmark) {
 
 static bool prepare(void *context) {
     static wlstm_status (*const preparations[])(bench_case *) = { prepare_forward, prepare_cell, prepare_create,
-                                                                  prepare_load };
+                                                                  prepare_load, prepare_streams };
     bench_case *benchmark = context;
     if (benchmark->failed) return false;
     if (prepared == benchmark) return true;
@@ -161,6 +196,13 @@ static bool call_cell(void *context) {
     const bench_arrays *arrays = &benchmark->arrays;
     return wlstm_cell_forward(benchmark->cell, benchmark->problem.batch, arrays->x, arrays->h_n, arrays->c_n,
                               arrays->h_n, arrays->c_n) == WLSTM_OK ||
+           fail(benchmark);
+}
+
+static bool call_streams(void *context) {
+    bench_case *benchmark = context;
+    return wlstm_streams_step(benchmark->streams, benchmark->problem.batch, benchmark->ids, benchmark->arrays.x,
+                              benchmark->arrays.out) == WLSTM_OK ||
            fail(benchmark);
 }
 
@@ -202,7 +244,8 @@ static size_t count_calls(void *context, double seconds, shim_counter counters[S
     const double sequences = (double)problem->batch / seconds;
     const bool cell = benchmark->family == FAMILY_CELL;
     const double limit = (cell ? limit_cell_seconds : limit_forward_seconds)(problem, rates);
-    const double flops = cell ? wli_problem_flops(problem) : bench_problem_flops(benchmark->given);
+    const bool own = cell || benchmark->family == FAMILY_STREAMS;
+    const double flops = own ? wli_problem_flops(problem) : bench_problem_flops(benchmark->given);
     counters[0] = (shim_counter){ "GFLOPS", flops / seconds / 1e9 };
     counters[1] = (shim_counter){ "sequences/s", sequences };
     counters[2] = (shim_counter){ "steps/s", sequences * (double)problem->seq_len };
@@ -226,6 +269,7 @@ static const shim_benchmark benchmarks[FAMILIES] = {
     [FAMILY_CELL] = { prepare, NULL, call_cell, count_calls, last_failure },
     [FAMILY_CREATE] = { prepare, before_create, call_create, count_parameters, last_failure },
     [FAMILY_LOAD] = { prepare, NULL, call_load, count_parameters, last_failure },
+    [FAMILY_STREAMS] = { prepare, NULL, call_streams, count_calls, last_failure },
 };
 
 /* "/KEY:NAME", or nothing. */
@@ -248,6 +292,7 @@ bench_case *bench_case_make(bench_family family, const bench_problem *problem, b
     benchmark->problem = problem->problem;
     if (family == FAMILY_CELL)
         benchmark->problem.seq_len = benchmark->problem.num_layers = 1, benchmark->problem.bidirectional = false;
+    if (family == FAMILY_STREAMS) benchmark->problem.seq_len = 1;
     benchmark->way = way;
     benchmark->threads = threads;
     benchmark->shared = shared;

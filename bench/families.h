@@ -1,4 +1,4 @@
-/* What is timed: four families of benchmarks, each over problems and thread counts. */
+/* What is timed: five families of benchmarks, each over problems and thread counts. */
 #ifndef BENCH_FAMILIES_H
 #define BENCH_FAMILIES_H
 
@@ -13,6 +13,7 @@ typedef enum bench_family {
     FAMILY_CELL,    /* one streaming step of the first layer as an nn.LSTMCell */
     FAMILY_CREATE,  /* a new lstm's first plan, weights packed, and freed again */
     FAMILY_LOAD,    /* a safetensors file to a ready plan, and freed again */
+    FAMILY_STREAMS, /* one step of as many streams as the batch has rows */
     FAMILIES
 } bench_family;
 

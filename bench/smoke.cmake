@@ -1,4 +1,4 @@
-# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|machine|simulate|stack|schedules|usage -P smoke.cmake
+# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|streams|machine|simulate|stack|schedules|usage -P smoke.cmake
 cmake_minimum_required(VERSION 3.22)
 
 # Runs wlstm-bench and checks its exit status; its stdout goes to `output`.
@@ -47,6 +47,12 @@ if(SMOKE MATCHES "^(forward|cell)$")
   check_family("GFLOPS;sequences/s;steps/s;limit" t10b3i100h20l4 ${more})
 elseif(SMOKE MATCHES "^(create|load)$")
   check_family("GB/s" t10b3i100h20l4 t20b5i30h33l2-bi-f64)
+elseif(SMOKE STREQUAL "streams")
+  check_family("GFLOPS;sequences/s;steps/s;limit" t1b5i30h33l2p11-nobias t1b600i30h33l1 t1b9i17h40l1-f64 t1b7i17h40l1-int8)
+  run(0 --family streams --threads 1 --benchmark_list_tests=true)
+  if(NOT output MATCHES "^streams/t1b1i128h128l1/threads:1\n.*streams/t1b4096i512h512l2/threads:1\n$")
+    message(FATAL_ERROR "1 to 4096 sessions expected, got\n${output}")
+  endif()
 elseif(SMOKE STREQUAL "machine")
   run(0 --machine)
   foreach(row "FMA peak f32, GFLOP/s" "FMA peak f64, GFLOP/s" "products bf16, GFLOP/s" "products int8, Gop/s" "read   32 KiB, GB/s" "read  256 MiB, GB/s"
@@ -161,6 +167,8 @@ elseif(SMOKE STREQUAL "usage")
   run(2 --simulate-threads 2 --machine)
   run(2 --cell t10b3i100h20l4p5)
   run(2 --cell --schedule serial)
+  run(2 --family streams t10b3i100h20l4-bi)
+  run(2 --family streams --schedule serial)
   run(2 --machine --backend native)
   run(2 --simulate-threads 2 --backend native)
   run(2 --simulate-threads 2 --schedule serial,gangs)
