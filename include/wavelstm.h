@@ -386,8 +386,9 @@ WLSTM_API void wlstm_plan_free(wlstm_plan *plan);
 
 /* ----------------------------------------------------------------------------------------------------- 5. streams */
 
-/* Thousands of sequences that share one lstm, whose steps come one at a time: voices, sensors, agents. Whichever of them
- * have a step are computed in one batch, each from its own state, which lies inside: the caller gathers and scatters nothing.
+/* Thousands of sequences that share one lstm, whose steps come one at a time: voices, sensors, agents. Whichever of
+ * them have a step are computed in one batch, each from its own state, which lies inside: the caller gathers and
+ * scatters nothing.
  *
  *     wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
  *     options.max_streams = 1000;
@@ -412,25 +413,25 @@ typedef struct wlstm_streams_options {
 #define WLSTM_STREAMS_OPTIONS_INIT                                                                                     \
     { sizeof(wlstm_streams_options), 0, 0, 0, WLSTM_PRECISION_DEFAULT }
 
-/* Room for max_streams streams of an lstm of one direction, none of them open. It keeps what it needs of the lstm, which may
- * be freed first, and the parameters and precision that it has now. The caller frees the streams. The native kernels compute,
- * whatever WLSTM_BACKEND says, by plans of effort ESTIMATE, a few for batches of different sizes. Memory: L*(R+H) elements a
- * stream, the packed weights, which plans of the lstm share, and scratch for max_batch rows. Errors: INVALID_ARGUMENT (a
- * bidirectional lstm: its reverse direction begins at the end of a sequence), OUT_OF_MEMORY, UNSUPPORTED (BF16 or INT8 with f64).
- * Thread-safe. */
+/* Room for max_streams streams of an lstm of one direction, none of them open. It keeps what it needs of the lstm,
+ * which may be freed first, and the parameters and precision that it has now. The caller frees the streams. The native
+ * kernels compute, whatever WLSTM_BACKEND says, by plans of effort ESTIMATE, a few for batches of different sizes.
+ * Memory: L*(R+H) elements a stream, the packed weights, which plans of the lstm share, and scratch for max_batch rows.
+ * Errors: INVALID_ARGUMENT (a bidirectional lstm: its reverse direction begins at the end of a sequence),
+ * OUT_OF_MEMORY, UNSUPPORTED (BF16 or INT8 with f64). Thread-safe. */
 WLSTM_API wlstm_status wlstm_streams_create(wlstm_lstm *lstm, const wlstm_streams_options *options,
                                             wlstm_streams **streams);
 
 /* Frees all streams, open ones too. NULL is allowed. Not while a call works on them; beside anything else thread-safe. */
 WLSTM_API void wlstm_streams_free(wlstm_streams *streams);
 
-/* Each of the functions below but wlstm_streams_run allocates nothing and takes no lock, and on failure moves nothing: every stream is
- * as it was. One thread at a time calls them on the same streams. Any number may be given as an id: one that is not an open stream's
- * is refused. */
+/* Each of the functions below takes no lock and, as wlstm_plan_execute, allocates nothing; on failure it moves nothing:
+ * every stream is as it was. One thread at a time calls them on the same streams. Any number may be given as an id: one
+ * that is not an open stream's is refused. */
 
-/* A new stream, its state zeros. *id is positive and no other stream's before 2^39 more were opened, so that the id of a closed one
- * is told from its successor's; it means nothing to other streams objects. On failure *id is 0. Errors: INVALID_ARGUMENT (NULL),
- * OUT_OF_MEMORY (max_streams are open). Cost: the state is cleared. */
+/* A new stream, its state zeros. *id is positive and no other stream's before 2^39 more were opened, so that the id of
+ * a closed one is told from its successor's; it means nothing to other streams objects. On failure *id is 0. Errors:
+ * INVALID_ARGUMENT (NULL), OUT_OF_MEMORY (max_streams are open). Cost: the state is cleared. */
 WLSTM_API wlstm_status wlstm_streams_open(wlstm_streams *streams, int64_t *id);
 
 /* The stream is gone, and its id no longer one. Errors: INVALID_ARGUMENT (NULL, not the id of an open stream). */
@@ -439,29 +440,31 @@ WLSTM_API wlstm_status wlstm_streams_close(wlstm_streams *streams, int64_t id);
 /* The stream's state is zeros again, as where a new sequence begins. Errors: as wlstm_streams_close. */
 WLSTM_API wlstm_status wlstm_streams_reset(wlstm_streams *streams, int64_t id);
 
-/* Copies a stream's state out: h [L, R] and c [L, H], for a stack of unlike cells the layers' one after another; NULL is not
- * wanted. Errors: as wlstm_streams_close. */
+/* Copies a stream's state out: h [L, R] and c [L, H], for a stack of unlike cells the layers' one after another; NULL
+ * is not wanted. Errors: as wlstm_streams_close. */
 WLSTM_API wlstm_status wlstm_streams_get_state(const wlstm_streams *streams, int64_t id, void *h, void *c);
 
 /* Copies such a state in; NULL is zeros. Errors: as wlstm_streams_close. */
 WLSTM_API wlstm_status wlstm_streams_set_state(wlstm_streams *streams, int64_t id, const void *h, const void *c);
 
-/* One step of each of `count` different streams: row i of x goes into stream ids[i], and what comes out to row i of out.
+/* One step of each of `count` different streams: row i of x goes into stream ids[i], and what comes out to row i of
+ * out.
  *
  *     ids  [count]      in any order
  *     x    [count, I]
  *     out  [count, R]   the last layer's h
  *
- * count is at least 0; more than max_batch are run in several batches of about equal size. out overlaps no other array. NaN and
- * infinity in a row stay in its stream. It may be called where wlstm_plan_execute may be. Errors: INVALID_ARGUMENT (an id that is
- * not an open stream's, or that comes twice: the error names it and its place). Cost: count*(8*H*(I+R) + 2*H*P) operations a layer; the
- * weights are read once a batch. */
+ * count is at least 0; more than max_batch are run in several batches of about equal size. out overlaps no other array.
+ * NaN and infinity in a row stay in its stream. It may be called where wlstm_plan_execute may be. Errors:
+ * INVALID_ARGUMENT (an id that is not an open stream's, or that comes twice: the error names it and its place). Cost:
+ * count*(8*H*(I+R) + 2*H*P) operations a layer; the weights are read once a batch. */
 WLSTM_API wlstm_status wlstm_streams_step(wlstm_streams *streams, int64_t count, const int64_t *ids, const void *x,
                                           void *out);
 
-/* Several steps of each, as of wlstm_forward: x [T, count, I], out [T, count, R] ([count, T, .] if the lstm is batch_first), lengths
- * [count] of 1 to T steps each, NULL for T each; out is zero past a row's end. T is 1 to 65536. The results are those of as many
- * wlstm_streams_step. Errors: as wlstm_streams_step, and INVALID_ARGUMENT for seq_len and lengths. */
+/* Several steps of each, as of wlstm_forward: x [T, count, I], out [T, count, R] ([count, T, .] if the lstm is
+ * batch_first), lengths [count] of 1 to T steps each, NULL for T each; out is zero past a row's end. T is 1 to 65536.
+ * The results are those of as many wlstm_streams_step. Errors: as wlstm_streams_step, and INVALID_ARGUMENT for seq_len
+ * and lengths. */
 WLSTM_API wlstm_status wlstm_streams_run(wlstm_streams *streams, int64_t count, const int64_t *ids, int64_t seq_len,
                                          const int64_t *lengths, const void *x, void *out);
 
