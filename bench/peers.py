@@ -47,6 +47,9 @@ def arguments() -> argparse.Namespace:
                         help="each problem that names none with products in each of full,bf16,int8 (full)")
     parser.add_argument("--cells", action="store_true", help="LSTMCell steps and a user's loop of two cells")
     parser.add_argument("--ragged", action="store_true", help="sequences of unlike lengths, and the same padded")
+    parser.add_argument("--sessions", action="store_true",
+                        help="one step of each of 1 to 4096 sessions: wlstm_streams_step, PyTorch with states gathered "
+                             "and scattered, ONNX Runtime the same")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N problems off the grid, drawn by --seed")
     parser.add_argument("--streams", action="store_true",
                         help="as many host threads as --threads says share one model of ours, beside as many processes "
@@ -68,7 +71,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--without-ours", action="store_true", help="peers only")
     parser.add_argument("--json", type=Path, metavar="F", help="write all numbers, versions and the machine")
     parser.add_argument("--plots", type=Path, metavar="DIR",
-                        help="write throughput.png and ratios.png, or throughput-bf16.png and so on")
+                        help="write throughput.png and ratios.png, or throughput-bf16.png and so on; of --sessions "
+                             "also sessions.svg: steps a second against sessions")
     parser.add_argument("--venv", type=Path,
                         help=f"where the peers live, made if missing ({environment.default_venv()})")
     options = parser.parse_args()
@@ -92,6 +96,7 @@ def choose_problems(options: argparse.Namespace) -> list:
         return chosen or memory.TASKS
     chosen += tasks.CELLS if options.cells else []
     chosen += tasks.RAGGED if options.ragged else []
+    chosen += tasks.SESSIONS if options.sessions else []
     if options.random:
         print(f"random problems: seed {options.seed}")
         chosen += tasks.random_tasks(options.random, options.seed)
@@ -200,8 +205,9 @@ def main() -> int:
             {"machine": machine, "versions": versions, "absent": absent, "seed": options.seed, "passes": options.passes,
              "results": results}, indent=1) + "\n")
     if options.plots and not (options.streams or options.memory):
+        from peers import sessions
         from peers.plots import save_plots
-        for path in save_plots(results, versions, options.plots):
+        for path in save_plots(results, versions, options.plots) + sessions.save_plot(results, options.plots):
             print(f"wrote {path}", file=sys.stderr)
     ours_failed = any(workers.OURS in result["errors"] for result in results)
     return 1 if ours_failed else 0

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import scaling
 import wavefront
-from peers import accuracy, precisions, report
+from peers import accuracy, precisions, report, sessions
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, IMAGES = ROOT / "bench" / "results", ROOT / "docs" / "images"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-CHARTS = {"scaling": (scaling.chart, "Speed-up against threads, measured and predicted"),
+CHARTS = {"sessions": (sessions.chart, "Steps a second against sessions"),
+          "scaling": (scaling.chart, "Speed-up against threads, measured and predicted"),
           "wavefront": (wavefront.chart, "Speed-up of each schedule against threads, measured and predicted")}
 IN_README = ("t10b3i100h20l4", "t150b1i256h256l1", "t150b16i256h256l1", "t25b4i1024h1024l1", "t100b8i512h512l6",
              "t100b1i256h256l4")

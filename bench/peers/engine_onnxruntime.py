@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from .candidate import Candidate
-from .tasks import Data, Task
+from .tasks import Data, Problem, Task
 
 
 def iofc(values: np.ndarray) -> np.ndarray:
@@ -22,9 +22,14 @@ def iofc(values: np.ndarray) -> np.ndarray:
 
 
 def build_model(task: Task, data: Data) -> onnx.ModelProto:
-    """x [T, B, I] -> out [T, B, D*H], h_n [L*D, B, H], c_n [L*D, B, H]"""
+    """x [T, B, I], of sessions h_0 and c_0 [L, B, H] -> out [T, B, D*H], h_n [L*D, B, H], c_n [L*D, B, H]"""
     p, nodes, constants = task.problem, [], {}
     source, states = "x", {"h_n": [], "c_n": []}
+    given = {"x": data.x.shape}
+    if task.kind == "sessions":
+        given |= {name: (p.num_layers, p.batch, p.hidden_size) for name in ("h_0", "c_0")}
+        for name in ("h_0", "c_0"):
+            nodes.append(helper.make_node("Split", [name], [f"{name}_{layer}" for layer in range(p.num_layers)], axis=0))
     if data.lengths is not None:
         constants["lengths"] = data.lengths.astype(np.int32)
     for layer in range(p.num_layers):
@@ -36,6 +41,7 @@ def build_model(task: Task, data: Data) -> onnx.ModelProto:
             constants[names[2]] = np.stack([np.concatenate([iofc(param["bias_ih"]), iofc(param["bias_hh"])])
                                             for param in params])
         inputs = [source, *names[:2], names[2] if p.bias else "", "lengths" if data.lengths is not None else ""]
+        inputs += [f"h_0_{layer}", f"c_0_{layer}"] if task.kind == "sessions" else []
         nodes.append(helper.make_node("LSTM", inputs, [f"Y{layer}", f"h{layer}", f"c{layer}"],
                                       hidden_size=p.hidden_size,
                                       direction="bidirectional" if p.bidirectional else "forward"))
@@ -51,7 +57,7 @@ def build_model(task: Task, data: Data) -> onnx.ModelProto:
         states["c_n"].append(f"c{layer}")
     nodes += [helper.make_node("Concat", parts, [name], axis=0) for name, parts in states.items()]
     graph = helper.make_graph(
-        nodes, str(task), [helper.make_tensor_value_info("x", TensorProto.FLOAT, data.x.shape)],
+        nodes, str(task), [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in given.items()],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("out", "h_n", "c_n")],
         [numpy_helper.from_array(values, name) for name, values in constants.items()])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
@@ -67,6 +73,34 @@ def serialized(task: Task, data: Data) -> bytes:
         return path.read_bytes()
 
 
+def sessions(session: onnxruntime.InferenceSession, p: Problem, data: Data) -> Candidate:
+    """The sessions' states, all in two arrays, are gathered for each step and scattered after it."""
+    shape = (p.num_layers, p.batch, p.hidden_size)
+    states = {name: np.zeros(shape, np.float32) for name in ("h", "c")}
+    inputs = {"x": data.x} | {f"{name}_0": np.zeros(shape, np.float32) for name in states}
+    outputs = {"out": np.zeros((1, p.batch, p.hidden_size), np.float32)}
+    outputs |= {f"{name}_n": np.zeros(shape, np.float32) for name in states}
+    binding = session.io_binding()
+    for bind, arrays in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
+        for name, array in arrays.items():
+            bind(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+
+    def step() -> None:
+        for name, state in states.items():
+            np.take(state, data.order, axis=1, out=inputs[f"{name}_0"], mode="clip")
+        session.run_with_iobinding(binding)
+        for name, state in states.items():
+            state[:, data.order] = outputs[f"{name}_n"]
+
+    def results() -> tuple:
+        for state in states.values():
+            state.fill(0)
+        step()
+        return outputs["out"].copy(), *(state[:, data.order] for state in states.values())
+
+    return Candidate("gather, IOBinding, scatter", step, results, keep=(inputs, outputs))
+
+
 class Engine:
     def __init__(self, threads: int, config: dict):
         logging.disable(logging.WARNING)  # it advises to prepare a model that has been prepared
@@ -78,13 +112,15 @@ class Engine:
     @staticmethod
     def supports(task: Task) -> bool:
         p = task.problem
-        return (task.kind in ("forward", "ragged") and p.dtype == "f32" and p.proj_size == 0
+        return (task.kind in ("forward", "ragged", "sessions") and p.dtype == "f32" and p.proj_size == 0
                 and p.precision != "bf16")
 
     def candidates(self, task: Task, data: Data) -> list:
         p = task.problem
         session = onnxruntime.InferenceSession(serialized(task, data), self.options,
                                                providers=["CPUExecutionProvider"])
+        if task.kind == "sessions":
+            return [sessions(session, p, data)]
         binding = session.io_binding()
         state = (p.num_layers * p.directions, p.batch, p.hidden_size)
         shapes = {"out": (p.seq_len, p.batch, p.directions * p.hidden_size), "h_n": state, "c_n": state}

@@ -42,6 +42,9 @@ class Engine:
         if p.precision == "bf16" and task.kind == "forward":
             yield recording("autocast", autocast(lambda x=x, lstm=lstm: lstm(x)))
         lstm, x = lowered(lstm, p.precision), lowered(x, p.precision)
+        if task.kind == "sessions":
+            yield from session_candidates(lstm, x, torch.from_numpy(data.order))
+            return
         if task.kind == "ragged":
             yield recording("packed", packed(lstm, x, torch.from_numpy(data.lengths)))
             return
@@ -91,6 +94,36 @@ def packed(lstm: torch.nn.LSTM, x: torch.Tensor, lengths: torch.Tensor):
         return pad(out)[0], state
 
     return call
+
+
+def session_candidates(lstm: torch.nn.LSTM, x: torch.Tensor, order: torch.Tensor) -> Iterator[Candidate]:
+    """The sessions' states, all in two tensors, are gathered for each step and scattered after it."""
+    count = x.shape[1]
+    h, c = x.new_zeros(lstm.num_layers, count, lstm.proj_size or lstm.hidden_size), x.new_zeros(
+        lstm.num_layers, count, lstm.hidden_size)
+    some = h.index_select(1, order), c.index_select(1, order)
+    frozen = torch.jit.freeze(torch.jit.trace(lstm, (x, some), check_trace=False))
+
+    def step(module):
+        def call():
+            out, (h_n, c_n) = module(x, (h.index_select(1, order), c.index_select(1, order)))
+            h.index_copy_(1, order, h_n)
+            c.index_copy_(1, order, c_n)
+            return out
+
+        return call
+
+    def first(call):
+        h.zero_()
+        c.zero_()
+        out = call()
+        return out, h.index_select(1, order), c.index_select(1, order)
+
+    for name, module in (("gather, eager, scatter", lstm), ("gather, frozen trace, scatter", frozen)):
+        way = step(module)
+        once = recording(name, lambda way=way: first(way))
+        once.function = way
+        yield once
 
 
 class Steps(torch.nn.Module):

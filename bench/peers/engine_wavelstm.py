@@ -7,7 +7,8 @@ import numpy as np
 from .candidate import Candidate, address, load_loop
 from .tasks import Data, Task
 
-HANDLES = ("bench_lstm_create", "bench_cell_create", "bench_plan_create", "bench_forward_create", "bench_steps_create")
+HANDLES = ("bench_lstm_create", "bench_cell_create", "bench_plan_create", "bench_forward_create", "bench_steps_create",
+           "bench_sessions_create")
 INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 PRECISIONS = {"full": 1, "bf16": 2, "int8": 3}  # wlstm_precision
 
@@ -28,6 +29,9 @@ class Engine:
         calls.bench_plan_create.argtypes = [POINTER, SIZE, SIZE, INT]
         calls.bench_forward_create.argtypes = [POINTER, SIZE, SIZE] + [POINTER] * 5
         calls.bench_steps_create.argtypes = [POINTER] + [SIZE] * 5 + [POINTER] * 5
+        calls.bench_sessions_create.argtypes = [POINTER, SIZE, INT] + [POINTER] * 3
+        calls.bench_sessions_state.argtypes = [POINTER, SIZE, POINTER, POINTER]
+        calls.bench_sessions_free.argtypes = [POINTER]
         self.wavelstm = wavelstm = ctypes.CDLL(config["wavelstm"])
         for name in ("wlstm_version", "wlstm_build_info", "wlstm_last_error", "wlstm_plan_describe"):
             getattr(wavelstm, name).restype = ctypes.c_char_p
@@ -126,7 +130,29 @@ class Engine:
                          lambda: (out,) if task.kind == "steps" else (out, out, c[0][None]), context,
                          [data, out, zeros, h, c], self.loop)
 
+    def sessions(self, task: Task, data: Data) -> Candidate:
+        """wlstm_streams_step; the states are asked for after the first step, from zeros."""
+        p = task.problem
+        out = np.zeros((1, p.batch, p.out_size), p.numpy_dtype)
+        order = np.ascontiguousarray(data.order, np.int64)
+        context = self.own(self.calls.bench_sessions_create(
+            self.lstm(task, data), p.batch, self.threads, order.ctypes.data, data.x.ctypes.data, out.ctypes.data),
+            self.calls.bench_sessions_free)
+
+        def results() -> tuple:
+            h_n = np.empty((p.batch, p.num_layers, p.out_size), p.numpy_dtype)
+            c_n = np.empty((p.batch, p.num_layers, p.hidden_size), p.numpy_dtype)
+            for row in range(p.batch):
+                if self.calls.bench_sessions_state(context, row, h_n[row].ctypes.data, c_n[row].ctypes.data) != 0:
+                    raise RuntimeError(self.wavelstm.wlstm_last_error().decode())
+            return out.copy(), h_n.swapaxes(0, 1).copy(), c_n.swapaxes(0, 1).copy()
+
+        return Candidate("wlstm_streams_step", address(self.calls.bench_sessions_run), results, context,
+                         [data, order, out], self.loop)
+
     def candidates(self, task: Task, data: Data) -> list:
+        if task.kind == "sessions":
+            return [self.sessions(task, data)]
         if task.kind in ("forward", "ragged"):
             return [self.forward(self.lstm(task, data), task, data, self.threads)]
         cells = self.cell_handles(task, data)

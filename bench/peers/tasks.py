@@ -81,6 +81,7 @@ class Task:
     ragged   the same with a length for each row, drawn from seq_len/10 to seq_len
     cell     one step of nn.LSTMCell
     steps    a loop over time, written by the user, of a stack of cells whose hidden sizes are `sizes`
+    sessions one step of nn.LSTM for each of `batch` sessions, whose states lie in another order than their inputs
     """
     kind: str
     problem: Problem
@@ -120,6 +121,8 @@ class Task:
 CELLS = [Task("cell", Problem(1, batch, i, h, 1))
          for batch, i, h in ((3, 100, 20), (1, 24, 32), (1, 1, 40), (1, 256, 256))]
 CELLS.append(Task("steps", Problem(10, 3, 100, 20, 2), (30, 20)))
+SESSIONS = [Task("sessions", Problem(1, count, size, size, layers)) for size, layers in ((128, 1), (512, 2))
+            for count in (1, 4, 16, 64, 256, 1024, 4096)]
 PADDED = Problem(100, 32, 256, 256, 2)
 RAGGED = [Task("ragged", PADDED), Task("forward", PADDED)]
 
@@ -140,10 +143,11 @@ def random_tasks(count: int, seed: int) -> list:
 @dataclass
 class Data:
     """params: one dict for each layer and direction (layer by layer, forward direction first) or cell, with PyTorch's
-    names, shapes and gate order. x: [T, B, I]. lengths: [B] or None."""
+    names, shapes and gate order. x: [T, B, I]. lengths: [B] or None. order: [B] where the rows' states lie, or None."""
     params: list
     x: np.ndarray
     lengths: np.ndarray | None
+    order: np.ndarray | None = None
 
 
 def make_data(task: Task, seed: int, stream: int = 0) -> Data:
@@ -178,4 +182,5 @@ def make_data(task: Task, seed: int, stream: int = 0) -> Data:
         draw = np.random.default_rng([seed, 2])
         lengths = draw.integers(max(1, p.seq_len // 10), p.seq_len, p.batch, endpoint=True)
         lengths[0] = p.seq_len  # PyTorch's padding makes out as long as the longest row
-    return Data(params, x.astype(p.numpy_dtype), lengths)
+    order = np.random.default_rng([seed, 3]).permutation(p.batch) if task.kind == "sessions" else None
+    return Data(params, x.astype(p.numpy_dtype), lengths, order)

@@ -5,6 +5,13 @@
 
 #include "wavelstm.h"
 
+/* An older library is measured without them. */
+#pragma weak wlstm_streams_create
+#pragma weak wlstm_streams_free
+#pragma weak wlstm_streams_open
+#pragma weak wlstm_streams_get_state
+#pragma weak wlstm_streams_step
+
 wlstm_lstm *bench_lstm_create(int64_t input_size, int64_t hidden_size, int64_t num_layers, int64_t proj_size, int bias,
                               int bidirectional, int dtype) {
     wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
@@ -108,4 +115,44 @@ int bench_steps_run(void *context) {
         }
     }
     return 0;
+}
+
+/* One step of each of `count` streams; row i is the order[i]th that was opened. */
+typedef struct bench_sessions {
+    wlstm_streams *streams;
+    int64_t count;
+    const void *x;
+    void *out;
+    int64_t ids[];
+} bench_sessions;
+
+void bench_sessions_free(bench_sessions *sessions) {
+    wlstm_streams_free(sessions->streams);
+    free(sessions);
+}
+
+bench_sessions *bench_sessions_create(wlstm_lstm *lstm, int64_t count, int num_threads, const int64_t *order,
+                                      const void *x, void *out) {
+    wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
+    options.max_streams = count;
+    options.num_threads = num_threads;
+    wlstm_streams *streams = NULL;
+    if (!wlstm_streams_create || wlstm_streams_create(lstm, &options, &streams) != WLSTM_OK) return NULL;
+    bench_sessions *sessions = malloc(sizeof *sessions + (size_t)count * sizeof(int64_t));
+    int64_t *opened = malloc((size_t)count * sizeof *opened);
+    for (int64_t i = 0; i < count && opened; i++) wlstm_streams_open(streams, &opened[i]);
+    if (sessions) *sessions = (bench_sessions){ streams, count, x, out };
+    for (int64_t i = 0; i < count && sessions && opened; i++) sessions->ids[i] = opened[order[i]];
+    free(opened);
+    return sessions;
+}
+
+int bench_sessions_run(void *context) {
+    const bench_sessions *s = context;
+    return (int)wlstm_streams_step(s->streams, s->count, s->ids, s->x, s->out);
+}
+
+/* Of row i: h [L, R], c [L, H]. */
+int bench_sessions_state(const bench_sessions *s, int64_t i, void *h, void *c) {
+    return (int)wlstm_streams_get_state(s->streams, s->ids[i], h, c);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""bench/peers/ratios.py, steal.py and precisions.py, how a dead engine is stopped, the names of problems, and what
+"""bench/peers/ratios.py, steal.py, sessions.py and precisions.py, how a dead engine is stopped, the names of problems, and what
 bench/compare.py says of two runs of bench/peers.py.
 
     python3 tests/unit/test_peers.py"""
@@ -14,7 +14,7 @@ import unittest
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from peers import precisions, ratios, steal, workers  # noqa: E402
+from peers import precisions, ratios, sessions, steal, workers  # noqa: E402
 
 try:
     import numpy
@@ -112,8 +112,35 @@ class Precisions(unittest.TestCase):
         self.assertEqual(precisions.errors_summary(self.results[:2]), "")
 
 
+class Sessions(unittest.TestCase):
+    RESULTS = [{"problem": problem, "threads": threads, "engines": [{"engine": engine, "min": least} for engine, least in times]}
+               for problem, threads, times in (
+                   ("sessions/t1b16i128h128l1", 1, [("wavelstm", 1e-4), ("pytorch", 4e-4)]),
+                   ("sessions/t1b256i128h128l1", 1, [("wavelstm", 1e-3)]),
+                   ("sessions/t1b256i128h128l1-int8", 2, [("wavelstm", 5e-4)]),
+                   ("t1b16i128h128l1", 1, [("wavelstm", 1.0)]))]
+
+    def test_panels(self):
+        self.assertEqual(sessions.panels(self.RESULTS), {
+            "i128h128l1, 1 thread": {"wavelstm": [(16, 160.0), (256, 256.0)], "PyTorch": [(16, 40.0)]},
+            "i128h128l1-int8, 2 threads": {"wavelstm": [(256, 512.0)]}})
+
+    def test_plot(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(sessions.save_plot(self.RESULTS[-1:], pathlib.Path(folder)), [])
+            path, = sessions.save_plot(self.RESULTS, pathlib.Path(folder))
+            self.assertIn("i128h128l1-int8, 2 threads", path.read_text())
+
+
 @unittest.skipUnless(numpy, "needs NumPy")
 class Problems(unittest.TestCase):
+    def test_sessions_are_one_step_in_another_order(self):
+        for task in tasks.SESSIONS:
+            self.assertEqual((task.problem.seq_len, str(task)), (1, f"sessions/{task.problem}"))
+        data = tasks.make_data(tasks.SESSIONS[2], 7)
+        self.assertEqual(sorted(data.order), list(range(16)))
+        self.assertIsNone(tasks.make_data(tasks.Task.forward("t1b2i3h4l5"), 7).order)
+
     def test_names_come_back(self):
         for name in ("t10b3i100h20l4", "t1b2i3h4l5p2-bi-nobias-f64", "t1b2i3h4l5-bi-bf16", "t1b2i3h4l5-nobias-int8"):
             self.assertEqual(str(tasks.Problem.parse(name)), name)
