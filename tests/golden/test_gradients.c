@@ -121,7 +121,9 @@ static void run(const golden_case *g, wlstm_dtype dtype) {
     void *mask = g->masked ? make_mask(g, model, T * B) : NULL;
     void *d_x = test_allocate(dtype, x_count), *d_h_0 = test_allocate(dtype, h_count);
     void *d_c_0 = test_allocate(dtype, c_count), *d_parameters = test_allocate(dtype, parameters);
-    const wli_call call = { T, B, g->lengths[0] ? g->lengths : NULL, x, h_0, c_0, NULL, NULL, NULL };
+    const wli_call call = {
+        .seq_len = T, .batch = B, .lengths = g->lengths[0] ? g->lengths : NULL, .x = x, .h_0 = h_0, .c_0 = c_0
+    };
     const wli_gradients gradients = { d_out, d_h_n, d_c_n, d_x, d_h_0, d_c_0, d_parameters };
     assert_int_equal(wli_reference_backward(model, &call, mask, &gradients), WLSTM_OK);
 

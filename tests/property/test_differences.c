@@ -116,7 +116,14 @@ static problem draw_problem(void) {
     assert_true(wli_reference_of(p.model)->workspace(p.model, T, B, &bytes));
     p.workspace = malloc(bytes);
     assert_non_null(p.workspace);
-    p.call = (wli_call){ T, B, NULL, p.x.values, p.h_0.values, p.c_0.values, p.out.values, p.h_n.values, p.c_n.values };
+    p.call = (wli_call){ .seq_len = T,
+                         .batch = B,
+                         .x = p.x.values,
+                         .h_0 = p.h_0.values,
+                         .c_0 = p.c_0.values,
+                         .out = p.out.values,
+                         .h_n = p.h_n.values,
+                         .c_n = p.c_n.values };
     return p;
 }
 
