@@ -20,15 +20,11 @@ static double column_seconds(const wli_native *native) {
         a[r] = row;
         if (native->operands) native->operands(row, DEPTH, operands[r]), a[r] = operands[r];
     }
-    native->pack(&(wli_pack_args){ weight, columns, DEPTH, NULL, columns, columns, panel });
-    const wli_gemm_args args = { .rows = ROWS,
-                                 .depth = DEPTH,
-                                 .columns = columns,
-                                 .a = a,
-                                 .panels = panel,
-                                 .c = c,
-                                 .ldc = columns,
-                                 .range = wli_all_panels(columns, native->lanes) };
+    const wli_panel_range all = wli_all_panels(columns, native->lanes);
+    native->pack(&(wli_pack_args){ weight, columns, DEPTH, NULL, columns, .panels = panel }, all);
+    const wli_gemm_args args = {
+        .rows = ROWS, .depth = DEPTH, .columns = columns, .a = a, .panels = panel, .c = c, .ldc = columns, .range = all
+    };
     double least = INFINITY;
     for (int round = 0; round < ROUNDS; round++) {
         const double start = omp_get_wtime();

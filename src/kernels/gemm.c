@@ -19,11 +19,10 @@ typedef struct packing {
 
 static wlstm_status make_packed(void *context, void **object) {
     const packing *wanted = context;
-    const wli_pack_args *matrix = &wanted->request->matrix;
     wli_packed *packed = wli_calloc(sizeof *packed);
     if (!packed) return wli_out_of_memory("packed weights", sizeof *packed);
     packed->multiplier = wanted->multiplier;
-    if (!matrix->weight && !wanted->request->source) {
+    if (!wanted->request->matrix.weight && !wanted->request->source) {
         wli_free(packed);
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "plan: one by the weights that a compact lstm has packed expected, "
                                                  "got one that needs them packed anew");
@@ -33,36 +32,35 @@ static wlstm_status make_packed(void *context, void **object) {
         discard_packed(packed);
         return status;
     }
-    if (matrix->weight)
-        packed->finite = wanted->request->native->all_finite(matrix->weight, matrix->rows * matrix->depth);
     *object = packed;
     return WLSTM_OK;
 }
 
+static wli_pack_args matrix_of(const wli_cell_weights *weights, const wli_gate_layout *layout, wli_matrix which) {
+    const int64_t H = weights->hidden_size, P = weights->proj_size, lanes = layout->lanes;
+    if (which == WLI_WEIGHT_HR)
+        return (wli_pack_args){ weights->weight_hr, P, H, .columns = (P + lanes - 1) / lanes * lanes };
+    const bool ih = which == WLI_WEIGHT_IH;
+    return (wli_pack_args){ .weight = ih ? weights->weight_ih : weights->weight_hh,
+                            .rows = 4 * H,
+                            .depth = ih ? weights->input_size : weights->state_size,
+                            .layout = layout,
+                            .columns = layout->columns,
+                            .bias_ih = ih ? weights->bias_ih : NULL,
+                            .bias_hh = ih ? weights->bias_hh : NULL };
+}
+
 static wli_pack_request request_of(const wli_cell_spec *cell, const wli_gate_layout *layout, wli_matrix which) {
-    const wli_cell_weights *weights = cell->weights;
-    const int64_t H = weights->hidden_size, P = weights->proj_size, R = weights->state_size, I = weights->input_size;
-    const int64_t lanes = cell->native->lanes;
-    wli_pack_request request = { .dtype = cell->dtype, .native = cell->native, .source = cell->source };
-    request.slices = cell->shares > 1 ? cell->shares : 1;
-    request.max_rows = which == WLI_WEIGHT_IH ? cell->project_rows : cell->step_rows;
-    switch (which) {
-    case WLI_WEIGHT_IH:
-        request.matrix = (wli_pack_args){ weights->weight_ih, 4 * H, I, layout, layout->columns, 0, NULL };
-        request.has_bias = true, request.bias_ih = weights->bias_ih, request.bias_hh = weights->bias_hh;
-        request.weight_parameter = cell->first_parameter;
-        request.bias_parameter = cell->bias ? cell->first_parameter + 2 : 0;
-        break;
-    case WLI_WEIGHT_HH:
-        request.matrix = (wli_pack_args){ weights->weight_hh, 4 * H, R, layout, layout->columns, 0, NULL };
-        request.weight_parameter = cell->first_parameter + 1;
-        break;
-    default:
-        request.matrix = (wli_pack_args){ weights->weight_hr, P, H, NULL, (P + lanes - 1) / lanes * lanes, 0, NULL };
-        request.has_bias = true;
-        request.weight_parameter = cell->first_parameter + (cell->bias ? 4 : 2);
-    }
-    return request;
+    const int64_t biases_before = cell->bias && which == WLI_WEIGHT_HR ? 2 : 0;
+    return (wli_pack_request){ .dtype = cell->dtype,
+                               .native = cell->native,
+                               .matrix = matrix_of(cell->weights, layout, which),
+                               .has_bias = which != WLI_WEIGHT_HH,
+                               .source = cell->source,
+                               .weight_parameter = cell->first_parameter + (int64_t)which + biases_before,
+                               .bias_parameter = cell->bias && which == WLI_WEIGHT_IH ? cell->first_parameter + 2 : 0,
+                               .max_rows = which == WLI_WEIGHT_IH ? cell->project_rows : cell->step_rows,
+                               .slices = cell->shares > 1 ? cell->shares : 1 };
 }
 
 wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *layout, wli_matrix which, bool dense,

@@ -20,10 +20,8 @@ typedef struct wli_rows_source {
 typedef struct wli_pack_request {
     wlstm_dtype dtype;
     const wli_native *native;
-    wli_pack_args matrix; /* but for its panels */
-    /* With a bias, b_ih + b_hh of which NULL is zeros; without one products add onto C. */
-    bool has_bias;
-    const void *bias_ih, *bias_hh;
+    wli_pack_args matrix; /* but for what is written */
+    bool has_bias;        /* without one products add onto C */
     /* In panels, where matrix.weight is NULL: where its rows come from, and which parameter it is, and bias_ih,
      * before bias_hh; 0 is none. */
     const wli_rows_source *source;
@@ -107,9 +105,5 @@ static inline wli_panel_range wli_slices_of(wli_panel_range all, int64_t first, 
 
 /* All of a matrix in panels, and its bias, from the request's source, whose errors they are. */
 wlstm_status wli_pack_rows(const wli_pack_request *request, wli_packed *packed);
-
-/* For those who pack: the request's matrix in panels of so many columns, and its bias [columns]. */
-void wli_pack_weights(const wli_pack_request *request, int64_t panel_columns, void *panels);
-void wli_pack_biases(const wli_pack_request *request, void *bias);
 
 #endif

@@ -28,11 +28,13 @@ static wlstm_status pack(const wli_pack_request *request, wli_packed *packed) {
         return wli_out_of_memory("packed weights", SIZE_MAX);
     packed->bytes += WLI_PANELS_PADDING;
     if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
-    memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
     packed->bias = (char *)packed->panels + (size_t)(matrix->columns * depth) * element;
+    packed->finite = true; /* until one is found that is not */
+    memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
     if (request->source) return wli_pack_rows(request, packed);
-    wli_pack_weights(request, (int64_t)request->native->lanes * WLI_PANEL_VECTORS, packed->panels);
-    wli_pack_biases(request, packed->bias);
+    wli_pack_args args = *matrix;
+    args.panels = packed->panels, args.bias = packed->bias;
+    packed->finite = request->native->pack(&args, wli_all_panels(matrix->columns, request->native->lanes));
     return WLSTM_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "kernels/onednn.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,18 +40,39 @@ static void name_packed(const wli_pack_request *request, char *text, size_t byte
              request->stride);
 }
 
-/* The rows of the weight in the order of C's columns: b [columns, depth] of `columns` from first_column on. */
-static void gather_rows(const wli_pack_args *matrix, int64_t first_column, int64_t columns, float *b) {
+static int64_t row_of_column(const wli_pack_args *matrix, int64_t column) {
+    if (matrix->layout) return wli_gate_layout_row(matrix->layout, column);
+    return column < matrix->rows ? column : -1;
+}
+
+static bool all_finite(const float *values, int64_t count) {
+    for (int64_t k = 0; k < count; k++)
+        if (!isfinite(values[k])) return false;
+    return true;
+}
+
+/* The rows of the weight in the order of C's columns: b [columns, depth] of `columns` from first_column on. Says whether
+ * all are finite. */
+static bool gather_rows(const wli_pack_args *matrix, int64_t first_column, int64_t columns, float *b) {
     const size_t bytes = (size_t)matrix->depth * sizeof *b;
-    for (int64_t j = 0; j < columns; j++) {
-        const int64_t column = first_column + j;
-        const int64_t row = matrix->layout          ? wli_gate_layout_row(matrix->layout, column)
-                            : column < matrix->rows ? column
-                                                    : -1;
-        if (row >= 0)
-            memcpy(b + j * matrix->depth, (const float *)matrix->weight + row * matrix->depth, bytes);
-        else
-            memset(b + j * matrix->depth, 0, bytes);
+    bool finite = true;
+    for (int64_t j = 0; j < columns; j++, b += matrix->depth) {
+        const int64_t row = row_of_column(matrix, first_column + j);
+        if (row >= 0) {
+            memcpy(b, (const float *)matrix->weight + row * matrix->depth, bytes);
+            finite &= all_finite(b, matrix->depth);
+        } else
+            memset(b, 0, bytes);
+    }
+    return finite;
+}
+
+/* bias [columns] = b_ih + b_hh, in their order; NULL biases, and padding, are zeros. */
+static void gather_biases(const wli_pack_args *matrix, float *bias) {
+    const float *ih = matrix->bias_ih, *hh = matrix->bias_hh;
+    for (int64_t j = 0; j < matrix->columns; j++) {
+        const int64_t row = row_of_column(matrix, j);
+        bias[j] = row < 0 || !ih ? 0 : ih[row] + hh[row];
     }
 }
 
@@ -67,7 +89,7 @@ static wlstm_status pack_slice(const wli_pack_request *request, bool inner_produ
         return wli_out_of_memory("packed weights", SIZE_MAX);
     float *b = wli_alloc(bytes);
     if (!b) return wli_out_of_memory("packed weights", bytes);
-    gather_rows(matrix, slice->first_column, columns, b);
+    packed->finite &= gather_rows(matrix, slice->first_column, columns, b);
     const wli_onednn_gemm_spec spec = { .max_rows = rounded_rows(request),
                                         .depth = matrix->depth,
                                         .columns = columns,
@@ -89,7 +111,8 @@ static wlstm_status pack(const wli_pack_request *request, wli_packed *packed, bo
     if (!cut) return wli_out_of_memory("packed weights", bytes);
     float *bias = wli_alloc(bias_bytes);
     if (!bias) return wli_out_of_memory("packed weights", bias_bytes);
-    wli_pack_biases(request, bias);
+    gather_biases(&request->matrix, bias);
+    packed->finite = true;
     wlstm_status status = WLSTM_OK;
     for (; cut->count < request->slices && status == WLSTM_OK; cut->count++) {
         struct slice *slice = &cut->of[cut->count];

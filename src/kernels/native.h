@@ -12,8 +12,10 @@ typedef struct wli_pack_args {
     const void *weight; /* [rows, depth] as PyTorch keeps it */
     int64_t rows, depth;
     const wli_gate_layout *layout; /* which row each column takes; NULL: column j is row j, past the rows zero */
-    int64_t columns, panel_columns;
-    void *panels; /* [panel][wli_packed_depth][panel_columns, fewer in the last], written */
+    int64_t columns;
+    void *panels;                  /* [panel][wli_packed_depth][columns of the panel], written */
+    const void *bias_ih, *bias_hh; /* [rows]; NULL are zeros */
+    void *bias;                    /* [columns], written: b_ih + b_hh in the columns' order, padding zeros; or NULL */
 } wli_pack_args;
 
 /* C [rows, columns] = bias + A [rows, depth] W^T, or C += A W^T where bias is NULL. W is packed (layout.h). */
@@ -64,11 +66,9 @@ typedef struct wli_native {
     int group; /* elements of k in one element of packed weights, which is as large as a real */
     /* Behind each block of so many elements of a packed column, and the last, come `tail` more. */
     int block, tail;
-    void (*pack)(const wli_pack_args *args);
-    /* bias [columns] = b_ih + b_hh in the order of the layout; NULL biases, and padding, are zeros. */
-    void (*pack_bias)(const wli_gate_layout *layout, const void *b_ih, const void *b_hh, void *bias);
-    /* Whether all `count` weights are finite as they are multiplied. */
-    bool (*all_finite)(const void *values, int64_t count);
+    /* The range's panels and biases: many threads may pack some each. Says whether the weights are finite as they are
+     * multiplied. */
+    bool (*pack)(const wli_pack_args *args, wli_panel_range range);
     /* A row [depth] as the product's operands, in no more bytes than the row takes in whole lines; NULL: rows are
      * multiplied as they are. */
     void (*operands)(const void *row, int64_t depth, void *to);

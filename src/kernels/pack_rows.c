@@ -40,10 +40,8 @@ static void pack_block(const wli_pack_request *request, const cut *c, int64_t fi
                                  .depth = depth,
                                  .layout = gates ? &layout : NULL,
                                  .columns = gates ? layout.columns : (units + lanes - 1) / lanes * lanes,
-                                 .panel_columns = panel,
                                  .panels = (char *)packed->panels + (size_t)before * wli_dtype_size(request->dtype) };
-    native->pack(&args);
-    packed->finite = packed->finite && native->all_finite(args.weight, args.rows * depth);
+    packed->finite &= native->pack(&args, wli_all_panels(args.columns, native->lanes));
 }
 
 static wlstm_status pack_weight(const wli_pack_request *request, wli_packed *packed) {
@@ -52,7 +50,6 @@ static wlstm_status pack_weight(const wli_pack_request *request, wli_packed *pac
     const int64_t panels = (int64_t)(request->source->room_bytes / row_bytes) / (c.rows_of_unit * c.units_of_panel);
     const int64_t most = panels * c.units_of_panel;
     wlstm_status status = WLSTM_OK;
-    packed->finite = true;
     for (int64_t first = 0; first < c.units && status == WLSTM_OK; first += most) {
         const int64_t units = c.units - first < most ? c.units - first : most;
         status = read_block(request, &c, first, units);
@@ -61,21 +58,24 @@ static wlstm_status pack_weight(const wli_pack_request *request, wli_packed *pac
     return status;
 }
 
+/* The biases, or zeros, beside rows of no depth. */
 static wlstm_status pack_bias(const wli_pack_request *request, wli_packed *packed) {
     const wli_values *values = request->source->values;
     const int64_t rows = request->matrix.rows;
     char *ih = request->source->room, *hh = ih + (size_t)rows * wli_dtype_size(request->dtype);
-    wlstm_status status = values->read(values->context, request->bias_parameter, 0, rows, ih);
-    if (status == WLSTM_OK) status = values->read(values->context, request->bias_parameter + 1, 0, rows, hh);
-    wli_pack_request with_biases = *request;
-    with_biases.bias_ih = ih, with_biases.bias_hh = hh;
-    if (status == WLSTM_OK) wli_pack_biases(&with_biases, packed->bias);
-    return status;
+    wli_pack_args args = request->matrix;
+    args.weight = ih, args.depth = 0, args.panels = packed->panels, args.bias = packed->bias;
+    if (request->bias_parameter) {
+        wlstm_status status = values->read(values->context, request->bias_parameter, 0, rows, ih);
+        if (status == WLSTM_OK) status = values->read(values->context, request->bias_parameter + 1, 0, rows, hh);
+        if (status != WLSTM_OK) return status;
+        args.bias_ih = ih, args.bias_hh = hh;
+    }
+    (void)request->native->pack(&args, wli_all_panels(args.columns, request->native->lanes));
+    return WLSTM_OK;
 }
 
 wlstm_status wli_pack_rows(const wli_pack_request *request, wli_packed *packed) {
     const wlstm_status status = pack_weight(request, packed);
-    if (status == WLSTM_OK && request->bias_parameter) return pack_bias(request, packed);
-    if (status == WLSTM_OK) wli_pack_biases(request, packed->bias);
-    return status;
+    return status == WLSTM_OK ? pack_bias(request, packed) : status;
 }

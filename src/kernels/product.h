@@ -15,6 +15,9 @@
  *     pack_column     weights of a column, as PyTorch keeps them, as packed ones; zeros where a group passes the depth;
  *                     each block's tail
  *     stays_finite    whether a weight is finite as it is multiplied
+ *     packed_lanes    LANES groups of a column, whose packed weights depend on no others: where there is one,
+ *                     PACKS_LANES is defined, whole lines are packed by it, and pack_column gets what is left
+ *     not_finite      of packed_lanes: not 0 in lanes where not all weights stay finite
  *     weight_lanes    one part of a group's weights, a column a lane
  *     operand_lanes   one part of an operand, the same in every lane
  *     multiply_add    sums + operands * weights

@@ -41,6 +41,18 @@ WLI_INLINE void pack_column(const real *weights, int64_t depth, packed *to, int6
     for (int64_t k = 0; k < depth; k += GROUP) to[k / GROUP * step] = rounded_pair(weights + k, depth - k);
 }
 
+#define PACKS_LANES
+WLI_INLINE vec packed_lanes(const real *weights) {
+    const vec first = (vec)rounded(load(weights)), second = (vec)rounded(load(weights + LANES));
+    const vec_int even = numbers_of_lanes() * 2;
+    return (vec)((vec_bits)shuffled(first, second, even) >> 16 | (vec_bits)shuffled(first, second, even + 1));
+}
+
+WLI_INLINE vec_int not_finite(vec pairs) {
+    const vec_bits infinite = (vec_bits){ 0 } + 0x7f80, high = (vec_bits)pairs >> 16;
+    return (vec_int)(((vec_bits)pairs & infinite) == infinite) | (vec_int)((high & infinite) == infinite);
+}
+
 WLI_INLINE vec weight_bits(const packed *from) {
     vec pairs;
     memcpy(&pairs, from, sizeof pairs);

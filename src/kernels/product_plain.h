@@ -19,6 +19,16 @@ WLI_INLINE void pack_column(const real *weights, int64_t depth, packed *to, int6
     for (int64_t k = 0; k < depth; k++) to[k * step] = weights[k];
 }
 
+#define PACKS_LANES
+WLI_INLINE vec packed_lanes(const real *weights) {
+    return load(weights);
+}
+
+WLI_INLINE vec_int not_finite(vec weights) {
+    const vec_int infinite = (vec_int)broadcast((real)INFINITY);
+    return ((vec_int)weights & infinite) == infinite;
+}
+
 WLI_INLINE vec weight_lanes(const packed *from, int part) {
     (void)part;
     return load(from);

@@ -61,9 +61,8 @@ void *pack(wlstm_dtype dtype, const wli_native *native, const void *weight, int6
            const wli_gate_layout *layout, int64_t columns) {
     void *panels = malloc((size_t)(columns * depth) * dtype_size(dtype));
     if (!panels && depth) abort();
-    const wli_pack_args args = { weight, rows, depth, layout, columns, (int64_t)native->lanes * WLI_PANEL_VECTORS,
-                                 panels };
-    native->pack(&args);
+    native->pack(&(wli_pack_args){ weight, rows, depth, layout, columns, .panels = panels },
+                 wli_all_panels(columns, native->lanes));
     return panels;
 }
 

@@ -1,13 +1,11 @@
-/* Gate columns: every one of the 4H gate units has exactly one column, the rest is padding; packing follows. */
+/* Gate columns: every one of the 4H gate units has exactly one column, the rest is padding. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <string.h>
 
-#include "kernels/dispatch.h"
 #include "kernels/layout.h"
 
 enum { MAX_HIDDEN = 200, GATES = 4 };
@@ -84,39 +82,12 @@ static void gate_strides(void **state) {
         }
 }
 
-/* weight [4H, 2] = 2 * row + k, so that each packed value names where it came from. */
-static void weights_and_biases_are_packed_in_the_order_of_the_layout(void **state) {
-    (void)state;
-    enum { H = 11, DEPTH = 2, LANES = 8, ROWS = GATES * H, MAX_COLUMNS = 128 };
-    const wli_gate_layout layout = wli_gate_layout_make(H, LANES);
-    float weight[ROWS * DEPTH], ih[ROWS], hh[ROWS], panels[MAX_COLUMNS * DEPTH], bias[MAX_COLUMNS];
-    for (int k = 0; k < ROWS * DEPTH; k++) weight[k] = (float)k;
-    for (int k = 0; k < ROWS; k++) ih[k] = (float)k, hh[k] = 0.5f;
-    assert_in_range(layout.columns, 1, MAX_COLUMNS);
-    const wli_native *native = wli_native_get(WLI_PRODUCT_F32);
-    native->pack(&(wli_pack_args){ weight, ROWS, DEPTH, &layout, layout.columns, WLI_PANEL_VECTORS * LANES, panels });
-    native->pack_bias(&layout, ih, hh, bias);
-    const int64_t panel_columns = WLI_PANEL_VECTORS * LANES;
-    for (int64_t column = 0; column < layout.columns; column++) {
-        const int64_t first = column / panel_columns * panel_columns, row = wli_gate_layout_row(&layout, column);
-        const int64_t width = layout.columns - first < panel_columns ? layout.columns - first : panel_columns;
-        for (int64_t k = 0; k < DEPTH; k++) {
-            const float packed = panels[first * DEPTH + k * width + column - first];
-            assert_true(packed == (row < 0 ? 0 : weight[row * DEPTH + k]));
-        }
-        assert_true(bias[column] == (row < 0 ? 0 : ih[row] + hh[row]));
-    }
-    native->pack_bias(&layout, NULL, NULL, bias);
-    for (int64_t column = 0; column < layout.columns; column++) assert_true(bias[column] == 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_gate_unit_has_one_column),
         cmocka_unit_test(the_gates_of_a_unit_are_evenly_apart),
         cmocka_unit_test(hidden_size_20_with_8_lanes),
         cmocka_unit_test(gate_strides),
-        cmocka_unit_test(weights_and_biases_are_packed_in_the_order_of_the_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,8 +79,8 @@ static void *pack_weight(const wli_native *native, const void *weight, int64_t r
                          const wli_gate_layout *layout, int64_t columns) {
     void *panels = malloc((size_t)(columns * wli_packed_depth(native, depth)) * sizeof(float) + WLI_PANELS_PADDING);
     if (!panels) abort();
-    native->pack(
-        &(wli_pack_args){ weight, rows, depth, layout, columns, (int64_t)native->lanes * WLI_PANEL_VECTORS, panels });
+    native->pack(&(wli_pack_args){ weight, rows, depth, layout, columns, .panels = panels },
+                 wli_all_panels(columns, native->lanes));
     return panels;
 }
 
