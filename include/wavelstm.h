@@ -348,15 +348,15 @@ typedef struct wlstm_plan_options {
 
 /* A plan for one lstm: packed weights (shared with the lstm's other plans), primitives, schedule, scratch. It keeps what
  * it needs of the lstm, which may be freed first. The caller frees the plan. max_seq_len * max_batch is at most 2^40.
- * Cost: one pass over the weights for the first plan of a kind, microseconds more for the next; with effort MEASURE or PATIENT a
- * search on all the plan's threads, one at a time in a process, and while it lasts a copy of the parameters and several packings
- * of them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search that fails is no error. Memory: the
- * packed weights, and scratch that does not grow with max_seq_len for one direction or one layer, while a bidirectional stack of
- * L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch rows of 2R elements, each of whole cache lines
- * (REFERENCE: some for every stack). oneDNN allocates for itself, by no allocator of the caller's, and ends the process where it gets
- * nothing: so a plan with a part by oneDNN is made only where 32 MiB more can be had at each step, and 160 MiB more for each thread
- * but one, else it is OUT_OF_MEMORY, and a search goes on without such plans. NATIVE ones need none of that. Errors:
- * INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend or
+ * Cost: one pass over the weights for the first plan of a kind, by its threads from 2 MiB on, microseconds more for the next;
+ * with effort MEASURE or PATIENT a search on all the plan's threads, one at a time in a process, and while it lasts a copy of
+ * the parameters and several packings of them (inside a parallel region there is none: such a plan is as by ESTIMATE). A search
+ * that fails is no error. Memory: the packed weights, and scratch that does not grow with max_seq_len for one direction or one
+ * layer, while a bidirectional stack of L > 1 keeps whole sequences between its layers: up to 2 * max_seq_len * max_batch rows
+ * of 2R elements, each of whole cache lines (REFERENCE: some for every stack). oneDNN allocates for itself, by no allocator of
+ * the caller's, and ends the process where it gets nothing: so a plan with a part by oneDNN is made only where 32 MiB more can
+ * be had at each step, and 160 MiB more for each thread but one, else it is OUT_OF_MEMORY, and a search goes on without such
+ * plans. NATIVE ones need none of that. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (options->backend or
  * options->precision cannot serve this lstm), BACKEND. Thread-safe. */
 WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 

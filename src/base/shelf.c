@@ -75,3 +75,13 @@ wlstm_status wli_shelf_get(wli_shelf *shelf, int64_t place, const char *key,
     *object = shelved ? shelved->object : NULL;
     return status;
 }
+
+void wli_shelf_work(wli_shelf *shelf, void (*work)(void *context), void *context) {
+    wli_lock();
+    wli_turn_take(&shelf->making);
+    wli_unlock();
+    work(context);
+    wli_lock();
+    wli_turn_give(&shelf->making);
+    wli_unlock();
+}

@@ -35,4 +35,8 @@ wlstm_status wli_shelf_get(wli_shelf *shelf, int64_t place, const char *key,
                            wlstm_status (*make)(void *context, void **object), void (*destroy)(void *object),
                            void *context, void **object);
 
+/* Runs work(context) while no other object is made on the shelf, nor other work done: for what there is to do, later and
+ * by many threads, on objects that were made. In a fork's child it is as if never begun. */
+void wli_shelf_work(wli_shelf *shelf, void (*work)(void *context), void *context);
+
 #endif

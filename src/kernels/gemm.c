@@ -32,6 +32,7 @@ static wlstm_status make_packed(void *context, void **object) {
         discard_packed(packed);
         return status;
     }
+    packed->whole = wanted->request->source || !wanted->multiplier->fill;
     *object = packed;
     return WLSTM_OK;
 }
@@ -90,6 +91,16 @@ wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *lay
     gemm->packed = packed;
     if (request.has_bias) gemm->bias = gemm->packed->bias;
     return WLSTM_OK;
+}
+
+void wli_gemm_fill(const wli_gemm *gemm, const wli_cell_weights *weights, const wli_gate_layout *layout,
+                   wli_matrix which, wli_panel_range range) {
+    wli_packed *packed = gemm->packed;
+    if (packed->whole || range.first >= range.end) return;
+    const wli_pack_args matrix = matrix_of(weights, layout, which);
+    if (gemm->multiplier->fill(gemm->native, &matrix, packed, range)) return;
+#pragma omp atomic write
+    packed->finite = false;
 }
 
 wlstm_status wli_gemm_equip(const wli_gemm *gemm, wli_tools *tools) {

@@ -31,6 +31,11 @@ typedef struct wli_cell_spec {
 wlstm_status wli_gemm_make(const wli_cell_spec *cell, const wli_gate_layout *layout, wli_matrix which, bool dense,
                            wli_gemm *gemm);
 
+/* Packs the range's columns, unless the matrix is whole: a cell's, of the layout. Threads may pack ranges at once; who
+ * asked them to has the turn of the shelf that the matrix is on, and marks it as whole. */
+void wli_gemm_fill(const wli_gemm *gemm, const wli_cell_weights *weights, const wli_gate_layout *layout,
+                   wli_matrix which, wli_panel_range range);
+
 /* What one thread needs to run the gemm; all that it needed. */
 wlstm_status wli_gemm_equip(const wli_gemm *gemm, wli_tools *tools);
 void wli_tools_release(wli_tools *tools);

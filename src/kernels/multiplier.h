@@ -39,6 +39,7 @@ typedef struct wli_packed {
     void *own;    /* what the multiplier has in their place */
     size_t bytes;
     bool finite; /* every weight is: the product with a zero state can be left out */
+    bool whole;  /* all is packed: asked by who has the shelf's turn */
 } wli_packed;
 
 /* What one thread multiplies with. */
@@ -51,7 +52,7 @@ typedef struct wli_tools {
 typedef struct wli_gemm {
     const struct wli_multiplier *multiplier;
     const wli_native *native;
-    const wli_packed *packed;
+    wli_packed *packed;
     const void *bias; /* in_panels: of the packed; NULL adds onto C */
     int64_t depth, columns;
     int64_t stride; /* elements from one row of C to the next */
@@ -81,7 +82,10 @@ typedef struct wli_multiplier {
     void (*name_code)(const wli_native *native, char text[WLI_CODE_NAME_BYTES]);
     /* What tells apart what it packs of one matrix for one layout. */
     void (*name_packed)(const wli_pack_request *request, char *text, size_t bytes);
+    /* Makes room for it, and packs it where there is no `fill`. */
     wlstm_status (*pack)(const wli_pack_request *request, wli_packed *packed);
+    /* Packs the range's columns, which many threads may do for some each. Says whether the weights are finite. */
+    bool (*fill)(const wli_native *native, const wli_pack_args *matrix, wli_packed *packed, wli_panel_range range);
     void (*discard)(wli_packed *packed);
     /* As wli_gemm_run, of one row at least. */
     wlstm_status (*run)(const wli_gemm *gemm, int64_t rows, const void *const *a, void *c, wli_panel_range range,

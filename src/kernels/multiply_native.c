@@ -20,6 +20,10 @@ static void name_packed(const wli_pack_request *request, char *text, size_t byte
     snprintf(text, bytes, "in panels");
 }
 
+static void zero_padding(wli_packed *packed) {
+    memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
+}
+
 static wlstm_status pack(const wli_pack_request *request, wli_packed *packed) {
     const wli_pack_args *matrix = &request->matrix;
     const int64_t depth = wli_packed_depth(request->native, matrix->depth);
@@ -30,12 +34,16 @@ static wlstm_status pack(const wli_pack_request *request, wli_packed *packed) {
     if (!(packed->panels = wli_alloc(packed->bytes))) return wli_out_of_memory("packed weights", packed->bytes);
     packed->bias = (char *)packed->panels + (size_t)(matrix->columns * depth) * element;
     packed->finite = true; /* until one is found that is not */
-    memset((char *)packed->panels + packed->bytes - WLI_PANELS_PADDING, 0, WLI_PANELS_PADDING);
-    if (request->source) return wli_pack_rows(request, packed);
+    if (!request->source) return WLSTM_OK;
+    zero_padding(packed);
+    return wli_pack_rows(request, packed);
+}
+
+static bool fill(const wli_native *native, const wli_pack_args *matrix, wli_packed *packed, wli_panel_range range) {
     wli_pack_args args = *matrix;
     args.panels = packed->panels, args.bias = packed->bias;
-    packed->finite = request->native->pack(&args, wli_all_panels(matrix->columns, request->native->lanes));
-    return WLSTM_OK;
+    if (range.end == wli_all_panels(matrix->columns, native->lanes).end) zero_padding(packed);
+    return native->pack(&args, range);
 }
 
 static void discard(wli_packed *packed) {
@@ -66,5 +74,6 @@ const wli_multiplier wli_multiply_native = { .kind = WLI_GEMM_NATIVE,
                                              .name_code = name_code,
                                              .name_packed = name_packed,
                                              .pack = pack,
+                                             .fill = fill,
                                              .discard = discard,
                                              .run = run };

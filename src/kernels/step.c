@@ -18,6 +18,7 @@ wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *
     const bool dense = spec->project->dense || spec->step->dense;
     memset(kernels, 0, sizeof *kernels);
     kernels->weights = spec->weights;
+    kernels->shelf = spec->shelf;
     kernels->element = wli_dtype_size(spec->dtype);
     kernels->layout = wli_gate_layout_make(spec->weights->hidden_size, spec->native->lanes);
     kernels->c_stride = wli_gate_stride(kernels->layout.padded_hidden, kernels->element);
@@ -42,6 +43,25 @@ wlstm_status wli_cell_equip(const wli_cell_kernels *kernels, wli_tools *tools) {
 
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels) {
     return kernels->ih.packed->bytes + kernels->hh.packed->bytes + (kernels->hr.packed ? kernels->hr.packed->bytes : 0);
+}
+
+size_t wli_cell_unfilled_bytes(const wli_cell_kernels *kernels) {
+    const wli_packed *const all[] = { kernels->ih.packed, kernels->hh.packed, kernels->hr.packed };
+    size_t bytes = 0;
+    for (int i = 0; i < 3; i++) bytes += all[i] && !all[i]->whole ? all[i]->bytes : 0;
+    return bytes;
+}
+
+void wli_cell_fill(const wli_cell_kernels *kernels, wli_panel_range range, wli_panel_range projection_range) {
+    const wli_cell_weights *weights = kernels->weights;
+    wli_gemm_fill(&kernels->ih, weights, &kernels->layout, WLI_WEIGHT_IH, range);
+    wli_gemm_fill(&kernels->hh, weights, &kernels->layout, WLI_WEIGHT_HH, range);
+    if (kernels->hr.packed) wli_gemm_fill(&kernels->hr, weights, &kernels->layout, WLI_WEIGHT_HR, projection_range);
+}
+
+void wli_cell_filled(const wli_cell_kernels *kernels) {
+    kernels->ih.packed->whole = kernels->hh.packed->whole = true;
+    if (kernels->hr.packed) kernels->hr.packed->whole = true;
 }
 
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,

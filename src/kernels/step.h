@@ -7,6 +7,7 @@
 
 typedef struct wli_cell_kernels {
     const wli_cell_weights *weights;
+    wli_shelf *shelf; /* of its packed weights */
     wli_gate_layout layout;
     size_t element;   /* bytes of a real */
     int64_t c_stride; /* elements from one row of c to the next */
@@ -45,11 +46,18 @@ typedef struct wli_cell_step {
     bool backwards;                   /* sweep the weights from the end: for every second step */
 } wli_cell_step;
 
+/* Has room for the weights, which wli_cell_fill packs. */
 wlstm_status wli_cell_kernels_make(const wli_cell_spec *spec, wli_cell_kernels *kernels);
 /* What one thread needs to run the cell; wli_tools_release. */
 wlstm_status wli_cell_equip(const wli_cell_kernels *kernels, wli_tools *tools);
 /* Of the packed weights. */
 size_t wli_cell_kernels_bytes(const wli_cell_kernels *kernels);
+
+/* All of these with the turn of the shelf. How many bytes of weights are still to be packed; packs these panels of the
+ * gates' weights and these of the projection's, for which threads may call at once; says that all are. */
+size_t wli_cell_unfilled_bytes(const wli_cell_kernels *kernels);
+void wli_cell_fill(const wli_cell_kernels *kernels, wli_panel_range range, wli_panel_range projection_range);
+void wli_cell_filled(const wli_cell_kernels *kernels);
 
 /* G [rows, columns] = x W_ih^T + b_ih + b_hh, x as [rows] pointers to [I]. */
 wlstm_status wli_cell_project(const wli_cell_kernels *kernels, wli_cell_workspace *workspace, int64_t rows,

@@ -3,13 +3,18 @@
 
 #include <omp.h>
 
-wli_grid wli_grid_of(const wli_run *run) {
-    const wli_choice *choice = &run->sequence->spec.choice;
-    const int64_t directions = wli_smaller(wli_larger(choice->gang_directions, 1), run->graph.directions);
+wli_grid wli_grid_of_spec(const wli_sequence_spec *spec) {
+    const wli_choice *choice = &spec->choice;
+    const int64_t directions = wli_smaller(wli_larger(choice->gang_directions, 1), spec->model->num_directions);
     wli_grid grid = { .layers = wli_smaller(wli_larger(choice->gang_layers, 1), choice->threads) };
     grid.directions = wli_smaller(directions, choice->threads / grid.layers);
     grid.parts = wli_smaller(choice->parts, choice->threads / (grid.layers * grid.directions));
     grid.shares = choice->threads / (grid.layers * grid.directions * grid.parts);
+    return grid;
+}
+
+wli_grid wli_grid_of(const wli_run *run) {
+    wli_grid grid = wli_grid_of_spec(&run->sequence->spec);
     grid.parts = wli_smaller(run->graph.parts, grid.parts);
     return grid;
 }
@@ -61,12 +66,11 @@ wlstm_status wli_run_gangs(const wli_run *run, wli_grid grid) {
 #pragma omp parallel num_threads((int)(wanted * grid.shares))
     {
         /* There may be fewer threads than asked for. */
-        const int64_t team = omp_get_num_threads(), me = omp_get_thread_num();
-        const int64_t gangs = wli_smaller(wanted, team), members = team / gangs, gang = me / members;
-        const int64_t member = me % members;
+        const wli_seat seat = wli_grid_seat(&grid, omp_get_num_threads(), omp_get_thread_num());
         if (wli_run_forks(run)) omp_set_num_threads(1); /* the region may have one thread */
-        if (gang < gangs)
-            run_gang_member(run, grid, gangs, gang, member, share_of(run, member, members, &sequence->barriers[gang]));
+        if (seat.gang < seat.gangs)
+            run_gang_member(run, grid, seat.gangs, seat.gang, seat.member,
+                            share_of(run, seat.member, seat.members, &sequence->barriers[seat.gang]));
     }
     return wli_failure_take(&sequence->failure);
 }

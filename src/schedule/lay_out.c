@@ -91,6 +91,8 @@ void wli_lay_out(wli_sequence *sequence, wli_arena *arena) {
         if (c) sequence->c[i] = c;
     }
     lay_out_between(sequence, arena);
+    const size_t before = arena->used;
     for (int64_t i = 0; i < spec->choice.threads; i++)
         lay_out_worker(sequence, &w, arena->base ? &sequence->workers[i] : NULL, arena);
+    sequence->worker_bytes = (arena->used - before) / (size_t)spec->choice.threads;
 }

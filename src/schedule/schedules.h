@@ -12,6 +12,19 @@ typedef struct wli_grid {
 /* The grid of a run by gangs: the spec's, fewer where the batch has fewer rows. */
 wli_grid wli_grid_of(const wli_run *run);
 
+/* The same for as many rows as the spec's. */
+wli_grid wli_grid_of_spec(const wli_sequence_spec *spec);
+
+/* What one of a team's threads is, where there may be fewer than asked for: a member of a gang, unless gang >= gangs. */
+typedef struct wli_seat {
+    int64_t gangs, gang, member, members;
+} wli_seat;
+
+static inline wli_seat wli_grid_seat(const wli_grid *grid, int64_t team, int64_t me) {
+    const int64_t gangs = wli_smaller(grid->layers * grid->directions * grid->parts, team), members = team / gangs;
+    return (wli_seat){ .gangs = gangs, .gang = me / members, .member = me % members, .members = members };
+}
+
 /* Which of the gangs owns a node: layers, directions and parts in turn where there are fewer gangs. */
 int64_t wli_grid_owner(const wli_grid *grid, int64_t gangs, const wli_node *node);
 

@@ -43,8 +43,7 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
         wli_sequence_destroy(sequence);
         return status;
     }
-    /* Zeros for the zero state, and no leftovers in the padding of rows. */
-    memset(sequence->memory, 0, sequence->bytes);
+    wli_zero_scratch(sequence);
     arena = (wli_arena){ sequence->memory, 0, false };
     wli_lay_out(sequence, &arena);
     wli_single_steps_make(sequence);
@@ -53,6 +52,7 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
         wli_sequence_destroy(sequence);
         return status;
     }
+    wli_fill_weights(sequence); /* takes longest, and cannot fail */
     *out = sequence;
     return WLSTM_OK;
 }

@@ -49,6 +49,7 @@ typedef struct wli_sequence_spec {
 /* The state and scratch memory of one run at a time. */
 typedef struct wli_sequence wli_sequence;
 
+/* Allocates the scratch, and packs what weights of the cells nobody has packed. */
 wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **sequence);
 void wli_sequence_destroy(wli_sequence *sequence);
 size_t wli_sequence_bytes(const wli_sequence *sequence);

@@ -57,7 +57,7 @@ typedef struct wli_single_step {
 struct wli_sequence {
     int64_t single_layers; /* of single_steps; 0 where calls of one step take the way of all */
     wli_sequence_spec spec;
-    size_t element, bytes;
+    size_t element, bytes, worker_bytes; /* of all scratch; of each worker, at its end */
     void *memory;
     char *zeros;    /* [widest R] */
     char *h_copy;   /* [max_batch, widest R]: h_0 where out overwrites it, as a cell's h_out may be h */
@@ -90,6 +90,11 @@ wlstm_status wli_run_single_step(wli_sequence *sequence, const wli_call *call);
 
 /* Cuts the scratch memory out of the arena, or measures it. */
 void wli_lay_out(wli_sequence *sequence, wli_arena *arena);
+
+/* Each thread, where there are many, is the first to touch what it will use: scratch, which becomes all zeros, and the
+ * cells' packed weights, those that nobody has packed. */
+void wli_zero_scratch(wli_sequence *sequence);
+void wli_fill_weights(wli_sequence *sequence);
 
 /* Elements from one row to the next of an output [.., width] between layers. */
 int64_t wli_output_stride(const wli_sequence *sequence, int64_t width);

@@ -12,7 +12,7 @@
 #include "scratch_dir.h"
 #include "train/trainer_file.h"
 
-enum { I = LEDGER_I, H = LEDGER_H, L = LEDGER_L, T = 6, B = 5 };
+enum { I = LEDGER_I, H = LEDGER_H, L = LEDGER_L, T = 6, B = 5, LARGE_H = 400 };
 
 static float x[T * B * I], out[T * B * 2 * H], h[2 * L * B * H], c[2 * L * B * H];
 static const int64_t lengths[B] = { 6, 1, 3, 5, 2 };
@@ -68,6 +68,25 @@ static wlstm_status plan_and_execute(void) {
     if (status != WLSTM_OK) assert_null(plan);
     if (status == WLSTM_OK) status = test_plan_create(lstm, &options, &second);
     if (status == WLSTM_OK) status = wlstm_plan_execute(second, T, B, lengths, x, NULL, NULL, out, h, c);
+    wlstm_plan_free(second);
+    wlstm_plan_free(plan);
+    wlstm_lstm_free(lstm);
+    return status;
+}
+
+/* Weights that many threads pack, for a first plan and for a second that shares them. */
+static wlstm_status plans_of_threads(void) {
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    wlstm_lstm *lstm;
+    wlstm_plan *plan, *second = NULL;
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    config.input_size = I, config.hidden_size = LARGE_H, config.num_layers = L;
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 2, options.backend = WLSTM_BACKEND_NATIVE;
+    wlstm_status status = wlstm_lstm_create(&config, &lstm);
+    if (status != WLSTM_OK) return status;
+    status = wlstm_plan_create(lstm, &options, &plan);
+    if (status != WLSTM_OK) assert_null(plan);
+    if (status == WLSTM_OK) status = wlstm_plan_create(lstm, &options, &second);
     wlstm_plan_free(second);
     wlstm_plan_free(plan);
     wlstm_lstm_free(lstm);
@@ -233,6 +252,7 @@ static void plans_fail_cleanly(void **state) {
         if (plan_and_execute() == WLSTM_ERROR_UNSUPPORTED && backend >= WLSTM_BACKEND_ONEDNN) continue;
         every_allocation_fails_cleanly(plan_and_execute);
     }
+    every_allocation_fails_cleanly(plans_of_threads);
 }
 
 static void streams_fail_cleanly(void **state) {

@@ -30,7 +30,12 @@ static wlstm_status make_cell(wli_model *model, wli_gemm_kind project, wli_gemm_
                                  .step = wli_multipliers[step],
                                  .project_rows = project_rows,
                                  .step_rows = step_rows };
-    return wli_cell_kernels_make(&spec, cell);
+    const wlstm_status status = wli_cell_kernels_make(&spec, cell);
+    if (status == WLSTM_OK) {
+        wli_cell_fill(cell, cell->range, cell->projection_range);
+        wli_cell_filled(cell);
+    }
+    return status;
 }
 
 static wli_model *draw_model(int64_t hidden_size, int64_t proj_size) {

@@ -71,10 +71,30 @@ static void who_asks_at_once_shares_it(void **state) {
     }
 }
 
+/* Work on a shelf is one at a time, and nothing is made on it meanwhile. */
+static void count_up(void *context) {
+    int *count = context;
+    const int before = *count;
+    nanosleep(&(struct timespec){ .tv_nsec = 10000 }, NULL);
+    *count = before + 1;
+}
+
+static void work_waits_for_its_turn(void **state) {
+    (void)state;
+    wli_shelf shelf;
+    int count = 0;
+    assert_true(wli_shelf_make(&shelf, 1));
+#pragma omp parallel for num_threads(4)
+    for (int i = 0; i < 100; i++) wli_shelf_work(&shelf, count_up, &count);
+    assert_int_equal(count, 100);
+    wli_shelf_free(&shelf);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_for_each_place_and_key),
         cmocka_unit_test(who_asks_at_once_shares_it),
+        cmocka_unit_test(work_waits_for_its_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
