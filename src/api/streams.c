@@ -197,12 +197,12 @@ static wlstm_plan *plan_for(const wlstm_streams *streams, int64_t seq_len, int64
 static wlstm_status run_batches(wlstm_streams *streams, const wli_call *whole) {
     const wli_model *model = streams->model;
     const int64_t max_batch = streams->rungs[streams->num_rungs - 1].rows, count = whole->batch;
-    const int64_t batches = (count + max_batch - 1) / max_batch;
+    const int64_t batches = count <= max_batch ? 1 : (count + max_batch - 1) / max_batch;
     const size_t steps = model->batch_first ? (size_t)whole->seq_len : 1; /* of a row, before the next row's */
     wlstm_status status = WLSTM_OK;
     for (int64_t i = 0; i < count; i++) streams->called[i] = state_of(streams, streams->ids.slots[i]);
-    for (int64_t n = 0; n < batches && status == WLSTM_OK; n++) {
-        const int64_t first = count * n / batches, end = count * (n + 1) / batches;
+    for (int64_t n = 1, first = 0, end; first < count && status == WLSTM_OK; n++, first = end) {
+        end = n == batches ? count : count * n / batches;
         wli_call call = *whole;
         call.batch = end - first, call.pitch = count;
         call.lengths = whole->lengths ? whole->lengths + first : NULL;
