@@ -267,6 +267,7 @@ static void gemms_multiply_rounded_numbers(void **state) {
     for (int t = 0; t < num_natives; t++)
         for (int n = 0; n < 12; n++)
             one_gemm(natives[t], random_between(&stream, 1, 150), random_between(&stream, 1, n ? 90 : 3000));
+    for (int t = 0; t < num_natives; t++) one_gemm(natives[t], 500, 1700); /* which no L2 keeps */
 }
 
 static void steps_multiply_rounded_numbers(void **state) {
@@ -276,6 +277,7 @@ static void steps_multiply_rounded_numbers(void **state) {
             const int64_t H = random_between(&stream, 1, n % 8 ? 40 : 150);
             one_step(natives[t], H, random_flag(&stream) ? H : random_between(&stream, 1, 70), n % 10 != 0);
         }
+    for (int t = 0; t < num_natives; t++) one_step(natives[t], 250, 1700, true);
 }
 
 int main(void) {

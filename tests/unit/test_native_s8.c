@@ -182,6 +182,18 @@ static void gemms_equal_the_reference(void **state) {
             }
 }
 
+/* Weights that no L2 keeps, and rows of several of AMX's tiles. */
+static void large_gemms_equal_the_reference(void **state) {
+    (void)state;
+    static const int64_t rows[] = { ROWS, 50, 17 };
+    for (int n = 0; n < num_natives; n++) {
+        gemm_case g = make_gemm(natives[n], 3300, 500, n % 2);
+        prepare(&g);
+        for (int k = 0; k < 3; k++) check_gemm(&g, ROWS - rows[k], rows[k]);
+        free_gemm(&g);
+    }
+}
+
 /* Rows and weights that have no integers, and those whose scales are at the ends of float's. */
 static void extremes_equal_the_reference(void **state) {
     (void)state;
@@ -289,11 +301,13 @@ static void steps_equal_gemms(void **state) {
         for (int H = 1; H <= 70; H += (int)random_between(&stream, 1, 5))
             one_step(natives[n], H, random_flag(&stream) ? H : random_between(&stream, 1, 300),
                      random_between(&stream, 1, 20));
+    for (int n = 0; n < num_natives; n++) one_step(natives[n], 200, 2100, random_between(&stream, 33, ROWS));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemms_equal_the_reference),
+        cmocka_unit_test(large_gemms_equal_the_reference),
         cmocka_unit_test(extremes_equal_the_reference),
         cmocka_unit_test(long_rows_equal_the_reference),
         cmocka_unit_test(steps_equal_gemms),
