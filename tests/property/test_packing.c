@@ -1,6 +1,7 @@
 /* Weights packed by a plan's threads have the bytes that one thread gives them, whichever slices the threads have, and so
- * have results; scratch is zero; where a plan may have no threads, the calling one packs, and OpenMP's settings stay
- * what they were. Where pages lie is not tested: it shows on machines of several sockets alone. */
+ * have results, and weights packed from blocks of rows; scratch is zero; where a plan may have no threads, the calling
+ * one packs, and OpenMP's settings stay what they were. Where pages lie is not tested: it shows on machines of several
+ * sockets alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,7 +86,8 @@ typedef struct made {
     wlstm_status status;
 } made;
 
-static void make(wli_model *model, wli_choice choice, made *m) {
+/* Cells packed from the source, or NULL: later. */
+static void make_cells(wli_model *model, const wli_rows_source *source, made *m) {
     m->status = WLSTM_OK;
     m->sequence = NULL;
     for (int64_t i = 0; i < model->num_layers * model->num_directions && m->status == WLSTM_OK; i++)
@@ -93,12 +95,19 @@ static void make(wli_model *model, wli_choice choice, made *m) {
                                                             .dtype = model->dtype,
                                                             .shelf = &model->derived,
                                                             .place = i,
+                                                            .source = source,
+                                                            .first_parameter = i * wli_model_cell_parameters(model),
+                                                            .bias = model->bias,
                                                             .native = native,
                                                             .project = &wli_multiply_native,
                                                             .step = &wli_multiply_native,
                                                             .project_rows = T * B,
                                                             .step_rows = B },
                                           &m->cells[i]);
+}
+
+static void make(wli_model *model, wli_choice choice, made *m) {
+    make_cells(model, NULL, m);
     const wli_sequence_spec spec = { model, m->cells, T, B, choice };
     if (m->status == WLSTM_OK) m->status = wli_sequence_make(&spec, &m->sequence);
 }
@@ -212,6 +221,36 @@ static void who_comes_later_has_the_same(void **state) {
             assert_true(alike[i]);
             wli_sequence_destroy(m[i].sequence);
         }
+        forget(model, &kept);
+        wli_model_release(model);
+    }
+}
+
+static wlstm_status read_rows(void *context, int64_t parameter, int64_t first, int64_t rows, void *to) {
+    const wli_model *model = context;
+    const wli_parameter *from = &model->parameters[parameter];
+    const size_t row_bytes = (size_t)from->shape[1] * wli_dtype_size(model->dtype);
+    memcpy(to, (const char *)from->values + (size_t)first * row_bytes, (size_t)rows * row_bytes);
+    return WLSTM_OK;
+}
+
+/* Those that come in blocks, as a compact model's do: of a few panels, or all at once. */
+static void blocks_of_rows_are_packed_alike(void **state) {
+    (void)state;
+    for (int n = 0; n < PROBLEMS; n++) {
+        wli_model *model = draw_model();
+        const wli_values values = { read_rows, model };
+        const int64_t panel = WLI_PANEL_VECTORS * native->lanes * 2 * MOST_HIDDEN * (int64_t)sizeof(double);
+        wli_rows_source source = { .values = &values, .room_bytes = (size_t)(panel * random_between(&stream, 1, 20)) };
+        packed_bytes kept;
+        made m;
+        if (random_flag(&stream)) put_nan(model);
+        pack_alone(model, &kept);
+        source.room = malloc(source.room_bytes);
+        assert_non_null(source.room);
+        make_cells(model, &source, &m);
+        assert_true(packed_alike(model, &m, &kept));
+        free(source.room);
         forget(model, &kept);
         wli_model_release(model);
     }
@@ -342,11 +381,9 @@ static void the_caller_packs_where_no_other_may(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_pack_what_one_does),
-        cmocka_unit_test(who_comes_later_has_the_same),
-        cmocka_unit_test(scratch_is_zero),
-        cmocka_unit_test(plans_of_any_threads_give_the_same),
-        cmocka_unit_test(the_caller_packs_where_no_other_may),
+        cmocka_unit_test(threads_pack_what_one_does),         cmocka_unit_test(who_comes_later_has_the_same),
+        cmocka_unit_test(blocks_of_rows_are_packed_alike),    cmocka_unit_test(scratch_is_zero),
+        cmocka_unit_test(plans_of_any_threads_give_the_same), cmocka_unit_test(the_caller_packs_where_no_other_may),
     };
     stream = random_test_stream();
     if (wlstm_set_allocator(allocate_nan, deallocate, NULL) != WLSTM_OK) return 1;
