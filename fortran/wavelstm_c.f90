@@ -44,6 +44,11 @@ module wavelstm_c
         enumerator :: WLSTM_SCHEDULE_WAVEFRONT = 2
         enumerator :: WLSTM_SCHEDULE_GANGS = 3
     end enum
+    enum, bind(c)
+        enumerator :: WLSTM_OPTIMIZER_SGD = 0
+        enumerator :: WLSTM_OPTIMIZER_ADAM = 1
+        enumerator :: WLSTM_OPTIMIZER_ADAMW = 2
+    end enum
 
     type, bind(c) :: wlstm_lstm_config
         integer(c_size_t) :: struct_size = 0
@@ -98,6 +103,28 @@ module wavelstm_c
         integer(c_int64_t) :: max_batch = 0
         integer(c_int) :: num_threads = 0
         integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
+    end type
+
+    type, bind(c) :: wlstm_trainer_options
+        integer(c_size_t) :: struct_size = 0
+        integer(c_int64_t) :: max_seq_len = 0
+        integer(c_int64_t) :: max_batch = 0
+        integer(c_int) :: num_threads = 0
+        integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
+        integer(c_int64_t) :: recompute_steps = 0
+    end type
+
+    type, bind(c) :: wlstm_optimizer
+        integer(c_size_t) :: struct_size = 0
+        integer(c_int) :: kind = WLSTM_OPTIMIZER_ADAM
+        integer(c_int) :: nesterov = 0
+        real(c_double) :: lr = 1e-3_c_double
+        real(c_double) :: momentum = 0.0_c_double
+        real(c_double) :: dampening = 0.0_c_double
+        real(c_double) :: beta1 = 0.9_c_double
+        real(c_double) :: beta2 = 0.999_c_double
+        real(c_double) :: eps = 1e-8_c_double
+        real(c_double) :: weight_decay = 0.0_c_double
     end type
 
     interface
@@ -409,6 +436,139 @@ module wavelstm_c
             type(c_ptr), value :: x
             type(c_ptr), value :: out
             integer(c_int) :: c_streams_run
+        end function
+        function c_trainer_create(lstm, options, trainer) bind(c, name="wlstm_trainer_create")
+            import
+            type(c_ptr), value :: lstm
+            type(wlstm_trainer_options), intent(in) :: options
+            type(c_ptr), intent(out) :: trainer
+            integer(c_int) :: c_trainer_create
+        end function
+        subroutine c_trainer_free(trainer) bind(c, name="wlstm_trainer_free")
+            import
+            type(c_ptr), value :: trainer
+        end subroutine
+        function c_trainer_parameters(trainer, values, count) bind(c, name="wlstm_trainer_parameters")
+            import
+            type(c_ptr), value :: trainer
+            type(c_ptr), intent(out) :: values
+            integer(c_int64_t), intent(out) :: count
+            integer(c_int) :: c_trainer_parameters
+        end function
+        function c_trainer_gradients(trainer, values, count) bind(c, name="wlstm_trainer_gradients")
+            import
+            type(c_ptr), value :: trainer
+            type(c_ptr), intent(out) :: values
+            integer(c_int64_t), intent(out) :: count
+            integer(c_int) :: c_trainer_gradients
+        end function
+        function c_trainer_set_parameter(trainer, name, values, count) bind(c, name="wlstm_trainer_set_parameter")
+            import
+            type(c_ptr), value :: trainer
+            character(kind=c_char), intent(in) :: name(*)
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int) :: c_trainer_set_parameter
+        end function
+        function c_trainer_get_parameter(trainer, name, values, count) bind(c, name="wlstm_trainer_get_parameter")
+            import
+            type(c_ptr), value :: trainer
+            character(kind=c_char), intent(in) :: name(*)
+            type(c_ptr), value :: values
+            integer(c_int64_t), value :: count
+            integer(c_int) :: c_trainer_get_parameter
+        end function
+        function c_trainer_copy_to(trainer, lstm) bind(c, name="wlstm_trainer_copy_to")
+            import
+            type(c_ptr), value :: trainer
+            type(c_ptr), value :: lstm
+            integer(c_int) :: c_trainer_copy_to
+        end function
+        function c_trainer_tape_bytes(trainer, seq_len, batch, bytes) bind(c, name="wlstm_trainer_tape_bytes")
+            import
+            type(c_ptr), value :: trainer
+            integer(c_int64_t), value :: seq_len
+            integer(c_int64_t), value :: batch
+            integer(c_size_t), intent(out) :: bytes
+            integer(c_int) :: c_trainer_tape_bytes
+        end function
+        function c_trainer_forward(trainer, seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, training, seed, first_row, tape) &
+                bind(c, name="wlstm_trainer_forward")
+            import
+            type(c_ptr), value :: trainer
+            integer(c_int64_t), value :: seq_len
+            integer(c_int64_t), value :: batch
+            type(c_ptr), value :: lengths
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h_0
+            type(c_ptr), value :: c_0
+            type(c_ptr), value :: out
+            type(c_ptr), value :: h_n
+            type(c_ptr), value :: c_n
+            integer(c_int), value :: training
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first_row
+            type(c_ptr), value :: tape
+            integer(c_int) :: c_trainer_forward
+        end function
+        function c_trainer_backward(trainer, tape, d_out, d_h_n, d_c_n, d_x, d_h_0, d_c_0, accumulate) &
+                bind(c, name="wlstm_trainer_backward")
+            import
+            type(c_ptr), value :: trainer
+            type(c_ptr), value :: tape
+            type(c_ptr), value :: d_out
+            type(c_ptr), value :: d_h_n
+            type(c_ptr), value :: d_c_n
+            type(c_ptr), value :: d_x
+            type(c_ptr), value :: d_h_0
+            type(c_ptr), value :: d_c_0
+            integer(c_int), value :: accumulate
+            integer(c_int) :: c_trainer_backward
+        end function
+        function c_trainer_zero_gradients(trainer) bind(c, name="wlstm_trainer_zero_gradients")
+            import
+            type(c_ptr), value :: trainer
+            integer(c_int) :: c_trainer_zero_gradients
+        end function
+        function c_trainer_clip_gradients(trainer, max_norm, total_norm) bind(c, name="wlstm_trainer_clip_gradients")
+            import
+            type(c_ptr), value :: trainer
+            real(c_double), value :: max_norm
+            real(c_double), intent(out) :: total_norm
+            integer(c_int) :: c_trainer_clip_gradients
+        end function
+        function c_trainer_update(trainer, optimizer) bind(c, name="wlstm_trainer_update")
+            import
+            type(c_ptr), value :: trainer
+            type(wlstm_optimizer), intent(in) :: optimizer
+            integer(c_int) :: c_trainer_update
+        end function
+        function c_trainer_dropout_mask(trainer, tape, layer, mask) bind(c, name="wlstm_trainer_dropout_mask")
+            import
+            type(c_ptr), value :: trainer
+            type(c_ptr), value :: tape
+            integer(c_int64_t), value :: layer
+            type(c_ptr), value :: mask
+            integer(c_int) :: c_trainer_dropout_mask
+        end function
+        function c_trainer_memory(trainer, bytes, tape_bytes) bind(c, name="wlstm_trainer_memory")
+            import
+            type(c_ptr), value :: trainer
+            integer(c_size_t), intent(out) :: bytes
+            integer(c_size_t), intent(out) :: tape_bytes
+            integer(c_int) :: c_trainer_memory
+        end function
+        function c_trainer_save(trainer, path) bind(c, name="wlstm_trainer_save")
+            import
+            type(c_ptr), value :: trainer
+            character(kind=c_char), intent(in) :: path(*)
+            integer(c_int) :: c_trainer_save
+        end function
+        function c_trainer_load(trainer, path) bind(c, name="wlstm_trainer_load")
+            import
+            type(c_ptr), value :: trainer
+            character(kind=c_char), intent(in) :: path(*)
+            integer(c_int) :: c_trainer_load
         end function
         function c_plan_cache_load(directory) bind(c, name="wlstm_plan_cache_load")
             import

@@ -17,7 +17,8 @@
  *         wlstm_lstm_free(lstm);
  *     }
  *
- * Reading order: 1 errors, 2 nn.LSTM, 3 nn.LSTMCell, 4 plans, 5 streams, 6 the plan cache, 7 the library.
+ * Reading order: 1 errors, 2 nn.LSTM, 3 nn.LSTMCell, 4 plans, 5 streams, 6 training, 7 the plan cache,
+ * 8 the library.
  *
  * Notation. T seq_len, B batch, I input_size, H hidden_size, L num_layers, D 2 if bidirectional else 1, P proj_size,
  * R = P if P > 0 else H (the width of h). Arrays are dense, row-major (C order), of the module's dtype, aligned to
@@ -468,7 +469,157 @@ WLSTM_API wlstm_status wlstm_streams_step(wlstm_streams *streams, int64_t count,
 WLSTM_API wlstm_status wlstm_streams_run(wlstm_streams *streams, int64_t count, const int64_t *ids, int64_t seq_len,
                                          const int64_t *lengths, const void *x, void *out);
 
-/* --------------------------------------------------------------------------------------------- 6. the plan cache */
+/* --------------------------------------------------------------------------------------------------- 6. training */
+
+/* An nn.LSTM in training: its parameters and their gradients in two flat arrays, and the passes between them. A loop is
+ *
+ *     wlstm_trainer_forward(trainer, T, B, NULL, x, NULL, NULL, out, NULL, NULL, 1, seed, 0, NULL);
+ *     ... the loss of out, and d_out, its gradient by out ...
+ *     wlstm_trainer_backward(trainer, NULL, d_out, NULL, NULL, NULL, NULL, NULL, 0);
+ *     wlstm_trainer_clip_gradients(trainer, 1.0, NULL);
+ *     wlstm_trainer_update(trainer, &optimizer);
+ *
+ * A trainer is used by one thread at a time; different ones are independent of each other, and of the lstm that they
+ * were made from. It allocates nothing after its creation. Results are the same bits on one ISA, whatever the number
+ * of threads and the rest of the batch, but for the parameters' gradients, which are sums over it. */
+typedef struct wlstm_trainer wlstm_trainer;
+
+/* Start from WLSTM_TRAINER_OPTIONS_INIT and set max_seq_len and max_batch. */
+typedef struct wlstm_trainer_options {
+    size_t struct_size;        /* sizeof(wlstm_trainer_options) */
+    int64_t max_seq_len;       /* the largest T of its passes, at least 1 */
+    int64_t max_batch;         /* the largest B of its passes, at least 1 */
+    int num_threads;           /* as in wlstm_plan_options */
+    wlstm_precision precision; /* DEFAULT or FULL: products multiply the values themselves, whatever the lstm's is */
+    int64_t recompute_steps; /* K: tapes keep h and c every K steps, and the rest is computed again; 0: they keep all */
+} wlstm_trainer_options;
+#define WLSTM_TRAINER_OPTIONS_INIT                                                                                     \
+    { sizeof(wlstm_trainer_options), 0, 0, 0, WLSTM_PRECISION_DEFAULT, 0 }
+
+/* A trainer with a copy of the lstm's parameters, gradients of zero and a tape of its own for max_seq_len and max_batch.
+ * The lstm may be freed first. The caller frees the trainer. max_seq_len * max_batch is at most 2^40. Memory:
+ * wlstm_trainer_memory tells it; most is the tape, whose pages the system gives when they are first used. Errors:
+ * INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (a precision that is not FULL, recompute_steps with two directions).
+ * Thread-safe. */
+WLSTM_API wlstm_status wlstm_trainer_create(const wlstm_lstm *lstm, const wlstm_trainer_options *options,
+                                            wlstm_trainer **trainer);
+
+/* Frees a trainer; its tapes are of no use then. NULL is allowed. Not thread-safe. */
+WLSTM_API void wlstm_trainer_free(wlstm_trainer *trainer);
+
+/* The parameters, all of them one after another in the order of wlstm_lstm_parameter_info, and how many elements of the
+ * lstm's dtype they are. They stay the trainer's, and in place until it is freed. The caller may write to them between
+ * a backward pass and the next forward pass: an optimizer of the caller's, a broadcast. Either pointer may be NULL.
+ * Errors: INVALID_ARGUMENT (a NULL trainer). Not thread-safe, as all functions of a trainer. */
+WLSTM_API wlstm_status wlstm_trainer_parameters(wlstm_trainer *trainer, void **values, int64_t *count);
+
+/* Their gradients, in the same order: for a sum over processes, or to write to. Errors: as wlstm_trainer_parameters. */
+WLSTM_API wlstm_status wlstm_trainer_gradients(wlstm_trainer *trainer, void **values, int64_t *count);
+
+/* Copies `count` elements into the parameter of that name, and out of it. Errors: MISSING, INVALID_ARGUMENT, as
+ * wlstm_lstm_set_parameter. */
+WLSTM_API wlstm_status wlstm_trainer_set_parameter(wlstm_trainer *trainer, const char *name, const void *values,
+                                                   int64_t count);
+WLSTM_API wlstm_status wlstm_trainer_get_parameter(const wlstm_trainer *trainer, const char *name, void *values,
+                                                   int64_t count);
+
+/* Copies the parameters into an lstm of the same shape, for wlstm_forward and wlstm_lstm_save; plans of it made before
+ * keep what they have. Errors: INVALID_ARGUMENT (NULL, another shape or dtype), OUT_OF_MEMORY (as
+ * wlstm_lstm_reset_parameters). Not thread-safe. */
+WLSTM_API wlstm_status wlstm_trainer_copy_to(const wlstm_trainer *trainer, wlstm_lstm *lstm);
+
+/* Bytes of a tape for passes of seq_len steps of `batch` rows: about 5H elements a row, step, layer and direction, and
+ * between layers D*R more; with recompute_steps K that for K steps, and R + H a row, layer and K steps. Errors: INVALID_ARGUMENT (NULL, sizes below 1 or beyond the trainer's), OUT_OF_MEMORY (more
+ * bytes than there can be). */
+WLSTM_API wlstm_status wlstm_trainer_tape_bytes(const wlstm_trainer *trainer, int64_t seq_len, int64_t batch,
+                                                size_t *bytes);
+
+/* wlstm_forward by the trainer's parameters, which keeps on the tape what the backward pass needs.
+ *
+ *     x, h_0, c_0, out, h_n, c_n, lengths     as of wlstm_forward, the arrays that may be one too. x and out stay as
+ *                         they are until the backward pass, which reads them; h_0, c_0 and lengths are copied
+ *     training            1: the config's dropout acts between layers; 0: it does not
+ *     seed, first_row     of dropout: the mask follows from the seed, layer, time, unit and first_row + the row's place
+ *                         in the batch alone, so that a recomputation, and processes that share a batch, draw the same
+ *     tape                memory of at least wlstm_trainer_tape_bytes(trainer, T, B) bytes at any alignment, the
+ *                         caller's, until the backward pass; NULL: the trainer's own. Each pass that is still to go
+ *                         back has a tape of its own; what was on the tape is lost
+ *
+ * T is 1 to max_seq_len, B is 0 to max_batch. Errors: INVALID_ARGUMENT. Cost: that of wlstm_forward, and a pass over
+ * the parameters if they have changed. */
+WLSTM_API wlstm_status wlstm_trainer_forward(wlstm_trainer *trainer, int64_t seq_len, int64_t batch,
+                                             const int64_t *lengths, const void *x, const void *h_0, const void *c_0,
+                                             void *out, void *h_n, void *c_n, int training, uint64_t seed,
+                                             int64_t first_row, void *tape);
+
+/* The gradients of a loss, from those by the results of the forward pass on this tape (NULL: the trainer's own).
+ *
+ *     d_out, d_h_n, d_c_n     by out, h_n and c_n, of their shapes; NULL is zeros. d_out past a row's end is not read
+ *     d_x, d_h_0, d_c_0       by x, h_0 and c_0, of their shapes, written; NULL is not wanted. d_x is zero past a row's
+ *                             end. d_h_0 may be d_h_n, and d_c_0 d_c_n; else no array overlaps another
+ *     accumulate              0: the parameters' gradients are replaced; 1: added to, as PyTorch's .grad
+ *
+ * Each is a sum in a fixed order, the parameters' over blocks of 256 pairs of step and row. Uses the tape up. Errors:
+ * INVALID_ARGUMENT (NULL, no forward pass on the tape since the last backward pass, a tape of another trainer,
+ * parameters that have changed since; nothing is written). Cost: twice that of wlstm_forward; with recompute_steps three
+ * times, and out is written again as it is. */
+WLSTM_API wlstm_status wlstm_trainer_backward(wlstm_trainer *trainer, void *tape, const void *d_out, const void *d_h_n,
+                                              const void *d_c_n, void *d_x, void *d_h_0, void *d_c_0, int accumulate);
+
+/* Makes all gradients zero. Errors: INVALID_ARGUMENT (NULL). */
+WLSTM_API wlstm_status wlstm_trainer_zero_gradients(wlstm_trainer *trainer);
+
+/* Scales the gradients so that the norm of all of them together is at most max_norm, as torch.nn.utils.clip_grad_norm_
+ * does it; *total_norm, which may be NULL, is what it was. Errors: INVALID_ARGUMENT (NULL, a max_norm below 0 or NaN). */
+WLSTM_API wlstm_status wlstm_trainer_clip_gradients(wlstm_trainer *trainer, double max_norm, double *total_norm);
+
+/* Who makes new parameters of gradients. */
+typedef enum wlstm_optimizer_kind {
+    WLSTM_OPTIMIZER_SGD = 0,  /* torch.optim.SGD */
+    WLSTM_OPTIMIZER_ADAM = 1, /* torch.optim.Adam */
+    WLSTM_OPTIMIZER_ADAMW = 2 /* torch.optim.AdamW */
+} wlstm_optimizer_kind;
+
+/* Its settings, of PyTorch's names and meanings. Start from WLSTM_OPTIMIZER_INIT, which has PyTorch's defaults for Adam,
+ * and with another kind for SGD; AdamW's weight_decay, there 1e-2, is to be set. All may change from update to update;
+ * the trainer keeps the moments, SGD's if it has momentum, or Adam's and AdamW's. */
+typedef struct wlstm_optimizer {
+    size_t struct_size;        /* sizeof(wlstm_optimizer) */
+    wlstm_optimizer_kind kind; /* which one */
+    int nesterov;              /* SGD: 1: Nesterov's momentum */
+    double lr;                 /* the learning rate */
+    double momentum;           /* SGD */
+    double dampening;          /* SGD: of the momentum */
+    double beta1;              /* Adam, AdamW: of the mean of gradients */
+    double beta2;              /* Adam, AdamW: of the mean of their squares */
+    double eps;                /* Adam, AdamW: added to the root */
+    double weight_decay;       /* AdamW: of the parameters themselves; else a part of their gradients */
+} wlstm_optimizer;
+#define WLSTM_OPTIMIZER_INIT                                                                                           \
+    { sizeof(wlstm_optimizer), WLSTM_OPTIMIZER_ADAM, 0, 1e-3, 0.0, 0.0, 0.9, 0.999, 1e-8, 0.0 }
+
+/* One step of an optimizer: new parameters of the parameters, the gradients and the moments. Errors: INVALID_ARGUMENT
+ * (NULL, a setting that PyTorch refuses, momentum after updates of Adam or the other way round). */
+WLSTM_API wlstm_status wlstm_trainer_update(wlstm_trainer *trainer, const wlstm_optimizer *optimizer);
+
+/* What dropout multiplied the output of `layer`, 0 to L-2, by in the forward pass on this tape (NULL: the trainer's
+ * own): 0, or 1 / (1 - p); 1 where it did not act. mask [T, B, D*R], of the lstm's dtype, also if batch_first. Errors:
+ * INVALID_ARGUMENT (NULL, no such layer, a tape without a forward pass). */
+WLSTM_API wlstm_status wlstm_trainer_dropout_mask(const wlstm_trainer *trainer, const void *tape, int64_t layer,
+                                                  void *mask);
+
+/* Bytes of the trainer (parameters, gradients, moments, packed weights, scratch), and of its own tape; either pointer
+ * may be NULL. Errors: INVALID_ARGUMENT (a NULL trainer). */
+WLSTM_API wlstm_status wlstm_trainer_memory(const wlstm_trainer *trainer, size_t *bytes, size_t *tape_bytes);
+
+/* Writes parameters, moments and the number of updates to one safetensors file, which appears whole or not at all and is
+ * a model's file too (wlstm_lstm_load), and reads them back into a trainer of the same shape and dtype: training goes on
+ * with the same numbers. A file that does not fit the trainer changes nothing. Errors: INVALID_ARGUMENT (NULL), FILE,
+ * FORMAT, MISSING, UNSUPPORTED, OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_trainer_save(const wlstm_trainer *trainer, const char *path);
+WLSTM_API wlstm_status wlstm_trainer_load(wlstm_trainer *trainer, const char *path);
+
+/* --------------------------------------------------------------------------------------------- 7. the plan cache */
 
 /* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of
  * the same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes
@@ -509,7 +660,7 @@ WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
  * the user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
 
-/* ------------------------------------------------------------------------------------------------ 7. the library */
+/* ------------------------------------------------------------------------------------------------ 8. the library */
 
 /* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
  * the default. A value that is not understood counts as not set.

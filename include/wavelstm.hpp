@@ -85,10 +85,30 @@ struct streams_options : wlstm_streams_options {
     streams_options() : wlstm_streams_options WLSTM_STREAMS_OPTIONS_INIT {}
 };
 
+struct trainer_options : wlstm_trainer_options {
+    trainer_options() : wlstm_trainer_options WLSTM_TRAINER_OPTIONS_INIT {}
+};
+struct optimizer : wlstm_optimizer {
+    optimizer() : wlstm_optimizer WLSTM_OPTIMIZER_INIT {}
+};
+
 // h_0 and c_0, empty for zeros; h_n and c_n, empty where they are not wanted, which may be h_0 and c_0.
 template <class Real> struct states {
     span<const Real> h_0{}, c_0{};
     span<Real> h_n{}, c_n{};
+};
+
+// By out, h_n and c_n, empty for zeros; by x, h_0 and c_0, empty where they are not wanted.
+template <class Real> struct gradients {
+    span<const Real> d_out{}, d_h_n{}, d_c_n{};
+    span<Real> d_x{}, d_h_0{}, d_c_0{};
+};
+
+// Of a training pass: whether dropout acts, and what its mask follows from.
+struct dropout_pass {
+    bool training = true;
+    std::uint64_t seed = 0;
+    std::int64_t first_row = 0;
 };
 
 struct parameter {
@@ -378,6 +398,7 @@ class lstm : public detail::base<detail::lstm_functions> {
   private:
     friend class plan;
     friend class streams;
+    friend class trainer;
     explicit lstm(wlstm_lstm *handle) : base(handle), widths_(*this, config()) {
         dtype_ = widths_.dtype;
     }
@@ -542,6 +563,164 @@ class streams {
     std::unique_ptr<wlstm_streams, void (*)(wlstm_streams *)> handle_;
     detail::widths widths_;
 };
+
+// What one forward pass keeps for its backward pass: of a trainer, for passes of its sizes at most.
+class tape {
+  public:
+    // wlstm_trainer_tape_bytes
+    tape(const class trainer &owner, std::int64_t seq_len, std::int64_t batch);
+
+  private:
+    friend class trainer;
+    tape() = default; // the trainer's own
+    void *address() {
+        return memory_.empty() ? nullptr : memory_.data();
+    }
+    std::vector<unsigned char> memory_;
+    std::int64_t most_steps_ = 0, most_rows_ = 0, seq_len_ = 0, batch_ = 0;
+};
+
+// An nn.LSTM in training; the lstm that it was made from may go. Used by one thread at a time.
+class trainer {
+  public:
+    // wlstm_trainer_create: max_seq_len and max_batch must be set
+    trainer(const lstm &owner, const wlstm_trainer_options &options)
+        : handle_(create_handle(owner.handle(), options), wlstm_trainer_free), widths_(owner.widths_),
+          layers_(owner.config().num_layers) {}
+
+    // wlstm_trainer_parameters, wlstm_trainer_gradients: all of them, as long as the trainer lives
+    template <class Real> span<Real> parameters() {
+        return flat<Real>(wlstm_trainer_parameters);
+    }
+    template <class Real> span<Real> gradients_of_parameters() {
+        return flat<Real>(wlstm_trainer_gradients);
+    }
+
+    // wlstm_trainer_set_parameter, wlstm_trainer_get_parameter
+    template <class Real> void set_parameter(const std::string &name, const std::vector<Real> &values) {
+        detail::check_dtype(widths_.dtype, detail::dtype_of<Real>());
+        detail::check(wlstm_trainer_set_parameter(handle(), name.c_str(), values.data(), std::int64_t(values.size())));
+    }
+    template <class Real> void get_parameter(const std::string &name, std::vector<Real> &values) const {
+        detail::check_dtype(widths_.dtype, detail::dtype_of<Real>());
+        detail::check(wlstm_trainer_get_parameter(handle(), name.c_str(), values.data(), std::int64_t(values.size())));
+    }
+    // wlstm_trainer_copy_to: into an lstm of the same shape
+    void copy_to(lstm &to) const {
+        detail::check(wlstm_trainer_copy_to(handle(), to.handle()));
+    }
+
+    // wlstm_trainer_forward: as lstm::forward, on a tape or on the trainer's own
+    void forward(std::int64_t seq_len, std::int64_t batch, span<const float> x, span<float> out,
+                 const states<float> &s = {}, span<const std::int64_t> lengths = {}, const dropout_pass &pass = {},
+                 tape *on = nullptr) {
+        run(seq_len, batch, x, out, s, lengths, pass, on);
+    }
+    void forward(std::int64_t seq_len, std::int64_t batch, span<const double> x, span<double> out,
+                 const states<double> &s = {}, span<const std::int64_t> lengths = {}, const dropout_pass &pass = {},
+                 tape *on = nullptr) {
+        run(seq_len, batch, x, out, s, lengths, pass, on);
+    }
+
+    // wlstm_trainer_backward
+    template <class Real> void backward(const gradients<Real> &g, bool accumulate = false, tape *on = nullptr) {
+        tape &kept = on ? *on : own_;
+        const std::int64_t rows = kept.seq_len_ * kept.batch_;
+        detail::check_dtype(widths_.dtype, detail::dtype_of<Real>());
+        detail::check_size("d_out", g.d_out, rows, widths_.out, true);
+        detail::check_size("d_h_n", g.d_h_n, kept.batch_, widths_.h, true);
+        detail::check_size("d_c_n", g.d_c_n, kept.batch_, widths_.c, true);
+        detail::check_size("d_x", g.d_x, rows, widths_.x, true);
+        detail::check_size("d_h_0", g.d_h_0, kept.batch_, widths_.h, true);
+        detail::check_size("d_c_0", g.d_c_0, kept.batch_, widths_.c, true);
+        detail::check(wlstm_trainer_backward(handle(), kept.address(), detail::address(g.d_out),
+                                             detail::address(g.d_h_n), detail::address(g.d_c_n), detail::address(g.d_x),
+                                             detail::address(g.d_h_0), detail::address(g.d_c_0), accumulate ? 1 : 0));
+    }
+
+    // wlstm_trainer_zero_gradients, wlstm_trainer_clip_gradients (what the norm was), wlstm_trainer_update
+    void zero_gradients() {
+        detail::check(wlstm_trainer_zero_gradients(handle()));
+    }
+    double clip_gradients(double max_norm) {
+        double norm = 0;
+        detail::check(wlstm_trainer_clip_gradients(handle(), max_norm, &norm));
+        return norm;
+    }
+    void update(const wlstm_optimizer &by) {
+        detail::check(wlstm_trainer_update(handle(), &by));
+    }
+
+    // wlstm_trainer_dropout_mask: [T, B, D*R] of the pass on the tape
+    template <class Real> std::vector<Real> dropout_mask(std::int64_t layer, tape *on = nullptr) {
+        tape &kept = on ? *on : own_;
+        detail::check_dtype(widths_.dtype, detail::dtype_of<Real>());
+        const std::int64_t width = widths_.h / layers_; // of layers of one size, as those of nn.LSTM are
+        std::vector<Real> mask(std::size_t(kept.seq_len_ * kept.batch_ * width));
+        detail::check(wlstm_trainer_dropout_mask(handle(), kept.address(), layer, mask.data()));
+        return mask;
+    }
+
+    // wlstm_trainer_memory
+    struct memory_bytes {
+        std::size_t trainer, tape;
+    };
+    memory_bytes memory() const {
+        memory_bytes bytes{};
+        detail::check(wlstm_trainer_memory(handle(), &bytes.trainer, &bytes.tape));
+        return bytes;
+    }
+
+    // wlstm_trainer_save, wlstm_trainer_load: to resume
+    void save(const std::string &path) const {
+        detail::check(wlstm_trainer_save(handle(), path.c_str()));
+    }
+    void load(const std::string &path) {
+        detail::check(wlstm_trainer_load(handle(), path.c_str()));
+    }
+    // For the C functions; still owned.
+    wlstm_trainer *handle() const noexcept {
+        return handle_.get();
+    }
+
+  private:
+    static wlstm_trainer *create_handle(const wlstm_lstm *lstm, const wlstm_trainer_options &options) {
+        wlstm_trainer *handle = nullptr;
+        detail::check(wlstm_trainer_create(lstm, &options, &handle));
+        return handle;
+    }
+    template <class Real> span<Real> flat(wlstm_status (*get)(wlstm_trainer *, void **, std::int64_t *)) {
+        void *values = nullptr;
+        std::int64_t count = 0;
+        detail::check_dtype(widths_.dtype, detail::dtype_of<Real>());
+        detail::check(get(handle(), &values, &count));
+        return { static_cast<Real *>(values), std::size_t(count) };
+    }
+    template <class Real>
+    void run(std::int64_t seq_len, std::int64_t batch, span<const Real> x, span<Real> out, const states<Real> &s,
+             span<const std::int64_t> lengths, const dropout_pass &pass, tape *on) {
+        widths_.check(seq_len, batch, x, out, s, lengths);
+        tape &kept = on ? *on : own_;
+        detail::expect(!on || (seq_len <= kept.most_steps_ && batch <= kept.most_rows_), "tape",
+                       "one made for as many steps and rows", "a smaller one");
+        detail::check(wlstm_trainer_forward(handle(), seq_len, batch, detail::address(lengths), x.data(),
+                                            detail::address(s.h_0), detail::address(s.c_0), out.data(),
+                                            detail::address(s.h_n), detail::address(s.c_n), pass.training ? 1 : 0,
+                                            pass.seed, pass.first_row, kept.address()));
+        kept.seq_len_ = seq_len, kept.batch_ = batch;
+    }
+    std::unique_ptr<wlstm_trainer, void (*)(wlstm_trainer *)> handle_;
+    detail::widths widths_;
+    std::int64_t layers_;
+    tape own_;
+};
+
+inline tape::tape(const trainer &owner, std::int64_t seq_len, std::int64_t batch)
+    : most_steps_(seq_len), most_rows_(batch) {
+    std::size_t bytes = 0;
+    detail::check(wlstm_trainer_tape_bytes(owner.handle(), seq_len, batch, &bytes));
+    memory_.resize(bytes);
+}
 
 // wlstm_tensor_read: any tensor of a model file, as the weight of an nn.Linear that follows the lstm; Real is float or double
 template <class Real> tensor<Real> read_tensor(const std::string &path, const std::string &name) {

@@ -93,6 +93,11 @@ def python_type(declared, of):
     return "POINTER(" * stars + pointed + ")" * stars
 
 
+def python_number(text):
+    """A default, an enumerator's already a number."""
+    return text if isinstance(text, int) else float(text) if set(text) & set(".e") else int(text)
+
+
 def python(of):
     def types(function):
         return [python_type(declared, of) for declared in (function.result, *function.arguments)]
@@ -108,7 +113,7 @@ def python(of):
               "", "    def __init__(self, **fields):",
               '        super().__init__(**{"struct_size": ctypes.sizeof(self), **self._defaults, **fields})']
     for name, struct in of.structs.items():
-        defaults = {field.name: int(numbers.get(default, default)) for field, default in zip(struct.fields, struct.defaults)
+        defaults = {field.name: python_number(numbers.get(default, default)) for field, default in zip(struct.fields, struct.defaults)
                     if not default.startswith("sizeof") and default not in ("NULL", "0.0")}
         fields = ",\n                ".join(f'("{field.name}", {python_type(field, of)})' for field in struct.fields)
         lines += ["", "", f"class {python_name(name)}(_Struct):", f"    _fields_ = [{fields}]",

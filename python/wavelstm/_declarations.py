@@ -49,6 +49,12 @@ class Schedule(enum.IntEnum):
     WLSTM_SCHEDULE_GANGS = 3
 
 
+class OptimizerKind(enum.IntEnum):
+    WLSTM_OPTIMIZER_SGD = 0
+    WLSTM_OPTIMIZER_ADAM = 1
+    WLSTM_OPTIMIZER_ADAMW = 2
+
+
 class _Struct(ctypes.Structure):
     """Fields that are not given have the values of the header's _INIT."""
 
@@ -116,6 +122,30 @@ class StreamsOptions(_Struct):
     _defaults = {}
 
 
+class TrainerOptions(_Struct):
+    _fields_ = [("struct_size", c_size_t),
+                ("max_seq_len", c_int64),
+                ("max_batch", c_int64),
+                ("num_threads", c_int),
+                ("precision", c_int),
+                ("recompute_steps", c_int64)]
+    _defaults = {}
+
+
+class Optimizer(_Struct):
+    _fields_ = [("struct_size", c_size_t),
+                ("kind", c_int),
+                ("nesterov", c_int),
+                ("lr", c_double),
+                ("momentum", c_double),
+                ("dampening", c_double),
+                ("beta1", c_double),
+                ("beta2", c_double),
+                ("eps", c_double),
+                ("weight_decay", c_double)]
+    _defaults = {"kind": 1, "lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08}
+
+
 AllocateFunction = ctypes.CFUNCTYPE(c_void_p, c_size_t, c_void_p)
 DeallocateFunction = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
 
@@ -165,6 +195,23 @@ FUNCTIONS = {
     "wlstm_streams_set_state": (c_int, c_void_p, c_int64, c_void_p, c_void_p),
     "wlstm_streams_step": (c_int, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
     "wlstm_streams_run": (c_int, c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p),
+    "wlstm_trainer_create": (c_int, c_void_p, POINTER(TrainerOptions), POINTER(c_void_p)),
+    "wlstm_trainer_free": (None, c_void_p),
+    "wlstm_trainer_parameters": (c_int, c_void_p, POINTER(c_void_p), POINTER(c_int64)),
+    "wlstm_trainer_gradients": (c_int, c_void_p, POINTER(c_void_p), POINTER(c_int64)),
+    "wlstm_trainer_set_parameter": (c_int, c_void_p, c_char_p, c_void_p, c_int64),
+    "wlstm_trainer_get_parameter": (c_int, c_void_p, c_char_p, c_void_p, c_int64),
+    "wlstm_trainer_copy_to": (c_int, c_void_p, c_void_p),
+    "wlstm_trainer_tape_bytes": (c_int, c_void_p, c_int64, c_int64, POINTER(c_size_t)),
+    "wlstm_trainer_forward": (c_int, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_uint64, c_int64, c_void_p),
+    "wlstm_trainer_backward": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int),
+    "wlstm_trainer_zero_gradients": (c_int, c_void_p),
+    "wlstm_trainer_clip_gradients": (c_int, c_void_p, c_double, POINTER(c_double)),
+    "wlstm_trainer_update": (c_int, c_void_p, POINTER(Optimizer)),
+    "wlstm_trainer_dropout_mask": (c_int, c_void_p, c_void_p, c_int64, c_void_p),
+    "wlstm_trainer_memory": (c_int, c_void_p, POINTER(c_size_t), POINTER(c_size_t)),
+    "wlstm_trainer_save": (c_int, c_void_p, c_char_p),
+    "wlstm_trainer_load": (c_int, c_void_p, c_char_p),
     "wlstm_plan_cache_load": (c_int, c_char_p),
     "wlstm_plan_cache_save": (c_int, c_char_p),
     "wlstm_plan_cache_export": (c_int, c_char_p),

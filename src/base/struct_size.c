@@ -14,7 +14,13 @@ const wli_struct_kind wli_lstm_config_kind = { "config", "WLSTM_LSTM_CONFIG_INIT
                                                 sizeof(wlstm_plan_options) },
                       wli_streams_options_kind = { "options", "WLSTM_STREAMS_OPTIONS_INIT",
                                                    WLI_SIZE_TO(wlstm_streams_options, precision),
-                                                   sizeof(wlstm_streams_options) };
+                                                   sizeof(wlstm_streams_options) },
+                      wli_trainer_options_kind = { "options", "WLSTM_TRAINER_OPTIONS_INIT",
+                                                   WLI_SIZE_TO(wlstm_trainer_options, recompute_steps),
+                                                   sizeof(wlstm_trainer_options) },
+                      wli_optimizer_struct_kind = { "optimizer", "WLSTM_OPTIMIZER_INIT",
+                                                    WLI_SIZE_TO(wlstm_optimizer, weight_decay),
+                                                    sizeof(wlstm_optimizer) };
 
 /* Where today's fields lie on machines of 8-byte pointers: never moved, and none in what was padding. */
 #define AT(field, offset) _Static_assert(sizeof(void *) != 8 || offsetof(wlstm_plan_options, field) == (offset), #field)

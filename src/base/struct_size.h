@@ -17,7 +17,7 @@ typedef struct wli_struct_kind {
 } wli_struct_kind;
 
 extern const wli_struct_kind wli_lstm_config_kind, wli_cell_config_kind, wli_load_options_kind, wli_plan_options_kind,
-    wli_streams_options_kind;
+    wli_streams_options_kind, wli_trainer_options_kind, wli_optimizer_struct_kind;
 
 /* The caller's struct over the defaults, which *own has on entry. Errors: INVALID_ARGUMENT (NULL, no header's size, a newer header's). */
 wlstm_status wli_struct_read(const wli_struct_kind *kind, const void *given, void *own);

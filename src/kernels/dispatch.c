@@ -23,6 +23,7 @@ typedef enum instructions {
     amx_int8
 } instructions;
 
+#define TRAINING(isa, product, its)
 #define TABLE(isa, product, its) extern const wli_native wli_native_##isa##_##product;
 #include "kernels/compiled_tables.h"
 #undef TABLE
@@ -37,6 +38,25 @@ typedef struct compiled_table {
 static const compiled_table compiled_tables[] = {
 #include "kernels/compiled_tables.h"
 };
+#undef TABLE
+
+#define TABLE(isa, product, its)
+#undef TRAINING
+#define TRAINING(isa, product, its) extern const wli_training wli_training_##isa##_##product;
+#include "kernels/compiled_tables.h"
+#undef TRAINING
+
+typedef struct compiled_training {
+    const wli_training *training;
+    wli_product product;
+    instructions isa;
+} compiled_training;
+
+#define TRAINING(isa, product, its) { &wli_training_##isa##_##product, its, isa },
+static const compiled_training compiled_trainings[] = {
+#include "kernels/compiled_tables.h"
+};
+#undef TRAINING
 #undef TABLE
 
 wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision) {
@@ -168,6 +188,14 @@ bool wli_native_rounds_alike(wli_product product, int index) {
 
 const wli_native *wli_native_get(wli_product product) {
     return wli_native_at(product, 0);
+}
+
+const wli_training *wli_training_get(wli_product product) {
+    const compiled_table *table = table_at(product, 0, true);
+    for (size_t n = 0; table && n < sizeof compiled_trainings / sizeof compiled_trainings[0]; n++)
+        if (compiled_trainings[n].product == product && compiled_trainings[n].isa == table->isa)
+            return compiled_trainings[n].training;
+    return NULL;
 }
 
 bool wli_wide_core(void) {

@@ -4,6 +4,7 @@
 #define WLI_DISPATCH_H
 
 #include "kernels/native.h"
+#include "kernels/training.h"
 #include "wavelstm.h"
 
 /* What is multiplied (product.h). */
@@ -26,6 +27,9 @@ size_t wli_product_bytes(wli_product product);
 
 /* The table for this machine, under the cap of WLSTM_ISA. */
 const wli_native *wli_native_get(wli_product product);
+
+/* What goes along with that table in training; NULL where there is none, as of the products of rounded numbers. */
+const wli_training *wli_training_get(wli_product product);
 
 /* The tables that it can use of any width, also where another one of a width goes before them; how many, `most` at
  * most. */

@@ -49,7 +49,8 @@ static inline double wli_dropout_scale(const wli_dropout *dropout, wli_dropout_p
     return words.at[unit % 4] < wli_dropout_threshold(dropout) ? 0 : wli_dropout_kept(dropout);
 }
 
-/* values [width], a row, times the mask. */
-void wli_dropout_row(const wli_dropout *dropout, wli_dropout_place at, wlstm_dtype dtype, int64_t width, void *values);
+/* Elements [first, end) of a row, first a multiple of 4, times the mask. */
+void wli_dropout_row(const wli_dropout *dropout, wli_dropout_place at, wlstm_dtype dtype, int64_t first, int64_t end,
+                     void *values);
 
 #endif

@@ -157,6 +157,27 @@ static wlstm_status stream(void) {
     return status;
 }
 
+static wlstm_status train(void) {
+    const wlstm_lstm_config config = ledger_config(3, 1);
+    wlstm_lstm *lstm;
+    wlstm_trainer *trainer;
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    const wlstm_optimizer optimizer = WLSTM_OPTIMIZER_INIT;
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 2;
+    wlstm_status status = wlstm_lstm_create(&config, &lstm);
+    if (status != WLSTM_OK) return status;
+    status = wlstm_trainer_create(lstm, &options, &trainer);
+    if (status != WLSTM_OK) assert_null(trainer);
+    if (status == WLSTM_OK)
+        status = wlstm_trainer_forward(trainer, T, B, lengths, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL);
+    if (status == WLSTM_OK) status = wlstm_trainer_backward(trainer, NULL, out, NULL, NULL, NULL, NULL, NULL, 0);
+    if (status == WLSTM_OK) status = wlstm_trainer_update(trainer, &optimizer);
+    if (status == WLSTM_OK) status = wlstm_trainer_copy_to(trainer, lstm);
+    wlstm_trainer_free(trainer);
+    wlstm_lstm_free(lstm);
+    return status;
+}
+
 static wlstm_status save(void) {
     const wlstm_lstm_config config = ledger_config(3, 1);
     wlstm_lstm *lstm;
@@ -282,6 +303,7 @@ static void files_fail_cleanly(void **state) {
 static void training_fails_cleanly(void **state) {
     (void)state;
     every_allocation_fails_cleanly(gradients_and_file);
+    every_allocation_fails_cleanly(train);
 }
 
 static int set_up(void **state) {

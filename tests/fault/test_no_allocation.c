@@ -135,6 +135,33 @@ static void a_refused_set_parameter_keeps_the_plans(void **state) {
     assert_int_equal(atomic_load(&books.live), 0);
 }
 
+static void a_trainer_allocates_in_its_creation_only(void **state) {
+    (void)state;
+    for (int variant = 0; variant < 4; ++variant) {
+        const wlstm_lstm_config config = ledger_config(variant & 1 ? 3 : 0, variant >> 1);
+        wlstm_lstm *lstm;
+        wlstm_trainer *trainer;
+        wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+        const wlstm_optimizer optimizer = WLSTM_OPTIMIZER_INIT;
+        options.max_seq_len = T, options.max_batch = B, options.num_threads = 2;
+        assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+        assert_int_equal(wlstm_trainer_create(lstm, &options, &trainer), WLSTM_OK);
+        ledger_fail_at(0);
+        for (int t = T; t > 0; --t) {
+            static float d_x[T * B * I], d_h[2 * L * B * H], d_c[2 * L * B * H];
+            const int64_t *some = t == T ? lengths : NULL;
+            assert_int_equal(wlstm_trainer_forward(trainer, t, B, some, x, h, c, out, h, c, 1, 0, 0, NULL), WLSTM_OK);
+            assert_int_equal(wlstm_trainer_backward(trainer, NULL, out, h, c, d_x, d_h, d_c, 1), WLSTM_OK);
+            assert_int_equal(wlstm_trainer_clip_gradients(trainer, 1, NULL), WLSTM_OK);
+            assert_int_equal(wlstm_trainer_update(trainer, &optimizer), WLSTM_OK);
+        }
+        assert_int_equal(ledger_made(), 0);
+        wlstm_trainer_free(trainer);
+        wlstm_lstm_free(lstm);
+        assert_int_equal(atomic_load(&books.live), 0);
+    }
+}
+
 /* Batch 0 is an empty result, not a plan. */
 static void an_empty_batch_allocates_nothing(void **state) {
     (void)state;
@@ -196,6 +223,7 @@ int main(void) {
         cmocka_unit_test(forward_does_not_add_up_unlike_sizes),
         cmocka_unit_test(streams_allocate_in_their_creation_only),
         cmocka_unit_test(a_refused_set_parameter_keeps_the_plans),
+        cmocka_unit_test(a_trainer_allocates_in_its_creation_only),
         cmocka_unit_test(an_empty_batch_allocates_nothing),
         cmocka_unit_test(forward_on_many_threads_leaks_nothing),
     };

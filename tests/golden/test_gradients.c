@@ -1,5 +1,6 @@
 /* PyTorch's own gradients (tests/golden/data/gradients.safetensors, made by make_gradients.py in float64) against the
- * reference's: in f64 within 1e-9 of each, in f32, whose numbers are the same, within the tolerances of results. */
+ * reference's and a trainer's: in f64 within 1e-9 of each, in f32, whose numbers are the same, within the tolerances of
+ * results. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,11 +10,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compare.h"
 #include "problem.h"
 #include "random.h"
 #include "reference/backward.h"
+#include "train/trainer.h"
 
 enum { MOST_LAYERS = 3, BATCH = 4, NAME = 96 };
 
@@ -104,6 +107,36 @@ static void expect(const golden_case *g, wlstm_dtype dtype, const char *what, co
     free(expected);
 }
 
+static void judge(const golden_case *g, const wli_model *model, const wli_gradients *gradients, int64_t x_count,
+                  int64_t h_count, int64_t c_count) {
+    const char *values = gradients->d_parameters;
+    expect(g, model->dtype, "d_x", gradients->d_x, x_count);
+    if (g->states) expect(g, model->dtype, "d_h_0", gradients->d_h_0, h_count);
+    if (g->states) expect(g, model->dtype, "d_c_0", gradients->d_c_0, c_count);
+    for (int64_t i = 0; i < model->num_parameters; i++) {
+        expect(g, model->dtype, model->parameters[i].name, values, (int64_t)model->parameters[i].count);
+        values += model->parameters[i].count * dtype_size(model->dtype);
+    }
+}
+
+/* The same by a trainer, whose dropout is not of a given mask. */
+static void train(wli_model *model, const wli_call *call, const wli_gradients *to, int64_t parameters) {
+    wlstm_trainer *trainer;
+    void *out = test_allocate(model->dtype, call->seq_len * call->batch * 64), *found;
+    assert_int_equal(wli_trainer_make(model, call->seq_len, call->batch, 0, 2, &trainer), WLSTM_OK);
+    trainer->step_work = trainer->pass_work = 1; /* on both threads */
+    assert_int_equal(wlstm_trainer_forward(trainer, call->seq_len, call->batch, call->lengths, call->x, call->h_0,
+                                           call->c_0, out, NULL, NULL, 1, 0, 0, NULL),
+                     WLSTM_OK);
+    assert_int_equal(
+        wlstm_trainer_backward(trainer, NULL, to->d_out, to->d_h_n, to->d_c_n, to->d_x, to->d_h_0, to->d_c_0, 0),
+        WLSTM_OK);
+    assert_int_equal(wlstm_trainer_gradients(trainer, &found, NULL), WLSTM_OK);
+    memcpy(to->d_parameters, found, (size_t)parameters * dtype_size(model->dtype));
+    wlstm_trainer_free(trainer);
+    free(out);
+}
+
 static void run(const golden_case *g, wlstm_dtype dtype) {
     wli_model *model = make_model(g, dtype);
     const int64_t T = g->seq_len ? g->seq_len : 6, B = g->batch ? g->batch : BATCH,
@@ -127,13 +160,8 @@ static void run(const golden_case *g, wlstm_dtype dtype) {
     const wli_gradients gradients = { d_out, d_h_n, d_c_n, d_x, d_h_0, d_c_0, d_parameters };
     assert_int_equal(wli_reference_backward(model, &call, mask, &gradients), WLSTM_OK);
 
-    expect(g, dtype, "d_x", d_x, x_count);
-    if (g->states) expect(g, dtype, "d_h_0", d_h_0, h_count), expect(g, dtype, "d_c_0", d_c_0, c_count);
-    const char *values = d_parameters;
-    for (int64_t i = 0; i < model->num_parameters; i++) {
-        expect(g, dtype, model->parameters[i].name, values, (int64_t)model->parameters[i].count);
-        values += model->parameters[i].count * dtype_size(dtype);
-    }
+    judge(g, model, &gradients, x_count, h_count, c_count);
+    if (!g->masked) train(model, &call, &gradients, parameters), judge(g, model, &gradients, x_count, h_count, c_count);
     void *const arrays[] = { x, h_0, c_0, d_h_n, d_c_n, d_out, mask, d_x, d_h_0, d_c_0, d_parameters };
     for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) free(arrays[k]);
     wli_model_release(model);

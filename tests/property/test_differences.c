@@ -86,7 +86,7 @@ static double *draw_mask(const wli_model *model, int64_t seq_len, int64_t batch)
         for (int64_t t = 0; t < seq_len; t++)
             for (int64_t b = 0; b < batch; b++, row += width) {
                 for (int64_t k = 0; k < width; k++) row[k] = 1;
-                wli_dropout_row(&dropout, (wli_dropout_place){ layer, t, b }, WLSTM_F64, width, row);
+                wli_dropout_row(&dropout, (wli_dropout_place){ layer, t, b }, WLSTM_F64, 0, width, row);
             }
     }
     return mask;

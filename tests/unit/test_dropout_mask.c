@@ -64,8 +64,8 @@ static void a_row_is_its_elements(void **state) {
         float single[WIDTH];
         double wide[WIDTH];
         for (int64_t j = 0; j < WIDTH; j++) single[j] = 3, wide[j] = 3;
-        wli_dropout_row(&dropout, at, WLSTM_F32, width, single);
-        wli_dropout_row(&dropout, at, WLSTM_F64, width, wide);
+        wli_dropout_row(&dropout, at, WLSTM_F32, 0, width, single);
+        wli_dropout_row(&dropout, at, WLSTM_F64, 0, width, wide);
         for (int64_t j = 0; j < width; j++) {
             const double scale = wli_dropout_scale(&dropout, at, j);
             assert_true(single[j] == 3 * (float)scale);

@@ -1,0 +1,291 @@
+/* The backward pass: the equations of reference/backward.c, from the last step to the first. For each cell
+ *
+ *     step by step:    dG from the tape, dh and dc;  dh of the step before = dG W_hh (+ what comes from above)
+ *     chunk by chunk:  dX = dG W_ih, which is what comes from above for the layer below; dW_ih += dG^T X and the like
+ *
+ * dG takes the place of the gates on the tape. */
+#include "train/dropout.h"
+#include "train/passes.h"
+#include "train/weights.h"
+
+#include <string.h>
+
+/* One cell, part of the batch and chunk of steps [from, to). */
+typedef struct wli_chain {
+    const wli_hand *hand;
+    const wli_backward_call *call;
+    const wli_train_cell *cell;
+    const wli_tape_cell *kept;
+    int64_t layer;
+    int direction;
+    int64_t part, from, to;
+} wli_chain;
+
+static int64_t row_of(const wli_chain *chain, int64_t i) {
+    return chain->part + i * chain->hand->tape->parts;
+}
+
+/* The gradient of h of (t, r) from above: d_out's row, or the window's, which begins at pair `first`. */
+static const void *from_above(const wli_chain *chain, int64_t first, int64_t t, int64_t r) {
+    const wlstm_trainer *trainer = chain->hand->trainer;
+    const wli_tape *tape = chain->hand->tape;
+    const int64_t width = wli_output_width(trainer, chain->layer), R = chain->cell->R;
+    const char *row = chain->layer + 1 == trainer->model->num_layers
+                          ? wli_callers_row(trainer, tape, chain->call->d_out, width, t, r)
+                          : wli_elements(trainer, trainer->shared.window,
+                                         (tape->first[t] - first + r) * wli_gate_stride(width, trainer->element));
+    return row + (size_t)(chain->direction * R) * trainer->element;
+}
+
+/* Rows of the part's dh and dc, which lie as far apart as there are parts. */
+static char *state_rows(const wli_chain *chain, const void *base, int64_t stride) {
+    return wli_elements(chain->hand->trainer, base, chain->part * stride);
+}
+
+/* dh [part's rows] = d_h_n or zeros, dc likewise, shared by the gang; and back, to d_h_0 and d_c_0. */
+static void load_states(const wli_chain *chain) {
+    const wli_hand *hand = chain->hand;
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const wli_train_cell *cell = chain->cell;
+    const int64_t B = tape->call.batch;
+    for (int64_t r = row_of(chain, hand->share); r < B; r += tape->parts * hand->shares) {
+        char *dh = wli_elements(trainer, cell->dh, r * cell->h_stride);
+        char *dc = wli_elements(trainer, cell->dc, r * cell->c_stride);
+        const int64_t row = tape->rows.order[r];
+        if (chain->call->d_h_n)
+            memcpy(dh, wli_elements(trainer, chain->call->d_h_n, cell->h_offset * B + row * cell->R),
+                   (size_t)cell->R * trainer->element);
+        else
+            memset(dh, 0, (size_t)cell->R * trainer->element);
+        if (chain->call->d_c_n)
+            memcpy(dc, wli_elements(trainer, chain->call->d_c_n, cell->c_offset * B + row * cell->H),
+                   (size_t)cell->H * trainer->element);
+        else
+            memset(dc, 0, (size_t)cell->H * trainer->element);
+    }
+    wli_meet_gang(hand);
+}
+
+static void store_states(const wli_chain *chain) {
+    const wli_hand *hand = chain->hand;
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const wli_train_cell *cell = chain->cell;
+    const int64_t B = tape->call.batch;
+    for (int64_t r = row_of(chain, hand->share); r < B; r += tape->parts * hand->shares) {
+        const int64_t row = tape->rows.order[r];
+        if (chain->call->d_h_0)
+            memcpy(wli_elements(trainer, chain->call->d_h_0, cell->h_offset * B + row * cell->R),
+                   wli_elements(trainer, cell->dh, r * cell->h_stride), (size_t)cell->R * trainer->element);
+        if (chain->call->d_c_0)
+            memcpy(wli_elements(trainer, chain->call->d_c_0, cell->c_offset * B + row * cell->H),
+                   wli_elements(trainer, cell->dc, r * cell->c_stride), (size_t)cell->H * trainer->element);
+    }
+}
+
+/* With projection: the whole gradient of h onto the tape, and by W_hr that of m = o tanh(c) [rows, H], which it
+ * returns. */
+static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows, const void *const *dy) {
+    const wli_hand *hand = chain->hand;
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_train_cell *cell = chain->cell;
+    const int64_t apart = hand->tape->parts;
+    for (int64_t i = hand->share; i < rows; i += hand->shares) {
+        void *whole = wli_elements(trainer, chain->kept->dh, (place + i) * cell->h_stride);
+        trainer->kernels->add(1, cell->P, wli_elements(trainer, cell->dh, row_of(chain, i) * cell->h_stride), 0, whole,
+                              0, false);
+        if (dy) trainer->kernels->add(1, cell->P, dy[i], 0, whole, 0, true);
+    }
+    for (int64_t i = 0; i < rows; i++)
+        hand->worker->b[i] = wli_elements(trainer, chain->kept->dh, (place + i) * cell->h_stride);
+    wli_meet_gang(hand);
+    void *dm = wli_elements(trainer, trainer->shared.unprojected,
+                            (chain->direction * trainer->max_batch + chain->part) * cell->c_stride);
+    wli_team_multiply(hand, rows, hand->worker->b, cell->P, cell->hr.back, cell->H, trainer->shared.zeros, dm,
+                      apart * cell->c_stride, wli_panels_of(hand, cell->H, hand->share, hand->shares));
+    wli_meet_gang(hand);
+    return dm;
+}
+
+/* One step of the part's `rows` rows that lie from `place` on. */
+static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_t rows) {
+    const wli_hand *hand = chain->hand;
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const wli_train_cell *cell = chain->cell;
+    const bool top = chain->layer + 1 == trainer->model->num_layers;
+    const int64_t window_first = trainer->model->num_directions == 2 ? 0 : tape->first[chain->from];
+    const void **dy = top && !chain->call->d_out ? NULL : hand->worker->a;
+    for (int64_t i = 0; i < rows && dy; i++) {
+        const int64_t r = row_of(chain, i);
+        dy[i] = from_above(chain, window_first, wli_rows_time(&tape->rows, chain->direction, step, r), r);
+    }
+    int64_t before;
+    char *gates = wli_elements(trainer, chain->kept->gates, place * cell->gate_stride);
+    char *dh = state_rows(chain, cell->dh, cell->h_stride);
+    wli_backward_cell step_cell = { .units = wli_units_of(hand, cell->H),
+                                    .rows = rows,
+                                    .gates = gates,
+                                    .ldg = cell->gate_stride,
+                                    .c = wli_elements(trainer, chain->kept->c, place * cell->c_stride),
+                                    .ldc = cell->c_stride,
+                                    .c_prev = wli_tape_state_row(trainer, tape, chain->kept->c_0, cell->c_stride,
+                                                                 tape->window, chain->part),
+                                    .ldc_prev = tape->parts * cell->c_stride,
+                                    .dy = (const void *const *)dy,
+                                    .dh = dh,
+                                    .ldh = tape->parts * cell->h_stride,
+                                    .dc = state_rows(chain, cell->dc, cell->c_stride),
+                                    .lddc = tape->parts * cell->c_stride,
+                                    .kept = cell->P > 0 };
+    if (step > wli_window_first(tape, tape->window))
+        step_cell.c_prev =
+            wli_elements(trainer, chain->kept->c, wli_tape_part(tape, chain->part, step - 1, &before) * cell->c_stride),
+        step_cell.ldc_prev = cell->c_stride;
+    if (cell->P > 0) {
+        step_cell.dh = unproject(chain, place, rows, (const void *const *)dy);
+        step_cell.ldh = tape->parts * cell->c_stride;
+        step_cell.dy = NULL;
+    }
+    trainer->kernels->backward(&step_cell);
+    wli_meet_gang(hand);
+    if (step > 0 || chain->call->d_h_0) {
+        for (int64_t i = 0; i < rows; i++)
+            hand->worker->b[i] = gates + (size_t)(i * cell->gate_stride) * trainer->element;
+        wli_team_multiply(hand, rows, hand->worker->b, 4 * cell->H, cell->hh.back, cell->R, trainer->shared.zeros, dh,
+                          tape->parts * cell->h_stride, wli_panels_of(hand, cell->R, hand->share, hand->shares));
+    }
+    wli_meet_gang(hand);
+}
+
+static void run_chain(const wli_chain *chain) {
+    const wli_tape *tape = chain->hand->tape;
+    if (chain->to == tape->call.seq_len) load_states(chain);
+    for (int64_t s = chain->to - 1; s >= chain->from; s--) {
+        int64_t rows;
+        const int64_t place = wli_tape_part(tape, chain->part, s, &rows);
+        if (rows > 0) run_step(chain, s, place, rows);
+    }
+    if (chain->from == 0) store_states(chain);
+}
+
+/* Rows [first, end) of a chunk's gradients of the layer's input, times and rows counted as `first` of the tape counts
+ * them, and a range of its panels. */
+typedef struct piece {
+    int64_t layer, first, end;
+    wli_panel_range range;
+} piece;
+
+/* The pair (t, r) that is number n, from the time of the pair before on. */
+static void find_pair(const wli_tape *tape, int64_t n, int64_t *t, int64_t *r) {
+    while (tape->first[*t + 1] <= n) ++*t;
+    *r = n - tape->first[*t];
+}
+
+/* dX [pairs, I] = the sum over directions of dG W_ih: into the window, or a piece at a time on to d_x. */
+static void multiply_piece(const wli_hand *hand, const wli_backward_call *call, const piece *part, int64_t t, void *to,
+                           int64_t stride) {
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const int D = trainer->model->num_directions;
+    const int64_t rows = part->end - part->first, I = wli_trainer_cell(trainer, part->layer, 0)->I;
+    const wli_span columns = wli_columns_of(hand, part->range, I);
+    for (int direction = 0; direction < D; direction++) {
+        const wli_train_cell *cell = wli_trainer_cell(trainer, part->layer, direction);
+        const wli_tape_cell *kept = &tape->cells[part->layer * D + direction];
+        int64_t time = t, r;
+        for (int64_t i = 0; i < rows; i++) {
+            find_pair(tape, part->first + i, &time, &r);
+            const int64_t step = direction ? tape->rows.lengths[r] - 1 - time : time;
+            hand->worker->b[i] = wli_elements(trainer, kept->gates, wli_tape_place(tape, step, r) * cell->gate_stride);
+        }
+        wli_team_multiply(hand, rows, hand->worker->b, 4 * cell->H, cell->ih.back, I,
+                          direction ? NULL : trainer->shared.zeros, to, stride, part->range);
+    }
+    for (int64_t i = 0, r; i < rows; i++) {
+        find_pair(tape, part->first + i, &t, &r);
+        char *row = wli_elements(trainer, to, i * stride);
+        if (part->layer > 0)
+            wli_drop_row(trainer, tape, part->layer - 1, t, r, columns.first, columns.end, row);
+        else
+            memcpy(wli_elements(trainer, wli_callers_row(trainer, tape, call->d_x, I, t, r), columns.first),
+                   wli_elements(trainer, row, columns.first), (size_t)(columns.end - columns.first) * trainer->element);
+    }
+}
+
+/* Of the chunk of steps [from, to), rows shared by the team, or the columns where there are few rows. */
+static void back_to_input(const wli_hand *hand, const wli_backward_call *call, int64_t layer, int64_t from,
+                          int64_t to) {
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    if (layer == 0 && !call->d_x) return;
+    const int64_t I = wli_trainer_cell(trainer, layer, 0)->I, stride = wli_gate_stride(I, trainer->element);
+    const int64_t first = tape->first[from], pairs = tape->first[to] - first, enough = 32;
+    const bool by_rows = pairs >= enough * hand->threads;
+    const wli_span own = by_rows ? wli_span_of(pairs, hand->me, hand->threads) : (wli_span){ 0, pairs };
+    piece part = { layer, 0, 0,
+                   by_rows ? wli_panels_of(hand, I, 0, 1) : wli_panels_of(hand, I, hand->me, hand->threads) };
+    int64_t t = from, r;
+    if (part.range.first >= part.range.end) return;
+    for (int64_t n = own.first; n < own.end; n += WLI_PIECE_ROWS) {
+        part.first = first + n;
+        part.end = first + (own.end - n < WLI_PIECE_ROWS ? own.end : n + WLI_PIECE_ROWS);
+        find_pair(tape, part.first, &t, &r);
+        void *rows = layer > 0 ? wli_elements(trainer, trainer->shared.window, n * stride) : hand->worker->piece;
+        multiply_piece(hand, call, &part, t, rows, stride);
+    }
+}
+
+/* d_x behind the rows' ends. */
+static void end_rows(const wli_hand *hand, const wli_backward_call *call) {
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const int64_t I = wli_trainer_cell(trainer, 0, 0)->I;
+    for (int64_t r = hand->me; r < tape->call.batch && call->d_x; r += hand->threads)
+        for (int64_t t = tape->rows.lengths[r]; t < tape->call.seq_len; t++)
+            memset(wli_callers_row(trainer, tape, call->d_x, I, t, r), 0, (size_t)I * trainer->element);
+}
+
+/* Blocks of pairs that begin before a step. */
+static int64_t blocks_before(const wli_tape *tape, int64_t step) {
+    return (tape->first[step] + WLI_BLOCK_PAIRS - 1) / WLI_BLOCK_PAIRS;
+}
+
+/* A chunk of steps [from, to) of a layer, all of it in the tape's window. */
+static void run_chunk(const wli_hand *hand, const wli_backward_call *call, int64_t layer, int64_t from, int64_t to,
+                      int *turn) {
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const int D = trainer->model->num_directions;
+    for (int64_t direction = hand->direction; hand->steps && direction < D; direction += hand->directions)
+        for (int64_t part = hand->part; part < tape->parts; part += hand->parts)
+            run_chain(&(wli_chain){ hand, call, wli_trainer_cell(trainer, layer, (int)direction),
+                                    &tape->cells[layer * D + direction], layer, (int)direction, part, from, to });
+    wli_meet_all(hand);
+    back_to_input(hand, call, layer, from, to);
+    for (int direction = 0; direction < D; direction++)
+        wli_add_gradients(hand, layer, direction, blocks_before(tape, from), blocks_before(tape, to), call->adds, turn);
+    wli_meet_all(hand);
+}
+
+void wli_backward_pass(wli_hand *hand, const void *arguments) {
+    const wli_backward_call *call = arguments;
+    const wlstm_trainer *trainer = hand->trainer;
+    const wli_tape *tape = hand->tape;
+    const int64_t L = trainer->model->num_layers, T = tape->call.seq_len, windows = wli_tape_windows(tape);
+    const int64_t S = wli_backward_chunk(trainer, T, tape->call.batch);
+    int turn = 0;
+    wli_weights_pack(hand, true);
+    for (int64_t window = windows - 1; window >= 0; window--) {
+        const int64_t first = wli_window_first(tape, window), end = wli_window_first(tape, window + 1);
+        if (window < windows - 1) wli_forward_again(hand, window);
+        for (int64_t chunk = (end - first + S - 1) / S - 1; chunk >= 0; chunk--) {
+            const int64_t from = first + chunk * S, to = from + S < end ? from + S : end;
+            for (int64_t layer = L - 1; layer >= 0; layer--) run_chunk(hand, call, layer, from, to, &turn);
+        }
+        for (int64_t layer = 0; layer < L && window > 0; layer++) wli_leave_pairs(hand, layer, 0);
+        if (window > 0) wli_meet_all(hand);
+    }
+    end_rows(hand, call);
+}

@@ -1,0 +1,72 @@
+/* The threads of a pass, and what each of them does. The steps of a cell are run by a gang, which has directions and
+ * parts of the batch for itself, and whose threads share columns and units and meet within each step; all else is
+ * shared among all threads. */
+#ifndef WLI_TEAM_H
+#define WLI_TEAM_H
+
+#include "kernels/multiplier.h"
+#include "train/tape.h"
+
+/* One thread's place. */
+typedef struct wli_hand {
+    wlstm_trainer *trainer;
+    wli_tape *tape;
+    wli_train_worker *worker;
+    int64_t me, threads;
+    int64_t direction, directions; /* the gang has directions `direction`, + directions, ... */
+    int64_t part, parts;           /* and parts of the batch likewise */
+    int64_t share, shares;
+    bool steps; /* it is in a gang */
+    wli_barrier *gang;
+} wli_hand;
+
+/* Places [first, end) of `count` that fall to the index-th of so many. */
+typedef struct wli_span {
+    int64_t first, end;
+} wli_span;
+
+static inline wli_span wli_span_of(int64_t count, int64_t index, int64_t of) {
+    return (wli_span){ count * index / of, count * (index + 1) / of };
+}
+
+/* What a pass does on each of its threads. */
+typedef void wli_pass(wli_hand *hand, const void *arguments);
+
+/* Runs a pass by the trainer's threads, or by the calling one alone (schedule/sequence.h). Where it `deals`, the tape's
+ * rows are dealt to as many parts as there are gangs for. Without a tape there are no gangs. */
+void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments);
+
+/* Returns when all threads of the gang, of the team, have called it. */
+static inline void wli_meet_gang(const wli_hand *hand) {
+    if (hand->shares > 1) wli_barrier_wait(hand->gang, (int)hand->shares);
+}
+
+static inline void wli_meet_all(const wli_hand *hand) {
+    if (hand->threads > 1) wli_barrier_wait(&hand->trainer->shared.all, (int)hand->threads);
+}
+
+/* C [rows, columns] = bias + A [rows, depth] W^T of a range of panels, or C += A W^T where bias is NULL. */
+void wli_team_multiply(const wli_hand *hand, int64_t rows, const void *const *a, int64_t depth, const void *panels,
+                       int64_t columns, const void *bias, void *c, int64_t ldc, wli_panel_range range);
+
+/* The panels of so many columns that are this thread's, of its gang or of the team. */
+static inline wli_panel_range wli_panels_of(const wli_hand *hand, int64_t columns, int64_t index, int64_t of) {
+    const wli_panel_range all = wli_all_panels(wli_padded(hand->trainer, columns), hand->trainer->kernels->lanes);
+    return wli_slices_of(all, index, index + 1, of);
+}
+
+/* The columns of a row of `width` that a range of panels has. */
+static inline wli_span wli_columns_of(const wli_hand *hand, wli_panel_range range, int64_t width) {
+    const int64_t panel = (int64_t)WLI_PANEL_VECTORS * hand->trainer->kernels->lanes;
+    return (wli_span){ range.first * panel < width ? range.first * panel : width,
+                       range.end * panel < width ? range.end * panel : width };
+}
+
+/* Its share of a cell's units, in whole vectors. */
+static inline wli_units wli_units_of(const wli_hand *hand, int64_t H) {
+    const int64_t lanes = hand->trainer->kernels->lanes, vectors = (H + lanes - 1) / lanes;
+    const wli_span own = wli_span_of(vectors, hand->share, hand->shares);
+    return (wli_units){ H, own.first * lanes, own.end * lanes < H ? own.end * lanes : H };
+}
+
+#endif

@@ -1,0 +1,177 @@
+/* A trainer against the reference: whatever the model, the sizes and the threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compare.h"
+#include "random.h"
+#include "training.h"
+
+enum { ROUNDS = 120, SEED = 42 };
+
+/* Random options; in every third round so many pairs that there are several blocks of sums. */
+static problem draw(uint64_t *stream, int round) {
+    problem p = problem_draw(stream);
+    if (random_flag(stream)) p.config.dropout = (double)random_between(stream, 1, 4) / 4;
+    if (round % 3 == 0) p.seq_len = random_between(stream, 1, 60), p.batch = random_between(stream, 1, 40);
+    problem_build(&p, stream);
+    return p;
+}
+
+static void gradients_are_those_of_the_reference(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS; ++round) {
+        problem p = draw(&stream, round);
+        wlstm_trainer *trainer = problem_trainer(&p, 0, (int)random_between(&stream, 1, 3));
+        gradients got = gradients_create(&p, &stream), expected = gradients_like(&p, &got);
+        outcome o, of_reference;
+        assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o), WLSTM_OK);
+        void *mask = problem_mask(&p, trainer, NULL);
+        assert_int_equal(problem_back(trainer, NULL, &got), WLSTM_OK);
+        problem_reference(&p, mask, &of_reference, &expected);
+        assert_true(outcomes_agree(&p, "trainer", &o, &of_reference, false));
+        assert_true(gradients_agree(&p, "trainer", &got, &expected, false));
+        outcome_free(&o), outcome_free(&of_reference);
+        gradients_free(&got, false), gradients_free(&expected, true);
+        free(mask);
+        wlstm_trainer_free(trainer);
+        problem_free(&p);
+    }
+}
+
+/* One pass by so many threads. */
+static void run(const problem *p, int64_t recompute_steps, int threads, const gradients *loss, outcome *o,
+                gradients *g) {
+    wlstm_trainer *trainer = problem_trainer(p, recompute_steps, threads);
+    *g = gradients_like(p, loss);
+    assert_int_equal(problem_train(p, trainer, SEED, NULL, o), WLSTM_OK);
+    assert_int_equal(problem_back(trainer, NULL, g), WLSTM_OK);
+    wlstm_trainer_free(trainer);
+}
+
+static void threads_do_not_change_a_bit(void **state) {
+    (void)state;
+    static const int counts[] = { 2, 3, 5, 8 };
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 3; ++round) {
+        problem p = draw(&stream, round);
+        gradients loss = gradients_create(&p, &stream), expected, got;
+        outcome o, of_one;
+        run(&p, 0, 1, &loss, &of_one, &expected);
+        for (size_t n = 0; n < sizeof counts / sizeof counts[0]; ++n) {
+            run(&p, 0, counts[n], &loss, &o, &got);
+            assert_true(outcomes_agree(&p, "threads", &o, &of_one, true));
+            assert_true(gradients_agree(&p, "threads", &got, &expected, true));
+            outcome_free(&o), gradients_free(&got, false);
+        }
+        outcome_free(&of_one), gradients_free(&expected, false), gradients_free(&loss, true);
+        problem_free(&p);
+    }
+}
+
+static void recomputation_does_not_change_a_bit(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 2; ++round) {
+        problem p = problem_draw(&stream);
+        p.config.bidirectional = 0;
+        p.seq_len = random_between(&stream, 1, 60), p.batch = random_between(&stream, 1, 40);
+        if (random_flag(&stream)) p.config.dropout = 0.5;
+        problem_build(&p, &stream);
+        gradients loss = gradients_create(&p, &stream), expected, got;
+        outcome o, of_all;
+        run(&p, 0, 1, &loss, &of_all, &expected);
+        for (int n = 0; n < 3; ++n) {
+            run(&p, random_between(&stream, 1, p.seq_len + 1), 1 + n, &loss, &o, &got);
+            assert_true(outcomes_agree(&p, "recomputation", &o, &of_all, true));
+            assert_true(gradients_agree(&p, "recomputation", &got, &expected, true));
+            outcome_free(&o), gradients_free(&got, false);
+        }
+        outcome_free(&of_all), gradients_free(&expected, false), gradients_free(&loss, true);
+        problem_free(&p);
+    }
+}
+
+/* Two passes forward, then both back in any order, on tapes of the caller's that are not aligned. */
+static void tapes_are_independent(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 3; ++round) {
+        problem p = draw(&stream, round);
+        wlstm_trainer *trainer = problem_trainer(&p, 0, 2);
+        gradients first = gradients_create(&p, &stream), second = gradients_create(&p, &stream);
+        gradients alone = gradients_like(&p, &first), alone_too = gradients_like(&p, &second);
+        outcome o[4];
+        size_t bytes;
+        assert_int_equal(wlstm_trainer_tape_bytes(trainer, p.seq_len, p.batch, &bytes), WLSTM_OK);
+        char *memory = malloc(bytes + 8);
+        assert_non_null(memory);
+        assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o[0]), WLSTM_OK);
+        assert_int_equal(problem_back(trainer, NULL, &alone), WLSTM_OK);
+        assert_int_equal(problem_train(&p, trainer, SEED + 1, NULL, &o[1]), WLSTM_OK);
+        assert_int_equal(problem_back(trainer, NULL, &alone_too), WLSTM_OK);
+        assert_int_equal(problem_train(&p, trainer, SEED, memory + 8, &o[2]), WLSTM_OK);
+        assert_int_equal(problem_train(&p, trainer, SEED + 1, NULL, &o[3]), WLSTM_OK);
+        const bool in_order = random_flag(&stream);
+        assert_int_equal(problem_back(trainer, in_order ? memory + 8 : NULL, in_order ? &first : &second), WLSTM_OK);
+        assert_int_equal(problem_back(trainer, in_order ? NULL : memory + 8, in_order ? &second : &first), WLSTM_OK);
+        assert_true(gradients_agree(&p, "first tape", &first, &alone, true));
+        assert_true(gradients_agree(&p, "second tape", &second, &alone_too, true));
+        for (int i = 0; i < 4; ++i) outcome_free(&o[i]);
+        gradients_free(&alone, false), gradients_free(&alone_too, false);
+        gradients_free(&first, true), gradients_free(&second, true);
+        free(memory);
+        wlstm_trainer_free(trainer);
+        problem_free(&p);
+    }
+}
+
+/* Adds one pass's gradients to another's, which are what each alone leaves. */
+static void gradients_accumulate(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 3; ++round) {
+        problem p = draw(&stream, round);
+        wlstm_trainer *trainer = problem_trainer(&p, 0, 2);
+        gradients once = gradients_create(&p, &stream), twice = gradients_like(&p, &once);
+        outcome o;
+        void *values;
+        assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o), WLSTM_OK);
+        assert_int_equal(problem_back(trainer, NULL, &once), WLSTM_OK);
+        outcome_free(&o);
+        assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o), WLSTM_OK);
+        assert_int_equal(wlstm_trainer_backward(trainer, NULL, once.d_out, once.d_h_n, once.d_c_n, twice.d_x,
+                                                twice.d_h_0, twice.d_c_0, 1),
+                         WLSTM_OK);
+        assert_int_equal(wlstm_trainer_gradients(trainer, &values, NULL), WLSTM_OK);
+        for (int64_t i = 0; i < once.parameters; ++i) {
+            const double sum = tensor_at(p.config.dtype, values, i),
+                         part = tensor_at(p.config.dtype, once.d_parameters, i);
+            const double off = sum > 2 * part ? sum - 2 * part : 2 * part - sum;
+            assert_true(off <= (p.config.dtype == WLSTM_F64 ? 1e-12 : 1e-4));
+        }
+        memcpy(twice.d_parameters, once.d_parameters, (size_t)once.parameters * dtype_size(p.config.dtype));
+        assert_true(gradients_agree(&p, "second pass", &twice, &once, true));
+        outcome_free(&o);
+        gradients_free(&twice, false), gradients_free(&once, true);
+        wlstm_trainer_free(trainer);
+        problem_free(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_those_of_the_reference),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(recomputation_does_not_change_a_bit),
+        cmocka_unit_test(tapes_are_independent),
+        cmocka_unit_test(gradients_accumulate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
