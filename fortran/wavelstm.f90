@@ -14,7 +14,7 @@
 ! - h and c, where given, hold h_0 and c_0 on entry and h_n and c_n on return; where not, the initial states are zeros.
 ! - A failure sets `stat` to a status (WLSTM_OK is 0) if it is there, and stops the program with the message if it is not.
 !   wlstm_last_error() returns the message.
-! - An lstm, a cell, a plan, streams free what it holds when it goes out of scope, by %free(), or when it is created or loaded anew. It
+! - An lstm, a cell, a plan, a trainer, streams free what it holds when it goes out of scope, by %free(), or when it is created or loaded anew. It
 !   cannot be copied: `a = b` stops the program. Hand it on by reference, or as an allocatable by move_alloc.
 module wavelstm
     use wavelstm_c, only: WLSTM_OK, WLSTM_ERROR_INVALID_ARGUMENT, WLSTM_ERROR_OUT_OF_MEMORY, WLSTM_ERROR_FILE, &
@@ -24,6 +24,7 @@ module wavelstm
     use wavelstm_c, only: WLSTM_EFFORT_DEFAULT, WLSTM_EFFORT_ESTIMATE, WLSTM_EFFORT_MEASURE, WLSTM_EFFORT_PATIENT
     use wavelstm_c, only: WLSTM_SCHEDULE_AUTO, WLSTM_SCHEDULE_SERIAL, WLSTM_SCHEDULE_WAVEFRONT, WLSTM_SCHEDULE_GANGS
     use wavelstm_c, only: WLSTM_PRECISION_DEFAULT, WLSTM_PRECISION_FULL, WLSTM_PRECISION_BF16, WLSTM_PRECISION_INT8
+    use wavelstm_c, only: WLSTM_OPTIMIZER_SGD, WLSTM_OPTIMIZER_ADAM, WLSTM_OPTIMIZER_ADAMW
     use wavelstm_cell, only: wlstm_cell
     use wavelstm_common, only: wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info, wlstm_set_allocator
     use wavelstm_common, only: wlstm_tensor_read, wlstm_tensor_shape
@@ -31,6 +32,7 @@ module wavelstm
         wlstm_plan_cache_forget
     use wavelstm_lstm, only: wlstm_lstm, wlstm_plan
     use wavelstm_streams, only: wlstm_streams
+    use wavelstm_trainer, only: wlstm_trainer
     implicit none
     public
 end module wavelstm

@@ -14,9 +14,10 @@ prefix.
 from ._library import lib as _lib
 from ._modules import LSTM, LSTMCell, read_tensor
 from ._streams import Streams
+from ._training import Tape, Trainer
 from ._version import __version__
 
-__all__ = ["LSTM", "LSTMCell", "Streams", "build_info", "export", "read_tensor", "__version__"]
+__all__ = ["LSTM", "LSTMCell", "Streams", "Tape", "Trainer", "build_info", "export", "read_tensor", "__version__"]
 
 
 def export(module, path, prefix=""):

@@ -9,7 +9,7 @@ export PKG_CONFIG_PATH
 rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
-for name in wavelstm_c wavelstm_common wavelstm_cell wavelstm_lstm wavelstm_streams wavelstm; do
+for name in wavelstm_c wavelstm_common wavelstm_cell wavelstm_lstm wavelstm_streams wavelstm_trainer wavelstm; do
     # shellcheck disable=SC2086
     "$compiler" $flags -fopenmp -c "$prefix/share/wavelstm/fortran/$name.f90"
 done

@@ -120,6 +120,66 @@ template <class Real> static void test_lstm(wlstm_dtype dtype, const std::string
     });
 }
 
+// Forward as the lstm's, back and onto tapes, parameters by name, in one array and by file.
+template <class Real> static void test_trainer(wlstm_dtype dtype, const std::string &folder) {
+    wavelstm::lstm_config config = sizes(dtype);
+    config.dropout = 0.5;
+    lstm first(config);
+    wavelstm::trainer_options options;
+    options.max_seq_len = T;
+    options.max_batch = B;
+    wavelstm::trainer trainer(first, options);
+    const auto x = waves<Real>(T * B * I);
+    std::vector<Real> out(T * B * 6), expected(out.size()), d_x(x.size()), d_h(2 * 2 * B * 3), d_c(2 * 2 * B * H);
+    first.forward(T, B, x, expected);
+    wavelstm::dropout_pass without;
+    without.training = false;
+    trainer.forward(T, B, x, out, {}, {}, without);
+    REQUIRE(near(out, expected));
+    trainer.backward(wavelstm::gradients<Real>{ out, d_h, d_c, d_x, d_h, d_c });
+    REQUIRE(std::abs(d_x[0]) > 0 && std::abs(d_h[0]) > 0 && std::abs(d_c[0]) > 0);
+    const auto gradients = trainer.gradients_of_parameters<Real>();
+    std::vector<Real> once(gradients.begin(), gradients.end()), twice(once);
+    REQUIRE(gradients.size() == trainer.parameters<Real>().size() && std::abs(once[0]) > 0);
+
+    wavelstm::tape kept(trainer, T, B);
+    trainer.forward(T, B, x, out, {}, {}, without, &kept);
+    trainer.backward(wavelstm::gradients<Real>{ out }, true, &kept);
+    REQUIRE(gradients[0] != once[0]);
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "used up",
+                   [&] { trainer.backward(wavelstm::gradients<Real>{ out }, true, &kept); });
+    wavelstm::tape short_one(trainer, T - 1, B);
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "tape: one made for as many steps and rows expected",
+                   [&] { trainer.forward(T, B, x, out, {}, {}, without, &short_one); });
+    trainer.forward(T, B, x, out);
+    const auto mask = trainer.dropout_mask<Real>(0);
+    REQUIRE(mask.size() == T * B * 6 && (mask[0] == 0 || mask[0] == 2));
+
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "d_out: 12 * 6 elements expected, got 1", [&] {
+        trainer.backward(wavelstm::gradients<Real>{ { out.data(), 1 } });
+    });
+    REQUIRE(trainer.clip_gradients(1e-3) > 1e-3 && trainer.clip_gradients(1) <= 1.001e-3);
+    wavelstm::optimizer adamw;
+    adamw.kind = WLSTM_OPTIMIZER_ADAMW;
+    trainer.update(adamw);
+    trainer.zero_gradients();
+    REQUIRE(gradients[0] == 0);
+    const std::string path = folder + "/trainer.safetensors";
+    trainer.save(path);
+    wavelstm::trainer resumed(first, options);
+    resumed.load(path);
+    std::remove(path.c_str());
+    std::vector<Real> values(4 * H), same(4 * H);
+    trainer.get_parameter("bias_ih_l1", values);
+    resumed.get_parameter("bias_ih_l1", same);
+    REQUIRE(values == same);
+    values[0] = 3;
+    resumed.set_parameter("bias_ih_l1", values);
+    resumed.copy_to(first);
+    first.get_parameter("bias_ih_l1", span<Real>(same));
+    REQUIRE(values == same && resumed.memory().trainer > 0 && resumed.memory().tape > 0);
+}
+
 // An lstm's and a cell's precision, and a plan's that goes before.
 static void test_precision() {
     wavelstm::lstm_config config;
@@ -292,6 +352,8 @@ int main(int argc, char **argv) {
     test_lstm<double>(WLSTM_F64, argv[1]);
     test_read_tensor<float>(argv[1]);
     test_read_tensor<double>(argv[1]);
+    test_trainer<float>(WLSTM_F32, argv[1]);
+    test_trainer<double>(WLSTM_F64, argv[1]);
     test_precision();
     test_compact(argv[1]);
     test_streams<float>(WLSTM_F32);

@@ -2,7 +2,7 @@
 !     test_fortran SCRATCH-FOLDER   or   test_fortran stop|copy: what must end the program
 program test_fortran
     use, intrinsic :: iso_c_binding, only: c_null_funptr, c_null_ptr
-    use, intrinsic :: iso_fortran_env, only: error_unit, int64, real32, real64
+    use, intrinsic :: iso_fortran_env, only: error_unit, int8, int64, real32, real64
     use wavelstm
     implicit none
     integer, parameter :: nt = 4, nb = 3, ni = 5, nh = 7, np = 3, nl = 2
@@ -16,6 +16,8 @@ program test_fortran
     call test_sections()
     call test_cells()
     call test_without_batch()
+    call test_trainer_f32()
+    call test_trainer_f64()
     call test_precision()
     call test_compact()
     call test_streams()
@@ -179,6 +181,138 @@ contains
     end subroutine
 
     ! An lstm's and a cell's precision, and a plan's that goes before.
+    ! Forward as the lstm's, back and onto a tape, parameters in one array, by name and by file.
+    subroutine test_trainer_f32()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_trainer) :: trainer, resumed
+        real(real32), target :: x(ni, nb, nt), out(2 * nh, nb, nt)
+        real(real32) :: expected(2 * nh, nb, nt), d_x(ni, nb, nt), d_h(nh, nb, 2 * nl), d_c(nh, nb, 2 * nl)
+        real(real32) :: mask(2 * nh, nb, nt), bias(4 * nh), same(4 * nh)
+        real(real32), pointer :: parameters(:), gradients(:)
+        real(real32) :: once
+        real(real64) :: norm
+        integer(int8), allocatable, target :: tape(:)
+        integer(int64) :: bytes, tape_bytes
+        integer :: k
+        x = reshape([(sin(real(k, real32)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh, num_layers=nl, bidirectional=.true., dropout=0.5_real64, dtype=WLSTM_F32)
+        call trainer%create(lstm, max_seq_len=nt, max_batch=nb, num_threads=1, precision=WLSTM_PRECISION_FULL)
+        call resumed%create(lstm, max_seq_len=nt, max_batch=nb, recompute_steps=2, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "recompute_steps: 0 expected with two directions")
+        call lstm%forward(x, expected)
+        call trainer%forward(x, out, training=.false.)
+        call require(maxval(abs(out - expected)) < 1e-5_real32, "a trainer's forward is the lstm's")
+        d_h = 0
+        d_c = 0
+        call trainer%backward(out, d_x, d_h, d_c)
+        call require(maxval(abs(d_x)) > 0 .and. maxval(abs(d_h)) > 0 .and. maxval(abs(d_c)) > 0, "gradients")
+        call trainer%gradients(gradients)
+        call trainer%parameters(parameters)
+        call require(size(gradients) == size(parameters) .and. abs(gradients(1)) > 0, "flat arrays")
+        once = gradients(1)
+        call trainer%tape_bytes(nt, nb, bytes)
+        allocate(tape(bytes))
+        call trainer%forward(x, out, training=.false., tape=tape)
+        call trainer%backward(out, accumulate=.true., tape=tape)
+        call require(abs(gradients(1) - once) > 0, "gradients add up")
+        call trainer%backward(out, tape=tape, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "a backward pass has used up")
+        call trainer%forward(x, out, tape=tape(2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "tape: size:")
+        call trainer%forward(x, out(:nh, :, :), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 1: 14 expected, got 7")
+        call trainer%forward(x, out, seed=7_int64, first_row=2_int64, tape=tape)
+        call trainer%dropout_mask(1, mask, tape)
+        call require(maxval(abs(mask * (mask - 2))) <= 0 .and. minval(mask) <= 0 .and. maxval(mask) >= 2, "dropout_mask")
+        call trainer%clip_gradients(1e-3_real64, norm)
+        call require(norm > 1e-3_real64, "clip_gradients")
+        call trainer%update(WLSTM_OPTIMIZER_ADAMW, lr=1e-2_real64, beta1=0.8_real64, beta2=0.9_real64, eps=1e-7_real64, &
+                            weight_decay=0.1_real64)
+        call trainer%update(momentum=0.5_real64, dampening=0.0_real64, nesterov=.true., kind=WLSTM_OPTIMIZER_SGD, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "kind:")
+        call trainer%zero_gradients()
+        call require(maxval(abs(gradients)) <= 0, "zero_gradients")
+        call trainer%save(trim(argument) // "/trainer_f32.safetensors")
+        call resumed%create(lstm, max_seq_len=1, max_batch=1)
+        call resumed%load(trim(argument) // "/trainer_f32.safetensors")
+        call trainer%get_parameter("bias_ih_l1", bias)
+        call resumed%get_parameter("bias_ih_l1", same)
+        call require(maxval(abs(bias - same)) <= 0, "load")
+        bias(1) = 3
+        call resumed%set_parameter("bias_ih_l1", bias)
+        call resumed%copy_to(lstm)
+        call lstm%get_parameter("bias_ih_l1", same)
+        call require(maxval(abs(bias - same)) <= 0, "copy_to")
+        call resumed%memory(bytes, tape_bytes)
+        call require(bytes > 0 .and. tape_bytes > 0, "memory")
+    end subroutine
+
+    ! Forward as the lstm's, back and onto a tape, parameters in one array, by name and by file.
+    subroutine test_trainer_f64()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_trainer) :: trainer, resumed
+        real(real64), target :: x(ni, nb, nt), out(2 * nh, nb, nt)
+        real(real64) :: expected(2 * nh, nb, nt), d_x(ni, nb, nt), d_h(nh, nb, 2 * nl), d_c(nh, nb, 2 * nl)
+        real(real64) :: mask(2 * nh, nb, nt), bias(4 * nh), same(4 * nh)
+        real(real64), pointer :: parameters(:), gradients(:)
+        real(real64) :: once
+        real(real64) :: norm
+        integer(int8), allocatable, target :: tape(:)
+        integer(int64) :: bytes, tape_bytes
+        integer :: k
+        x = reshape([(sin(real(k, real64)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh, num_layers=nl, bidirectional=.true., dropout=0.5_real64, dtype=WLSTM_F64)
+        call trainer%create(lstm, max_seq_len=nt, max_batch=nb, num_threads=1, precision=WLSTM_PRECISION_FULL)
+        call resumed%create(lstm, max_seq_len=nt, max_batch=nb, recompute_steps=2, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "recompute_steps: 0 expected with two directions")
+        call lstm%forward(x, expected)
+        call trainer%forward(x, out, training=.false.)
+        call require(maxval(abs(out - expected)) < 1e-5_real64, "a trainer's forward is the lstm's")
+        d_h = 0
+        d_c = 0
+        call trainer%backward(out, d_x, d_h, d_c)
+        call require(maxval(abs(d_x)) > 0 .and. maxval(abs(d_h)) > 0 .and. maxval(abs(d_c)) > 0, "gradients")
+        call trainer%gradients(gradients)
+        call trainer%parameters(parameters)
+        call require(size(gradients) == size(parameters) .and. abs(gradients(1)) > 0, "flat arrays")
+        once = gradients(1)
+        call trainer%tape_bytes(nt, nb, bytes)
+        allocate(tape(bytes))
+        call trainer%forward(x, out, training=.false., tape=tape)
+        call trainer%backward(out, accumulate=.true., tape=tape)
+        call require(abs(gradients(1) - once) > 0, "gradients add up")
+        call trainer%backward(out, tape=tape, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "a backward pass has used up")
+        call trainer%forward(x, out, tape=tape(2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "tape: size:")
+        call trainer%forward(x, out(:nh, :, :), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 1: 14 expected, got 7")
+        call trainer%forward(x, out, seed=7_int64, first_row=2_int64, tape=tape)
+        call trainer%dropout_mask(1, mask, tape)
+        call require(maxval(abs(mask * (mask - 2))) <= 0 .and. minval(mask) <= 0 .and. maxval(mask) >= 2, "dropout_mask")
+        call trainer%clip_gradients(1e-3_real64, norm)
+        call require(norm > 1e-3_real64, "clip_gradients")
+        call trainer%update(WLSTM_OPTIMIZER_ADAMW, lr=1e-2_real64, beta1=0.8_real64, beta2=0.9_real64, eps=1e-7_real64, &
+                            weight_decay=0.1_real64)
+        call trainer%update(momentum=0.5_real64, dampening=0.0_real64, nesterov=.true., kind=WLSTM_OPTIMIZER_SGD, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "kind:")
+        call trainer%zero_gradients()
+        call require(maxval(abs(gradients)) <= 0, "zero_gradients")
+        call trainer%save(trim(argument) // "/trainer_f64.safetensors")
+        call resumed%create(lstm, max_seq_len=1, max_batch=1)
+        call resumed%load(trim(argument) // "/trainer_f64.safetensors")
+        call trainer%get_parameter("bias_ih_l1", bias)
+        call resumed%get_parameter("bias_ih_l1", same)
+        call require(maxval(abs(bias - same)) <= 0, "load")
+        bias(1) = 3
+        call resumed%set_parameter("bias_ih_l1", bias)
+        call resumed%copy_to(lstm)
+        call lstm%get_parameter("bias_ih_l1", same)
+        call require(maxval(abs(bias - same)) <= 0, "copy_to")
+        call resumed%memory(bytes, tape_bytes)
+        call require(bytes > 0 .and. tape_bytes > 0, "memory")
+    end subroutine
+
     subroutine test_precision()
         type(wlstm_lstm) :: lstm
         type(wlstm_cell) :: cell

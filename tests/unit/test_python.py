@@ -516,6 +516,114 @@ class LSTMCell(Base):
         self.assert_raises(ValueError, "hidden_size must be greater than zero", wavelstm.LSTMCell, 4, 0)
 
 
+class Trainer(Base):
+    def test_gradients_are_those_of_differences(self):
+        lstm = wavelstm.LSTM(5, 4, num_layers=2, bidirectional=True, proj_size=3, dtype="float64")
+        x, weights, c_weights = draw(6, 3, 5, dtype=float), draw(6, 3, 6, dtype=float), draw(4, 3, 4, dtype=float)
+        hx = draw(4, 3, 3, dtype=float), draw(4, 3, 4, dtype=float)
+        lengths = [6, 2, 4]
+        trainer = wavelstm.Trainer(lstm, 6, 3)
+        with self.assertRaisesRegex(Exception, "recompute_steps: 0 expected with two directions"):
+            wavelstm.Trainer(lstm, 6, 3, recompute_steps=2)
+
+        def loss():
+            out, (_, c_n) = trainer.forward(x, hx, lengths=lengths)
+            return (out * weights).sum() + (c_n * c_weights).sum()
+
+        before = loss()
+        d_x, (d_h_0, d_c_0) = trainer.backward(weights, (None, c_weights))
+        gradients, parameters, delta = trainer.gradients.copy(), trainer.parameters, 1e-6
+        self.assertEqual(before, loss())
+        for array, found in ((parameters, gradients), (x, d_x), (hx[0], d_h_0), (hx[1], d_c_0)):
+            flat, found = array.reshape(-1), found.reshape(-1)
+            for k in generator.integers(0, flat.size, 30):
+                value = flat[k]
+                flat[k] = value + delta
+                above = loss()
+                flat[k] = value - delta
+                below = loss()
+                flat[k] = value
+                self.assertAlmostEqual((above - below) / (2 * delta), found[k], delta=1e-6 * max(1, np.abs(found).max()))
+
+    def test_forward_is_the_lstms(self):
+        lstm = wavelstm.LSTM(5, 4, num_layers=2, batch_first=True)
+        trainer, x = wavelstm.Trainer(lstm, 7, 3, threads=1), draw(3, 7, 5)
+        out, (h_n, c_n) = trainer.forward(x)
+        for got, expected in zip((out, h_n, c_n), (lstm(x)[0], *lstm(x)[1])):
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+    def test_training_takes_the_loss_down_and_resumes(self):
+        lstm, x, target = wavelstm.LSTM(3, 8), draw(20, 4, 3), draw(20, 4, 8) / 4
+        trainer, losses = wavelstm.Trainer(lstm, 20, 4), []
+        for _ in range(60):
+            out, _ = trainer.forward(x)
+            losses.append(((out - target) ** 2).sum())
+            trainer.backward(2 * (out - target))
+            trainer.clip_gradients(5.0)
+            trainer.update("adamw", lr=1e-2, beta1=0.8)
+        self.assertLess(losses[-1], 0.8 * losses[0])
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "trainer.safetensors"
+            trainer.save(path)
+            resumed = wavelstm.Trainer(lstm, 20, 4)
+            resumed.load(path)
+        for one in (trainer, resumed):
+            out, _ = one.forward(x)
+            one.backward(2 * (out - target))
+            one.update("adamw", lr=1e-2)
+        np.testing.assert_array_equal(trainer.parameters, resumed.parameters)
+        trainer.copy_to(lstm)
+        for name, values in trainer.state_dict().items():
+            np.testing.assert_array_equal(getattr(lstm, name), values)
+            self.assertEqual(trainer.named_gradients()[name].shape, values.shape)
+
+    def test_dropout_and_tapes(self):
+        lstm = wavelstm.LSTM(3, 4, num_layers=3, dropout=0.5)
+        trainer, x = wavelstm.Trainer(lstm, 5, 6), draw(5, 6, 3)
+        tapes = [trainer.tape(5, 6) for _ in range(2)]
+        first, _ = trainer.forward(x, seed=1, tape=tapes[0])
+        second, _ = trainer.forward(x, seed=2, tape=tapes[1])
+        again, _ = trainer.forward(x, seed=1)
+        np.testing.assert_array_equal(first, again)
+        self.assertGreater(np.abs(first - second).max(), 0)
+        mask = trainer.dropout_mask(1, tapes[0])
+        self.assertEqual(set(np.unique(mask)), {0.0, 2.0})
+        rows, _ = trainer.forward(x[:, 2:].copy(), seed=1, first_row=2)
+        np.testing.assert_array_equal(rows, first[:, 2:])
+        trainer.backward(first, tape=tapes[1])
+        trainer.backward(first, tape=tapes[0], accumulate=True)
+        with self.assertRaisesRegex(RuntimeError, "a forward pass before each backward pass"):
+            trainer.backward(first, tape=tapes[0])
+        trainer.zero_gradients()
+        self.assertFalse(trainer.gradients.any())
+        self.assertTrue(all(trainer.memory()))
+
+    def test_errors(self):
+        lstm = wavelstm.LSTM(3, 4)
+        trainer = wavelstm.Trainer(lstm, 5, 6)
+        with self.assertRaisesRegex(TypeError, "lstm: a wavelstm.LSTM expected"):
+            wavelstm.Trainer(None, 5, 6)
+        with self.assertRaisesRegex(ValueError, "max_batch must be greater than zero"):
+            wavelstm.Trainer(lstm, 5, 0)
+        with self.assertRaisesRegex(ValueError, "input: a NumPy array of 3 dimensions"):
+            trainer.forward(draw(5, 3))
+        with self.assertRaisesRegex(ValueError, r"input: an array of float32 \(5, 6, 3\) expected"):
+            trainer.forward(draw(5, 6, 2))
+        with self.assertRaisesRegex(ValueError, "max_seq_len of 5"):
+            trainer.forward(draw(6, 6, 3))
+        with self.assertRaisesRegex(ValueError, r"tape: one for 5 steps of 6 rows expected, got one for \(2, 6\)"):
+            trainer.forward(draw(5, 6, 3), tape=trainer.tape(2, 6))
+        with self.assertRaisesRegex(RuntimeError, "a forward pass before each backward pass"):
+            trainer.backward()
+        trainer.forward(draw(5, 6, 3))
+        with self.assertRaisesRegex(ValueError, "d_out: an array of float32"):
+            trainer.backward(draw(5, 6, 3))
+        with self.assertRaisesRegex(ValueError, "kind: 'sgd', 'adam' or 'adamw' expected"):
+            trainer.update("rprop")
+        with self.assertRaisesRegex(TypeError, "momentum: a setting of adam expected"):
+            trainer.update("adam", momentum=0.9)
+
+
 class Process(Base):
     def test_threads_share_one_lstm(self):
         lstm = wavelstm.LSTM(8, 16, 2)
