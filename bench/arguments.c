@@ -36,7 +36,7 @@ static const char ending[] =
     "  limit            the part of this machine's limit that is reached; 1: the projections ran at the FMA peak and\n"
     "                   each step took the longer of its operations at the FMA peak and of reading its recurrent\n"
     "                   weights (cell: all weights) once, with the rates that --machine prints\n"
-    "of create and load:\n"
+    "of train the first three, its operations three times as many; of create and load:\n"
     "  GB/s             parameters\n"
     "\n"
     "Exit status: 0 success, 1 a wrong result or a failure, 2 wrong usage.\n";
@@ -68,7 +68,7 @@ static int take_families(const cli_option *option, const char *value) {
         const size_t length = strcspn(text, ",");
         const int family = cli_find(family_names, text, length);
         if (family < 0)
-            return cli_wrong(option->name, "forward, cell, create, load or streams, with commas between them", value);
+            return cli_wrong(option->name, "forward, cell, create, load, streams or train, with commas between them", value);
         given->families[family] = true;
         text += length;
         if (*text == '\0') return 0;
@@ -185,7 +185,8 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
           "  cell     one streaming step of the first layer as an LSTMCell: h, c = cell(x, (h, c))\n"
           "  create   a new lstm's first plan, weights packed, and freeing both\n"
           "  load     a safetensors file (in TMPDIR) to a ready plan, and freeing both\n"
-          "  streams  one step of each of as many streams as the batch has rows" },
+          "  streams  one step of each of as many streams as the batch has rows\n"
+          "  train    one forward and backward pass of a trainer, to x and all parameters, and the use of new ones" },
         { "--cell", NULL, cli_take_flag, &given->families[FAMILY_CELL], "--family cell" },
         { "--backend", "LIST", take_backends, &given->backends,
           "each benchmark by each of these, as in native,onednn: auto, reference, onednn, native" },
@@ -232,6 +233,8 @@ static int check_together(const bench_arguments *given, const char *problem) {
         return cli_wrong("--simulate-threads", "one --schedule at most", "several");
     if (given->families[FAMILY_CELL] && ways)
         return cli_wrong("--family cell", "no --backend and no --schedule, as a cell has no plan,", "one");
+    if (given->families[FAMILY_TRAIN] && ways)
+        return cli_wrong("--family train", "no --backend and no --schedule, as a trainer has no plan,", "one");
     if (given->families[FAMILY_STREAMS] && ways)
         return cli_wrong("--family streams", "no --backend and no --schedule, as streams have plans of their own,",
                          "one");

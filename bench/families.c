@@ -3,6 +3,7 @@
 #include "base/allocator.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "check_training.h"
 #include "limit.h"
 #include "scratch_file.h"
 #include "shim.h"
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", "streams", NULL };
+const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", "streams", "train", NULL };
 const char *const backend_names[] = { "auto", "reference", "onednn", "native", NULL };
 const char *const schedule_names[] = { "auto", "serial", "wavefront", "gangs", NULL };
 
@@ -28,10 +29,15 @@ struct bench_case {
     wlstm_lstm *lstm; /* create: the next call's, without a plan */
     wlstm_plan *plan;
     wlstm_cell *cell;
+    wlstm_trainer *trainer;
     wlstm_streams *streams;
     int64_t *ids; /* [B] of the streams, in random order */
     const char *path;
     bench_arrays arrays;
+    bench_arrays loss; /* train: out and x are the gradients by them */
+    void *bias;        /* and a parameter that each call sets anew */
+    const char *bias_name;
+    int64_t bias_count;
 };
 
 /* Large problems are large, so one at a time is in memory. */
@@ -41,12 +47,16 @@ static void release(bench_case *benchmark) {
     wlstm_plan_free(benchmark->plan);
     wlstm_lstm_free(benchmark->lstm);
     wlstm_cell_free(benchmark->cell);
+    wlstm_trainer_free(benchmark->trainer);
     wlstm_streams_free(benchmark->streams);
+    bench_arrays_free(&benchmark->loss);
+    wli_free(benchmark->bias);
     wli_free(benchmark->ids);
     bench_arrays_free(&benchmark->arrays);
     if (benchmark->path) scratch_file_remove();
     benchmark->plan = NULL, benchmark->lstm = NULL, benchmark->cell = NULL, benchmark->path = NULL;
     benchmark->streams = NULL, benchmark->ids = NULL;
+    benchmark->trainer = NULL, benchmark->bias = NULL;
 }
 
 static bool fail(bench_case *benchmark) {
@@ -156,18 +166,53 @@ static wlstm_status prepare_streams(bench_case *benchmark) {
                               : status;
 }
 
+/* The last parameter of the first cell but a projection's: its biases, or weight_hh. */
+static wlstm_status take_parameter(bench_case *benchmark) {
+    const int64_t index = benchmark->problem.bias ? 3 : 1;
+    int ndim;
+    int64_t shape[2];
+    wlstm_status status = wlstm_lstm_parameter_info(benchmark->lstm, index, &benchmark->bias_name, &ndim, shape);
+    if (status != WLSTM_OK) return status;
+    benchmark->bias_count = shape[0] * shape[1];
+    const size_t bytes = (size_t)benchmark->bias_count * wli_dtype_size(benchmark->problem.dtype);
+    if (!(benchmark->bias = wli_alloc(bytes))) return wli_out_of_memory("the benchmark's arrays", bytes);
+    return wlstm_lstm_get_parameter(benchmark->lstm, benchmark->bias_name, benchmark->bias, benchmark->bias_count);
+}
+
+static wlstm_status prepare_train(bench_case *benchmark) {
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    options.max_seq_len = benchmark->problem.seq_len, options.max_batch = benchmark->problem.batch;
+    options.num_threads = benchmark->threads;
+    options.precision = benchmark->problem.precision;
+    wlstm_status status = make_lstm(benchmark);
+    if (status == WLSTM_OK) status = wlstm_trainer_create(benchmark->lstm, &options, &benchmark->trainer);
+    if (status == WLSTM_OK) status = take_parameter(benchmark);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, false, &benchmark->arrays);
+    if (status == WLSTM_OK) status = bench_arrays_make(&benchmark->problem, false, &benchmark->loss);
+    if (status == WLSTM_OK && !benchmark->checked)
+        status = check_training(benchmark->lstm, benchmark->trainer, &benchmark->problem);
+    if (status != WLSTM_OK) return status;
+    const wli_problem *p = &benchmark->problem;
+    const int64_t width = (p->bidirectional ? 2 : 1) * (p->proj_size ? p->proj_size : p->hidden_size);
+    for (int64_t k = 0; k < p->seq_len * p->batch * width; k++)
+        wli_put(p->dtype, benchmark->loss.out, (size_t)k, wli_random_real(2, (uint64_t)k));
+    return WLSTM_OK;
+}
+
 /* The limit is for what is computed, not for making plans. */
 static bool probe_once(const bench_case *benchmark) {
     bench_threads *shared = benchmark->shared;
-    if (shared->probed || benchmark->family == FAMILY_CREATE || benchmark->family == FAMILY_LOAD) return true;
+    if (shared->probed || benchmark->family == FAMILY_CREATE || benchmark->family == FAMILY_LOAD ||
+        benchmark->family == FAMILY_TRAIN)
+        return true; /* no limit is told */
     shared->probed = machine_probe(shared->counts, shared->count);
     if (!shared->probed) wli_fail(WLSTM_ERROR_OUT_OF_MEMORY, "the machine probe: 256 MiB expected, got less");
     return shared->probed != NULL;
 }
 
 static bool prepare(void *context) {
-    static wlstm_status (*const preparations[])(bench_case *) = { prepare_forward, prepare_cell, prepare_create,
-                                                                  prepare_load, prepare_streams };
+    static wlstm_status (*const preparations[])(bench_case *) = { prepare_forward, prepare_cell,    prepare_create,
+                                                                  prepare_load,    prepare_streams, prepare_train };
     bench_case *benchmark = context;
     if (benchmark->failed) return false;
     if (prepared == benchmark) return true;
@@ -235,6 +280,20 @@ static bool call_load(void *context) {
     return plan_and_free(benchmark, lstm);
 }
 
+/* A parameter that was set makes all parameters new. */
+static bool call_train(void *context) {
+    bench_case *benchmark = context;
+    const wli_problem *problem = &benchmark->problem;
+    const bench_arrays *arrays = &benchmark->arrays, *loss = &benchmark->loss;
+    return (wlstm_trainer_set_parameter(benchmark->trainer, benchmark->bias_name, benchmark->bias,
+                                        benchmark->bias_count) == WLSTM_OK &&
+            wlstm_trainer_forward(benchmark->trainer, problem->seq_len, problem->batch, NULL, arrays->x, NULL, NULL,
+                                  arrays->out, NULL, NULL, 1, 0, 0, NULL) == WLSTM_OK &&
+            wlstm_trainer_backward(benchmark->trainer, NULL, loss->out, NULL, NULL, loss->x, NULL, NULL, 0) ==
+                WLSTM_OK) ||
+           fail(benchmark);
+}
+
 /* -------------------------------------------------------------------------------------------------- counters */
 
 static size_t count_calls(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
@@ -251,6 +310,16 @@ static size_t count_calls(void *context, double seconds, shim_counter counters[S
     counters[2] = (shim_counter){ "steps/s", sequences * (double)problem->seq_len };
     counters[3] = (shim_counter){ "limit", limit / seconds };
     return benchmark->given->cells ? 3 : 4; /* the limit knows layers of one size */
+}
+
+/* Three times a forward pass's operations: to the input and to the parameters it is as many each. */
+static size_t count_passes(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
+    const bench_case *benchmark = context;
+    const double sequences = (double)benchmark->problem.batch / seconds;
+    counters[0] = (shim_counter){ "GFLOPS", 3 * wli_problem_flops(&benchmark->problem) / seconds / 1e9 };
+    counters[1] = (shim_counter){ "sequences/s", sequences };
+    counters[2] = (shim_counter){ "steps/s", sequences * (double)benchmark->problem.seq_len };
+    return 3;
 }
 
 static size_t count_parameters(void *context, double seconds, shim_counter counters[SHIM_COUNTERS]) {
@@ -270,6 +339,7 @@ static const shim_benchmark benchmarks[FAMILIES] = {
     [FAMILY_CREATE] = { prepare, before_create, call_create, count_parameters, last_failure },
     [FAMILY_LOAD] = { prepare, NULL, call_load, count_parameters, last_failure },
     [FAMILY_STREAMS] = { prepare, NULL, call_streams, count_calls, last_failure },
+    [FAMILY_TRAIN] = { prepare, NULL, call_train, count_passes, last_failure },
 };
 
 /* "/KEY:NAME", or nothing. */

@@ -1,4 +1,4 @@
-/* What is timed: five families of benchmarks, each over problems and thread counts. */
+/* What is timed: six families of benchmarks, each over problems and thread counts. */
 #ifndef BENCH_FAMILIES_H
 #define BENCH_FAMILIES_H
 
@@ -14,6 +14,7 @@ typedef enum bench_family {
     FAMILY_CREATE,  /* a new lstm's first plan, weights packed, and freed again */
     FAMILY_LOAD,    /* a safetensors file to a ready plan, and freed again */
     FAMILY_STREAMS, /* one step of as many streams as the batch has rows */
+    FAMILY_TRAIN,   /* one forward and backward pass of a trainer, and the use of new parameters */
     FAMILIES
 } bench_family;
 

@@ -53,6 +53,8 @@ elseif(SMOKE STREQUAL "streams")
   if(NOT output MATCHES "^streams/t1b1i128h128l1/threads:1\n.*streams/t1b4096i512h512l2/threads:1\n$")
     message(FATAL_ERROR "1 to 4096 sessions expected, got\n${output}")
   endif()
+elseif(SMOKE STREQUAL "train")
+  check_family("GFLOPS;sequences/s;steps/s" t10b3i100h20l4 t20b5i30h33l2-bi-f64 t9b2i17h40l2p11 t30b20i16h24l1-nobias)
 elseif(SMOKE STREQUAL "machine")
   run(0 --machine)
   foreach(row "FMA peak f32, GFLOP/s" "FMA peak f64, GFLOP/s" "products bf16, GFLOP/s" "products int8, Gop/s" "read   32 KiB, GB/s" "read  256 MiB, GB/s"
