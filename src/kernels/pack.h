@@ -3,6 +3,7 @@
 #define WLI_PACK_H
 
 #include "kernels/product.h"
+#include "kernels/transpose.h"
 
 #include "kernels/native.h"
 
@@ -39,25 +40,6 @@ static bool all_finite(const real *value, int64_t count) {
 
 #ifdef PACKS_LANES
 _Static_assert(WEIGHT_TAIL == 0, "all of a packed column are groups of its own");
-
-/* Of each two vectors so far apart: lane i of the second and lane i + distance of the first change places, for each i
- * without that bit. */
-WLI_INLINE void exchange(vec square[LANES], int distance) {
-    const vec_int lanes = numbers_of_lanes(), bit = lanes & (lane_int)distance;
-    const vec_int low = lanes + bit * (lane_int)((LANES - distance) / distance), high = low + (lane_int)distance;
-    UNROLL for (int i = 0; i < LANES; i++) {
-        if (i & distance) continue;
-        const vec a = square[i], b = square[i + distance];
-        square[i] = shuffled(a, b, low), square[i + distance] = shuffled(a, b, high);
-    }
-}
-
-WLI_INLINE void transpose(vec square[LANES]) {
-    exchange(square, 1);
-    if (LANES > 2) exchange(square, 2);
-    if (LANES > 4) exchange(square, 4);
-    if (LANES > 8) exchange(square, 8);
-}
 
 /* How far ahead lines are fetched: of rows, which are too many for a core's own prefetchers, and of what is written.
  * Each goes along with the work on its like, as many at once would wait for each other. */

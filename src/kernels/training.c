@@ -4,6 +4,7 @@
 
 #include "kernels/activations.h"
 #include "kernels/layout.h"
+#include "kernels/transpose.h"
 
 /* The first `count` lanes, zeros behind them: nothing is read past a row. */
 WLI_INLINE vec load_some(const real *from, int64_t count) {
@@ -87,30 +88,13 @@ static void backward(const wli_backward_cell *cell) {
     }
 }
 
-#ifdef WLI_PICKS
-/* The transpose of LANES rows of a vector each, by halves: rows that are `half` apart exchange the lanes in which they
- * are on the wrong side, for half = 1, 2, 4, ... */
+/* to [LANES, ldt] = the transpose of LANES rows of a vector each. */
 WLI_INLINE void turn_square(const real *const *rows, real *to, int64_t ldt) {
-    vec v[LANES];
-    UNROLL for (int r = 0; r < LANES; r++) v[r] = load(rows[r]);
-    UNROLL for (int half = 1; half < LANES; half *= 2) {
-        const vec_int numbers = numbers_of_lanes(), odd = (numbers & (lane_int)half) != 0;
-        const vec_int first = numbers + (odd & (lane_int)(LANES - half));
-        const vec_int second = numbers + (lane_int)half + (odd & (lane_int)(LANES - half));
-        UNROLL for (int r = 0; r < LANES; r++) {
-            if (r & half) continue;
-            const vec a = v[r], b = v[r + half];
-            v[r] = picked(a, first, b), v[r + half] = picked(a, second, b);
-        }
-    }
-    UNROLL for (int c = 0; c < LANES; c++) store(to + c * ldt, v[c]);
+    vec square[LANES];
+    UNROLL for (int r = 0; r < LANES; r++) square[r] = load(rows[r]);
+    transpose(square);
+    UNROLL for (int c = 0; c < LANES; c++) store(to + c * ldt, square[c]);
 }
-#else
-WLI_INLINE void turn_square(const real *const *rows, real *to, int64_t ldt) {
-    for (int c = 0; c < LANES; c++)
-        for (int r = 0; r < LANES; r++) to[c * ldt + r] = rows[r][c];
-}
-#endif
 
 /* LANES rows at a time, so that a line of each is read once, and the lines written are whole. */
 static void turn(const void *const *rows, int64_t count, int64_t first, int64_t columns, void *to, int64_t ldt) {

@@ -9,20 +9,21 @@ void wli_weights_notice(wlstm_trainer *trainer) {
         wli_trainer_changed(trainer);
 }
 
-/* The index-th of so many shares of W [rows, columns] as the panels of A W^T: a panel's columns are rows of W. */
-static void pack(const wli_hand *hand, const wli_train_weight *weight) {
+/* W [rows, columns] as the panels of A W^T, this thread's share of them, and their biases where there is room for some. */
+static void pack(const wli_hand *hand, const wli_train_weight *weight, const wli_train_cell *of_biases) {
     const wlstm_trainer *trainer = hand->trainer;
-    const int64_t panel = (int64_t)WLI_PANEL_VECTORS * trainer->kernels->lanes;
-    const wli_panel_range own = wli_panels_of(hand, weight->rows, hand->me, hand->threads);
-    for (int64_t p = own.first; p < own.end; p++) {
-        const void *rows[WLI_PANEL_VECTORS * 16];
-        const int64_t first = p * panel, left = weight->rows - first, count = left < panel ? left : panel;
-        for (int64_t i = 0; i < count; i++)
-            rows[i] = wli_elements(trainer, trainer->parameters, weight->offset + (first + i) * weight->columns);
-        trainer->kernels->turn(rows, count, 0, weight->columns,
-                               wli_elements(trainer, weight->panels, first * weight->columns),
-                               wli_padded(trainer, count));
+    wli_pack_args args = { .weight = wli_elements(trainer, trainer->parameters, weight->offset),
+                           .rows = weight->rows,
+                           .depth = weight->columns,
+                           .columns = wli_padded(trainer, weight->rows),
+                           .panels = weight->panels };
+    if (of_biases) {
+        const bool biases = of_biases->bias_ih >= 0;
+        args.bias_ih = biases ? wli_elements(trainer, trainer->parameters, of_biases->bias_ih) : NULL;
+        args.bias_hh = biases ? wli_elements(trainer, trainer->parameters, of_biases->bias_hh) : NULL;
+        args.bias = of_biases->bias;
     }
+    trainer->native->pack(&args, wli_panels_of(hand, weight->rows, hand->me, hand->threads));
 }
 
 /* As the panels of A W: rows as they lie. */
@@ -39,23 +40,18 @@ static void pack_back(const wli_hand *hand, const wli_train_weight *weight) {
     }
 }
 
-static void add_biases(const wlstm_trainer *trainer, const wli_train_cell *cell) {
-    const void *ih = wli_elements(trainer, trainer->parameters, cell->bias_ih);
-    const void *hh = wli_elements(trainer, trainer->parameters, cell->bias_hh);
-    trainer->kernels->add(1, 4 * cell->H, ih, 0, cell->bias, 0, false);
-    trainer->kernels->add(1, 4 * cell->H, hh, 0, cell->bias, 0, true);
-}
-
 void wli_weights_pack(const wli_hand *hand, bool back) {
     wlstm_trainer *trainer = hand->trainer;
     if ((back ? trainer->back_version : trainer->packed_version) == trainer->version) return;
     for (int64_t i = 0; i < trainer->model->num_layers * trainer->model->num_directions; i++) {
         const wli_train_cell *cell = &trainer->cells[i];
-        void (*const pack_one)(const wli_hand *, const wli_train_weight *) = back ? pack_back : pack;
-        pack_one(hand, &cell->ih);
-        pack_one(hand, &cell->hh);
-        if (cell->P) pack_one(hand, &cell->hr);
-        if (!back && hand->me == 0 && cell->bias_ih >= 0) add_biases(trainer, cell);
+        const wli_train_weight *weights[] = { &cell->ih, &cell->hh, &cell->hr };
+        for (int n = 0; n < (cell->P ? 3 : 2); n++) {
+            if (back)
+                pack_back(hand, weights[n]);
+            else
+                pack(hand, weights[n], n == 0 ? cell : NULL);
+        }
     }
     if (!back && trainer->handed_out) {
         const wli_span own = wli_span_of(trainer->count, hand->me, hand->threads);
