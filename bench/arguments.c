@@ -68,7 +68,8 @@ static int take_families(const cli_option *option, const char *value) {
         const size_t length = strcspn(text, ",");
         const int family = cli_find(family_names, text, length);
         if (family < 0)
-            return cli_wrong(option->name, "forward, cell, create, load, streams or train, with commas between them", value);
+            return cli_wrong(option->name, "forward, cell, create, load, streams or train, with commas between them",
+                             value);
         given->families[family] = true;
         text += length;
         if (*text == '\0') return 0;
