@@ -123,8 +123,7 @@ static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_dec
     wli_problem problem;
     wli_problem_of(plan->model, plan->precision, plan->max_seq_len, plan->max_batch, &problem);
     wli_problem_format(&problem, name);
-    if (plan->backend != WLSTM_BACKEND_REFERENCE)
-        describe_backend(plan, backend);
+    if (plan->backend != WLSTM_BACKEND_REFERENCE) describe_backend(plan, backend);
     describe_origin(decision, origin);
     describe_schedule(&plan->choice, schedule);
     snprintf(plan->description, sizeof plan->description, "%s: %s, %s%s, weights %.1f MB, scratch %.1f MB%s", name,
