@@ -11,13 +11,16 @@ Streams are many sequences over one LSTM, a step at a time.
 The library is that of $WAVELSTM_LIBRARY, else what pip built into the package, else one where the dynamic linker looks or in Python's
 prefix.
 """
+from . import plan_cache
 from ._library import lib as _lib
 from ._modules import LSTM, LSTMCell, read_tensor
+from ._plans import Plan
 from ._streams import Streams
 from ._training import Tape, Trainer
 from ._version import __version__
 
-__all__ = ["LSTM", "LSTMCell", "Streams", "Tape", "Trainer", "build_info", "export", "read_tensor", "__version__"]
+__all__ = ["LSTM", "LSTMCell", "Plan", "Streams", "Tape", "Trainer", "build_info", "export", "plan_cache", "read_tensor",
+           "__version__"]
 
 
 def export(module, path, prefix=""):

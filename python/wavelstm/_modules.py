@@ -1,5 +1,6 @@
 """LSTM and LSTMCell: torch.nn's arguments, shapes and errors over the library's handles."""
 import ctypes
+import functools
 import numbers
 import os
 import weakref
@@ -10,6 +11,7 @@ from ._arrays import Arrays, arrays_of, length_array, parameter_array, tensors
 from ._compare import compare
 from ._declarations import CellConfig, Dtype, LoadOptions, LSTMConfig, Precision
 from ._library import check, lib
+from ._plans import Plan
 
 _DTYPE_CODES = {"float32": Dtype.WLSTM_F32, "float64": Dtype.WLSTM_F64, "bfloat16": Dtype.WLSTM_BF16}
 _PRECISION_CODES = {None: Precision.WLSTM_PRECISION_DEFAULT, "full": Precision.WLSTM_PRECISION_FULL,
@@ -49,6 +51,14 @@ def _size(name, value):
     value = _integer(name, value)
     if value <= 0:
         raise ValueError(f"{name} must be greater than zero, got {value}")
+    return value
+
+
+def _count(name, value):
+    """An int of the library's, at least 0."""
+    value = _integer(name, value)
+    if not 0 <= value < 2**31:
+        raise ValueError(f"{name}: 0 to 2^31 - 1 expected, got {value}")
     return value
 
 
@@ -269,6 +279,22 @@ class LSTM(_Module):
         """How far out, h_n and c_n are from those of precision "full", and the seconds of both: a Comparison. Takes a copy."""
         return compare(self, input, hx, lengths)
 
+    def plan(self, max_seq_len, max_batch, *, threads=0, backend="auto", effort="default", time_limit=0.0, deterministic=False,
+             schedule="auto", precision=None, chunk_steps=0):
+        """A Plan for calls of up to these sizes, as wlstm_plan_options has them: threads (0: the environment's, else OpenMP's within
+        the CPU quota), backend "auto", "reference", "onednn" or "native", effort "default", "estimate", "measure" or "patient" with
+        at most time_limit seconds of search (0: 2 and 10), deterministic (the same bits for every thread count, effort and rest of
+        the batch), schedule "auto", "serial", "wavefront" or "gangs", precision (None: this LSTM's), chunk_steps (0: chosen)."""
+        return Plan(self, _size("max_seq_len", max_seq_len), _size("max_batch", max_batch), _count("threads", threads), backend,
+                    effort, float(time_limit), bool(deterministic), schedule, _precision_code(precision),
+                    _integer("chunk_steps", chunk_steps))
+
+    def tune(self, seq_len, batch, *, threads=0, effort="measure", time_limit=0.0):
+        """Searches by measuring for the fastest way to run calls of these sizes, and keeps it in the plan cache, where every later
+        plan of the same problem finds it; what it holds already is kept, but by effort "patient". Returns what was chosen, in one
+        line. docs/tuning.md says when that is worth it."""
+        return self.plan(seq_len, batch, threads=threads, effort=effort, time_limit=time_limit).describe()
+
     def check_states(self, kind, hx, rows):
         """h_0 and c_0 of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""
         h_0, c_0 = _pair("hx", hx)
@@ -291,11 +317,18 @@ class LSTM(_Module):
         batched input, does what a PackedSequence does without torch: out is 0 past a row's end, h_n and c_n are those of its last
         step.
         out=(out, (h_n, c_n)) are contiguous arrays to write to: h_n may be h_0, c_n may be c_0."""
+        return self._call_by(lib.wlstm_forward, self._handle, input, hx, lengths, out)
+
+    def _call_by(self, run, handle, input, hx, lengths, out):
+        """__call__ by wlstm_forward or wlstm_plan_execute."""
         if not isinstance(input, Arrays.type) and tensors() and tensors().is_packed(input):
             if lengths is not None or out is not None:
                 raise ValueError("lengths, out: none expected beside a PackedSequence")
-            return tensors().forward_packed(self, input, hx)
-        kind = arrays_of(input, "input")
+            return tensors().forward_packed(self, functools.partial(self._call_by, run, handle, out=None), input, hx)
+        return self._run(arrays_of(input, "input"), run, handle, input, hx, lengths, out)
+
+    def _run(self, kind, run, handle, input, hx, lengths=None, out=None):
+        """_call_by on Arrays or Tensors."""
         shape = tuple(input.shape)
         if len(shape) not in (2, 3):
             raise ValueError(f"LSTM: Expected input to be 2D or 3D, got {len(shape)}D instead")
@@ -334,7 +367,7 @@ class LSTM(_Module):
         address = kind.address
         read = address(x), address(h_0) if hx is not None else None, address(c_0) if hx is not None else None
         written = address(output), address(h_n), address(c_n)
-        check(lib.wlstm_forward(self._handle, seq_len, batch, None if lengths is None else lengths.ctypes.data, *read, *written))
+        check(run(handle, seq_len, batch, None if lengths is None else lengths.ctypes.data, *read, *written))
         return output, (h_n, c_n)
 
     forward = __call__
@@ -378,7 +411,10 @@ class LSTMCell(_Module):
         """h', c' = cell(input, (h, c)), shapes as torch.nn.LSTMCell's: one step; the caller iterates over time.
 
         out=(h', c') are contiguous arrays to write to: h' may be h, c' may be c."""
-        kind = arrays_of(input, "input")
+        return self._run(arrays_of(input, "input"), input, hx, out)
+
+    def _run(self, kind, input, hx, out=None):
+        """__call__ on Arrays or Tensors."""
         shape = tuple(input.shape)
         if len(shape) not in (1, 2):
             raise ValueError(f"LSTMCell: Expected input to be 1D or 2D, got {len(shape)}D instead")

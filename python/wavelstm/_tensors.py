@@ -76,8 +76,8 @@ def is_packed(value):
     return isinstance(value, rnn.PackedSequence)
 
 
-def forward_packed(lstm, packed, hx):
-    """lstm(packed, hx), by way of the padded form: longest row first, as packed.data has them, while hx and the states that come
+def forward_packed(lstm, run, packed, hx):
+    """lstm(packed, hx) by run(padded, hx, lengths=), that of the padded form: longest row first, as packed.data has them, while hx and the states that come
     back are in the caller's order."""
     data, batch_sizes, sorted_indices, unsorted_indices = packed
     if data.dim() != 2:
@@ -90,6 +90,6 @@ def forward_packed(lstm, packed, hx):
     if hx is not None:
         lstm.check_states(Tensors, hx, (len(lengths),))
         hx = permute(hx, sorted_indices)
-    out, states = lstm(padded, hx, lengths=lengths)
+    out, states = run(padded, hx, lengths=lengths)
     out = rnn.pack_padded_sequence(out, lengths, batch_first=lstm.batch_first).data
     return rnn.PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices), permute(states, unsorted_indices)

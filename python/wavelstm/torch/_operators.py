@@ -1,0 +1,162 @@
+"""torch.ops.wavelstm.lstm and lstm_cell: what tracing, exporting and compiling see of the library. Plain eager calls pass them over.
+
+Where the library does not serve (dtypes, devices, dropout that acts), an operator is PyTorch's implementation, and its gradients are
+those of PyTorch's implementation, run again."""
+import torch
+
+from ._weights import Form, runner_of_graph, usable
+
+_library = torch.library.Library("wavelstm", "DEF")
+
+# weights are in the order of nn.LSTM's parameters; input is batched; an absent seed says that no dropout acts.
+_LSTM = ("Tensor input, Tensor? h_0, Tensor? c_0, Tensor[] weights, bool bias, int num_layers, float dropout, Tensor? seed, "
+         "bool bidirectional, bool batch_first, str precision, int threads")
+_CELL = "Tensor input, Tensor? h, Tensor? c, Tensor[] weights, bool bias, str precision, int threads"
+
+
+def _sizes(input, weights, bias, num_layers, bidirectional, batch_first):
+    """batch, blocks of h, width of h, hidden_size"""
+    blocks = num_layers * (2 if bidirectional else 1)
+    batch = input.shape[0 if batch_first else 1]
+    return batch, blocks, weights[1].shape[1], weights[0].shape[0] // 4
+
+
+def _zeros(input, *shape):
+    return torch.zeros(shape, dtype=input.dtype, device=input.device)
+
+
+def pytorch_lstm(input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first):
+    """PyTorch's implementation, with gradients."""
+    batch, blocks, width, hidden_size = _sizes(input, weights, bias, num_layers, bidirectional, batch_first)
+    h_0 = _zeros(input, blocks, batch, width) if h_0 is None else h_0
+    c_0 = _zeros(input, blocks, batch, hidden_size) if c_0 is None else c_0
+    arguments = (input, (h_0, c_0), weights, bias, num_layers, dropout, seed is not None, bidirectional, batch_first)
+    if seed is None:
+        return torch.lstm(*arguments)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed))
+        return torch.lstm(*arguments)
+
+
+def pytorch_cell(input, h, c, weights, bias):
+    hidden_size = weights[1].shape[1]
+    h = _zeros(input, input.shape[0], hidden_size) if h is None else h
+    c = _zeros(input, input.shape[0], hidden_size) if c is None else c
+    return torch.lstm_cell(input, (h, c), *weights)
+
+
+def _states(h, c):
+    return None if h is None else (h, c)
+
+
+def _ours(input, h, c, weights, form):
+    return input.dtype == weights[0].dtype and usable(weights, form) is None and (h is None) == (c is None)
+
+
+def _lstm(input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first, precision, threads):
+    form = Form(num_layers, bias, batch_first, bidirectional, precision or None, threads)
+    if seed is not None or not _ours(input, h_0, c_0, weights, form):
+        return pytorch_lstm(input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first)
+    runner = runner_of_graph(form, weights, input.shape[0] * input.shape[1])
+    out, (h_n, c_n) = runner(input, _states(h_0, c_0))
+    return out, h_n, c_n
+
+
+def _cell(input, h, c, weights, bias, precision, threads):
+    form = Form(0, bias, False, False, precision or None, threads)
+    if not _ours(input, h, c, weights, form):
+        return pytorch_cell(input, h, c, weights, bias)
+    return runner_of_graph(form, weights, input.shape[0])(input, _states(h, c))
+
+
+def _fake_lstm(input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first, precision, threads):
+    batch, blocks, width, hidden_size = _sizes(input, weights, bias, num_layers, bidirectional, batch_first)
+    return (input.new_empty(*input.shape[:2], width * (2 if bidirectional else 1)), input.new_empty(blocks, batch, width),
+            input.new_empty(blocks, batch, hidden_size))
+
+
+def _fake_cell(input, h, c, weights, bias, precision, threads):
+    shape = input.shape[0], weights[1].shape[1]
+    return input.new_empty(shape), input.new_empty(shape)
+
+
+# ------------------------------------------------------------------------------------------------------------- gradients
+
+def _gradients(implementation, results, input, h, c, weights, *others):
+    """Gradients of input, h, c (empty where they are not there) and weights, from those of an implementation's results. The trainer's
+    will stand here."""
+    leaves = [None if tensor is None else tensor.detach().requires_grad_() for tensor in (input, h, c, *weights)]
+    there = [leaf for leaf in leaves if leaf is not None]
+    with torch.enable_grad():
+        found = iter(torch.autograd.grad(implementation(*leaves[:3], leaves[3:], *others), there, results))
+    return [input.new_empty(0) if leaf is None else next(found).contiguous() for leaf in leaves]
+
+
+def _lstm_backward(d_out, d_h, d_c, *arguments):
+    return _gradients(pytorch_lstm, (d_out, d_h, d_c), *arguments)
+
+
+def _cell_backward(d_h, d_c, *arguments):
+    return _gradients(pytorch_cell, (d_h, d_c), *arguments)
+
+
+def _fake_backward(*arguments):
+    input, h, c, weights = next(arguments[k - 3:k + 1] for k, value in enumerate(arguments) if isinstance(value, (list, tuple)))
+    return [input.new_empty(0 if tensor is None else tensor.shape) for tensor in (input, h, c, *weights)]
+
+
+def _setup(ctx, inputs, output):
+    tensors = {k: value for k, value in enumerate(inputs) if isinstance(value, torch.Tensor)}
+    ctx.save_for_backward(*tensors.values(), *inputs[3])
+    ctx.places = list(tensors)
+    ctx.arguments = [None if k in tensors or k == 3 else value for k, value in enumerate(inputs)]
+
+
+def _backward(operator, count):
+    """Of an operator whose gradients take its first `count` arguments."""
+    def backward(ctx, *results):
+        if torch.is_grad_enabled():  # create_graph
+            raise RuntimeError("wavelstm's operators have first gradients only; second ones are had outside of what is traced or compiled")
+        arguments, saved = list(ctx.arguments), list(ctx.saved_tensors)
+        for place in ctx.places:
+            arguments[place] = saved.pop(0)
+        arguments[3] = saved
+        d_input, d_h, d_c, *d_weights = operator(*results, *arguments[:count])
+        given = (d_input, None if arguments[1] is None else d_h, None if arguments[2] is None else d_c, d_weights)
+        return (*given, *[None] * (len(arguments) - len(given)))
+    return backward
+
+
+# -------------------------------------------------------------------------------------------------------------- autocast
+
+def _under_autocast(name):
+    """The operator on what autocast casts to, as PyTorch's implementation is run under it."""
+    def cast(tensor, dtype):
+        return tensor.to(dtype) if tensor is not None and tensor.dtype in (torch.float32, torch.bfloat16, torch.float16) else tensor
+
+    def under_autocast(input, h, c, weights, *others):
+        dtype = torch.get_autocast_dtype("cpu")
+        with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)):
+            given = (cast(input, dtype), cast(h, dtype), cast(c, dtype), [cast(weight, dtype) for weight in weights])
+            return getattr(torch.ops.wavelstm, name)(*given, *others)
+    return under_autocast
+
+
+def _register(name, arguments, results, kernel, fake, backward, backward_results, backward_arguments):
+    tags = (torch.Tag.pt2_compliant_tag,) if hasattr(torch.Tag, "pt2_compliant_tag") else ()
+    _library.define(f"{name}({arguments}) -> ({results})", tags=tags)
+    _library.define(f"{name}_backward({backward_results}, {backward_arguments}) -> Tensor[]", tags=tags)
+    _library.impl(name, kernel, "CPU")
+    _library.impl(f"{name}_backward", backward, "CPU")
+    _library.impl(name, _under_autocast(name), "AutocastCPU")
+    torch.library.register_fake(f"wavelstm::{name}", fake, lib=_library)
+    torch.library.register_fake(f"wavelstm::{name}_backward", _fake_backward, lib=_library)
+    count = backward_arguments.count(",") + 1
+    operator = getattr(torch.ops.wavelstm, f"{name}_backward").default
+    torch.library.register_autograd(f"wavelstm::{name}", _backward(operator, count), setup_context=_setup, lib=_library)
+
+
+_register("lstm", _LSTM, "Tensor, Tensor, Tensor", _lstm, _fake_lstm, _lstm_backward, "Tensor d_out, Tensor d_h_n, Tensor d_c_n",
+          _LSTM[:_LSTM.index(", str precision")])
+_register("lstm_cell", _CELL, "Tensor, Tensor", _cell, _fake_cell, _cell_backward, "Tensor d_h, Tensor d_c",
+          _CELL[:_CELL.index(", str precision")])
