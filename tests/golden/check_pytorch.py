@@ -25,7 +25,8 @@ from torch.nn.utils import rnn
 from torch.testing import assert_close
 from torch.testing._internal.common_modules import ModuleErrorEnum
 
-import own_checks  # noqa: F401  which adds its own to CHECKS
+import accelerate_checks  # noqa: F401  which adds its own to CHECKS
+import own_checks  # noqa: F401
 import wavelstm
 from pytorch_checks import CHECKS, DTYPES, MODULES, agree, arrays, check, flat, lstm, ours, raises, samples
 

@@ -27,7 +27,7 @@ def accelerate(model, precision=None, threads=None):
     _precision_code(precision)
     if threads is not None and _count("threads", threads) == 0:
         raise ValueError("threads: None or at least 1 expected, got 0")
-    for name, module in _modules(model):
+    for name, module in _named(model):
         if isinstance(module, (torch.nn.LSTM, torch.nn.LSTMCell)):
             accelerated(name, module, precision, threads)
         elif isinstance(module, (LSTM, LSTMCell)):
@@ -37,7 +37,7 @@ def accelerate(model, precision=None, threads=None):
 
 def restore(model):
     """The reverse of accelerate: the modules are nn.LSTM and nn.LSTMCell again. Returns the model."""
-    for name, module in _modules(model):
+    for name, module in _named(model):
         if isinstance(module, (LSTM, LSTMCell)):
             if type(module) not in CLASSES.values():
                 raise RuntimeError(f"{name or 'model'}: {type(module).__name__}, made of an accelerated module since, cannot be restored; "
@@ -56,11 +56,11 @@ def refresh(model=None):
 
 def left_alone(model):
     """The nn.LSTM and nn.LSTMCell modules of the model that run in PyTorch, by name, and why."""
-    return {name: obstacle(module) or "not accelerated" for name, module in _modules(model)
+    return {name: obstacle(module) or "not accelerated" for name, module in _named(model)
             if isinstance(module, (torch.nn.LSTM, torch.nn.LSTMCell))}
 
 
-def _modules(model):
+def _named(model):
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"model: a torch.nn.Module expected, got {type(model).__name__}")
     return list(model.named_modules())

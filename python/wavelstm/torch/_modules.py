@@ -44,6 +44,7 @@ class _Accelerated(nn.Module):
     def _adopt(self, precision, threads):
         """Makes what was an nn.LSTM or nn.LSTMCell one of these."""
         self.__dict__["_wavelstm"] = _State(precision, threads)
+        self.__dict__["__module__"] = self._theirs.__module__  # which torch.fx asks, to call modules of torch.nn whole
         for name in ("_flat_weights", "_flat_weight_refs"):  # which here are looked up
             self.__dict__.pop(name, None)
 
@@ -62,8 +63,7 @@ class _Accelerated(nn.Module):
 
     def _runner(self, input, hx):
         """What runs this call here, or None where PyTorch is to run it."""
-        names, parameters = self._names(), self._parameters
-        weights = [parameters.get(name) for name in names]
+        weights = _own_weights(self, self._names())
         if torch.is_grad_enabled() and _any_requires_grad(input, hx, weights):
             return None  # gradients: the trainer will stand here
         if _transforms() or forward_ad._current_level >= 0 or self._drops():
@@ -99,12 +99,18 @@ class _Accelerated(nn.Module):
         return super()._apply(fn, recurse)
 
     def _restore(self):
-        del self.__dict__["_wavelstm"]
+        del self.__dict__["_wavelstm"], self.__dict__["__module__"]
         self.__class__ = self._theirs
 
     def __prepare_scriptable__(self):
         raise RuntimeError("torch.jit.script sees nothing of what wavelstm computes; call wavelstm.torch.restore(model) before it, or "
                            "take torch.jit.trace, torch.export or torch.compile")
+
+
+def _own_weights(module, names):
+    """Of each name the parameter or buffer, or None where it is neither (but computed anew for each call, say)."""
+    parameters, buffers = module._parameters, module._buffers
+    return [parameters.get(name) if name in parameters else buffers.get(name) for name in names]
 
 
 def _any_requires_grad(input, hx, weights):
@@ -148,7 +154,7 @@ class LSTM(_Accelerated):
 
     def _as_operator(self, input, hx):
         weights = self._flat_weights
-        if isinstance(input, PackedSequence) or None in weights or input.dim() not in (2, 3):
+        if isinstance(input, PackedSequence) or None in weights or not weights[0].is_cpu or input.dim() not in (2, 3):
             return nn.LSTM.forward(self, input, hx)
         batched = input.dim() == 3
         h_0, c_0 = (None, None) if hx is None else hx
@@ -189,12 +195,12 @@ class LSTMCell(_Accelerated):
 
     def _as_operator(self, input, hx):
         weights = [getattr(self, name) for name in self._names()]
-        fits = input.dim() in (1, 2) and input.size(-1) == self.input_size
+        fits = input.dim() in (1, 2) and (torch.jit.is_tracing() or input.size(-1) == self.input_size)
         h, c = (None, None) if hx is None else hx
-        if h is not None:
+        if h is not None and not torch.jit.is_tracing():  # where sizes are tensors; the operator checks them at each call
             shape = (*input.shape[:-1], self.hidden_size)
             fits = fits and h.shape == shape and c.shape == shape and h.dtype == c.dtype == input.dtype
-        if not fits:
+        if not fits or not weights[0].is_cpu:
             return nn.LSTMCell.forward(self, input, hx)  # for its words
         batched, state = input.dim() == 2, self._wavelstm
         if not batched:
@@ -219,8 +225,7 @@ def obstacle(module, precision=None):
     if "forward" in module.__dict__:
         return "a forward of its own"
     cell = isinstance(module, nn.LSTMCell)
-    names = LSTMCell._names(module) if cell else module._flat_weights_names
-    weights = [module._parameters.get(name) for name in names]
+    weights = _own_weights(module, LSTMCell._names(module) if cell else module._flat_weights_names)
     if None in weights:
         return "parameters that other tensors stand for (weight_norm, pruning or the like)"
     return usable(weights, _form_of(module, precision))

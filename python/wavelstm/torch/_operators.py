@@ -129,26 +129,27 @@ def _backward(operator, count):
 
 # -------------------------------------------------------------------------------------------------------------- autocast
 
-def _under_autocast(name):
-    """The operator on what autocast casts to, as PyTorch's implementation is run under it."""
-    def cast(tensor, dtype):
-        return tensor.to(dtype) if tensor is not None and tensor.dtype in (torch.float32, torch.bfloat16, torch.float16) else tensor
+def _autocast_lstm(input, h_0, c_0, weights, *others):
+    """On what autocast casts to, as PyTorch's implementation."""
+    def cast(tensor):
+        return tensor if tensor is None or tensor.dtype == torch.float64 else tensor.to(torch.get_autocast_dtype("cpu"))
 
-    def under_autocast(input, h, c, weights, *others):
-        dtype = torch.get_autocast_dtype("cpu")
-        with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)):
-            given = (cast(input, dtype), cast(h, dtype), cast(c, dtype), [cast(weight, dtype) for weight in weights])
-            return getattr(torch.ops.wavelstm, name)(*given, *others)
-    return under_autocast
+    with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)):
+        return torch.ops.wavelstm.lstm(cast(input), cast(h_0), cast(c_0), list(map(cast, weights)), *others)
 
 
-def _register(name, arguments, results, kernel, fake, backward, backward_results, backward_arguments):
+def _autocast_cell(input, h, c, weights, bias, precision, threads):
+    """PyTorch's implementation, which casts within."""
+    return pytorch_cell(input, h, c, weights, bias)
+
+
+def _register(name, arguments, results, kernel, autocast, fake, backward, backward_results, backward_arguments):
     tags = (torch.Tag.pt2_compliant_tag,) if hasattr(torch.Tag, "pt2_compliant_tag") else ()
     _library.define(f"{name}({arguments}) -> ({results})", tags=tags)
     _library.define(f"{name}_backward({backward_results}, {backward_arguments}) -> Tensor[]", tags=tags)
     _library.impl(name, kernel, "CPU")
     _library.impl(f"{name}_backward", backward, "CPU")
-    _library.impl(name, _under_autocast(name), "AutocastCPU")
+    _library.impl(name, autocast, "AutocastCPU")
     torch.library.register_fake(f"wavelstm::{name}", fake, lib=_library)
     torch.library.register_fake(f"wavelstm::{name}_backward", _fake_backward, lib=_library)
     count = backward_arguments.count(",") + 1
@@ -156,7 +157,7 @@ def _register(name, arguments, results, kernel, fake, backward, backward_results
     torch.library.register_autograd(f"wavelstm::{name}", _backward(operator, count), setup_context=_setup, lib=_library)
 
 
-_register("lstm", _LSTM, "Tensor, Tensor, Tensor", _lstm, _fake_lstm, _lstm_backward, "Tensor d_out, Tensor d_h_n, Tensor d_c_n",
+_register("lstm", _LSTM, "Tensor, Tensor, Tensor", _lstm, _autocast_lstm, _fake_lstm, _lstm_backward, "Tensor d_out, Tensor d_h_n, Tensor d_c_n",
           _LSTM[:_LSTM.index(", str precision")])
-_register("lstm_cell", _CELL, "Tensor, Tensor", _cell, _fake_cell, _cell_backward, "Tensor d_h, Tensor d_c",
+_register("lstm_cell", _CELL, "Tensor, Tensor", _cell, _autocast_cell, _fake_cell, _cell_backward, "Tensor d_h, Tensor d_c",
           _CELL[:_CELL.index(", str precision")])

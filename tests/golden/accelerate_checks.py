@@ -1,0 +1,391 @@
+"""Checks of what wavelstm.torch promises, for check_pytorch.py: one line gives the same results, or PyTorch's, or a clear error."""
+import contextlib
+import copy
+import pickle
+import warnings
+from unittest import mock
+
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.utils import parametrizations, parametrize, prune, rnn
+from torch.testing import assert_close
+
+import wavelstm.torch
+from pytorch_checks import check, flat, lstm, raises
+from wavelstm.torch import _weights
+
+
+class Net(torch.nn.Module):
+    """An LSTM, a cell and a shared LSTM, some of them deep down."""
+
+    def __init__(self, dtype, dropout=0.0):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(5, 6, 3, padding=1, dtype=dtype)
+        self.inner = torch.nn.ModuleDict({"lstm": torch.nn.LSTM(6, 7, 2, batch_first=True, dropout=dropout, dtype=dtype)})
+        self.cells = torch.nn.ModuleList([torch.nn.LSTMCell(7, 4, dtype=dtype)])
+        self.tied = torch.nn.LSTM(4, 4, bidirectional=True, proj_size=2, dtype=dtype)
+        self.again = self.tied
+
+    def forward(self, x):
+        out, _ = self.inner["lstm"](torch.relu(self.conv(x)).transpose(1, 2))
+        state, states = None, []
+        for step in out.unbind(1):
+            state = self.cells[0](step, state)
+            states.append(state[0])
+        out, states = self.tied(torch.stack(states))
+        return self.again(out, states)[0]
+
+
+@contextlib.contextmanager
+def runs(count):
+    """That the library is called so often: None is at least once."""
+    calls, call = [], _weights.Runner.__call__
+    with mock.patch.object(_weights.Runner, "__call__", lambda *arguments, **keywords: calls.append(1) or call(*arguments, **keywords)):
+        yield
+    assert len(calls) == count if count is not None else calls, f"{count} calls of the library expected, got {len(calls)}"
+
+
+def twins(module, **keywords):
+    """A module and a copy of it, accelerated."""
+    return module, wavelstm.torch.accelerate(copy.deepcopy(module), **keywords)
+
+
+def net(dtype, **keywords):
+    return (*twins(Net(dtype, **keywords).eval()), torch.randn(3, 5, 8, dtype=dtype))
+
+
+@check("(own) accelerate", "modules at any depth, shared ones once, stay the objects they were, with names, state, repr and hooks")
+def _(dtype):
+    theirs, ours, x = Net(dtype).eval(), Net(dtype).eval(), torch.randn(3, 5, 8, dtype=dtype)
+    before, objects, hooked = repr(ours), dict(ours.named_modules()), []
+    handle = ours.tied.register_forward_hook(lambda *_: hooked.append(1))
+    ours.load_state_dict(theirs.state_dict())
+    assert wavelstm.torch.accelerate(ours) is ours
+    assert wavelstm.torch.accelerate(ours.tied) is ours.tied
+    assert dict(ours.named_modules()) == objects and ours.tied is ours.again
+    assert repr(ours) == before and wavelstm.torch.left_alone(ours) == {}
+    assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in theirs.named_parameters()]
+    with runs(1 + 8 + 2):
+        assert_close(ours(x), theirs(x))
+    handle.remove()
+    ours(x)
+    assert len(hooked) == 2
+    for twin in copy.deepcopy(ours), pickle.loads(pickle.dumps(ours)):
+        with runs(None):
+            assert_close(twin(x), ours(x), rtol=0, atol=0)
+        assert twin.tied is twin.again
+    assert [len(weights) for weights in ours.tied.all_weights] == [5, 5]
+    ours.tied.flatten_parameters()
+    assert not isinstance(ours.tied, torch.nn.LSTM)
+    assert wavelstm.torch.restore(ours) is ours
+    assert dict(ours.named_modules()) == objects and type(ours.tied) is torch.nn.LSTM and type(ours.cells[0]) is torch.nn.LSTMCell
+    with runs(0):
+        assert_close(ours(x), theirs(x), rtol=0, atol=0)
+    raises(TypeError, "a torch.nn.Module expected", wavelstm.torch.accelerate, 3)
+    raises(ValueError, "precision: None, 'full'", wavelstm.torch.accelerate, ours, "int4")
+    raises(ValueError, "threads: None or at least 1", wavelstm.torch.accelerate, ours, threads=0)
+
+
+@check("(own) accelerate: what is left alone", "subclasses, other dtypes, weight_norm and pruning: named, with the reason")
+def _(dtype):
+    class Sub(torch.nn.LSTM):
+        pass
+
+    own_forward = torch.nn.LSTM(3, 4)
+    own_forward.forward = lambda x: x
+    model = torch.nn.Sequential(Sub(3, 4), torch.nn.LSTM(3, 4, dtype=torch.bfloat16), torch.nn.GRU(3, 4), own_forward,
+                                parametrizations.weight_norm(torch.nn.LSTM(3, 4), "weight_hh_l0"),
+                                prune.l1_unstructured(torch.nn.LSTMCell(3, 4), "weight_hh", 2), torch.nn.LSTM(3, 4, dtype=dtype))
+    with mock.patch.object(wavelstm.torch._modules._log, "info") as log:
+        wavelstm.torch.accelerate(model, precision="int8")
+    reasons = ["a subclass of nn.LSTM, Sub", "parameters of torch.bfloat16", "a forward of its own", "a subclass of nn.LSTM, Parametrized",
+               "parameters that other tensors stand for"] + (["have no precision int8"] if dtype == torch.float64 else [])
+    said = [call.args[2] for call in log.call_args_list]
+    assert len(said) == len(reasons) and all(reason in text for reason, text in zip(reasons, said)), said
+    assert list(wavelstm.torch.left_alone(model)) == ["0", "1", "3", "4", "5"] + (["6"] if dtype == torch.float64 else [])
+
+
+@check("(own) accelerate: arguments of a call", "batched or not, batch_first, states, packed, lists, odd layouts: as PyTorch's")
+def _(dtype):
+    for batch_first in (False, True):
+        for threads in (None, 1, 2):
+            theirs, ours = twins(lstm(5, 4, 2, batch_first=batch_first, bidirectional=True, dtype=dtype), threads=threads)
+            x, one = torch.randn(6, 3, 5, dtype=dtype), torch.randn(6, 5, dtype=dtype)
+            h = torch.randn(4, 6 if batch_first else 3, 4, dtype=dtype)
+            packed = rnn.pack_sequence([torch.randn(n, 5, dtype=dtype) for n in (2, 6, 3, 4, 1, 1)][:len(h[0])], enforce_sorted=False)
+            with runs(7):
+                for arguments in ((x,), (x, (h, h)), (x, [h, h]), (one,), (one, (h[:, 0], h[:, 0])), (packed,), (packed, (h, h))):
+                    assert_close(flat(ours(*arguments)), flat(theirs(*arguments)))
+            for wrong in ((x[..., :4],), (x, (h[:1], h)), (x[:, :0] if batch_first else x[:0],), (x.to(torch.float16),), (x[None],), (x, h)):
+                expected = outcome(theirs, *wrong)
+                assert isinstance(expected, str) and expected == outcome(ours, *wrong), expected
+    for threads in (None, 2):
+        theirs, ours = twins(torch.nn.LSTMCell(5, 4, dtype=dtype), threads=threads)
+        x, h = torch.randn(3, 5, dtype=dtype), torch.randn(3, 4, dtype=dtype)
+        with runs(4):
+            for arguments in ((x,), (x, (h, h)), (x.T.contiguous().T, (h, h)), (x, [h, h])):
+                assert_close(ours(*arguments), theirs(*arguments))
+        assert_close(ours(x[0], (h[0], h[1])), theirs(x[0], (h[0], h[1])))
+        for wrong in ((x[:, :4],), (x, (h[:1], h)), (x, (h, h[:, :3])), (x[None],)):
+            assert isinstance(outcome(theirs, *wrong), str) and outcome(theirs, *wrong) == outcome(ours, *wrong)
+
+
+def outcome(function, *arguments):
+    """The results, or what the error says."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001  the same one is expected of another
+        return f"{type(error)}: {error}"
+
+
+@check("(own) accelerate: gradients", "in train and eval mode as PyTorch's; many forwards before a backward, checkpoint, second ones")
+def _(dtype):
+    for training in (False, True):
+        theirs, ours, x = net(dtype)
+        results = []
+        for model in theirs.train(training), ours.train(training):
+            leaf = x.clone().requires_grad_()
+            with torch.enable_grad(), runs(0):
+                outs = [model(leaf) for _ in range(3)]
+                outs.append(torch.utils.checkpoint.checkpoint(model, leaf, use_reentrant=False))
+                sum(out.square().sum() for out in outs).backward()
+            results.append([leaf.grad, *(parameter.grad for parameter in model.parameters())])
+        assert_close(*results)
+        with runs(None):
+            assert_close(ours(x), theirs(x))  # no_grad: here, in train mode too as no dropout acts
+    theirs, ours, x = net(dtype)
+    first, second = [], []
+    for model in theirs, ours:
+        leaf = x[:1, :, :2].clone().requires_grad_()
+        with torch.enable_grad():
+            gradient, = torch.autograd.grad(model(leaf).square().sum(), leaf, create_graph=True)
+            second.append(torch.autograd.grad(gradient.square().sum(), leaf)[0])
+        first.append(gradient)
+    assert_close(*first)
+    assert_close(*second)
+
+
+@check("(own) accelerate: dropout", "acts in train mode, from the same seed as PyTorch's, and not in eval mode")
+def _(dtype):
+    theirs, ours, x = net(dtype, dropout=0.5)
+    for training in (True, False):
+        results = []
+        for model in theirs.train(training), ours.train(training):
+            torch.manual_seed(3)
+            results.append(model(x))
+        assert_close(*results)
+    traced = torch.jit.trace(ours.train(), x, check_trace=False)
+    torch.manual_seed(3)
+    first = traced(x)
+    torch.manual_seed(3)
+    assert_close(traced(x), first, rtol=0, atol=0)
+    assert not torch.equal(traced(x), first)
+
+
+@check("(own) accelerate: three training steps", "of SGD, Adam and fused AdamW equal PyTorch's, and inference between them sees them")
+def _(dtype):
+    for make in (lambda p: torch.optim.SGD(p, 0.1), torch.optim.Adam, lambda p: torch.optim.AdamW(p, 0.1, fused=True)):
+        theirs, ours, x = net(dtype)
+        optimizers = [make(model.parameters()) for model in (theirs, ours)]
+        for _ in range(3):
+            for model, optimizer in zip((theirs, ours), optimizers):
+                with torch.enable_grad():
+                    optimizer.zero_grad()
+                    model(x).square().sum().backward()
+                optimizer.step()
+            with runs(None):
+                assert_close(ours(x), theirs(x))
+        assert_close(ours.state_dict(), theirs.state_dict())
+
+
+@check("(own) accelerate: parameters that change", "in place, by load_state_dict, .data, .to() and back, for long calls any way; else refresh")
+def _(dtype):
+    theirs, ours, x = net(dtype)
+    long = torch.randn(40, 5, 8, dtype=dtype)  # 320 rows
+
+    def halve(model):
+        model.half().to(dtype)
+
+    def write(model):
+        for parameter in model.parameters():
+            parameter.detach().numpy()[...] *= 1.5
+
+    seen = [lambda model: [parameter.mul_(1.5) for parameter in model.parameters()],
+            lambda model: model.load_state_dict({k: v * 0.5 for k, v in model.state_dict().items()}),
+            lambda model: model.load_state_dict({k: v * 1.5 for k, v in model.state_dict().items()}, assign=True), halve,
+            lambda model: setattr(model.tied.weight_hh_l0, "data", model.tied.weight_hh_l0 * 2),
+            lambda model: setattr(model.tied, "weight_hr_l0", torch.nn.Parameter(model.tied.weight_hr_l0 * 2))]
+    unseen = [write, lambda model: [parameter.data.add_(0.01) for parameter in model.parameters()]]
+    for change in seen + unseen:
+        ours(x)
+        for model in theirs, ours:
+            change(model)
+        if change in unseen:
+            wavelstm.torch.refresh(ours)
+        with runs(None):
+            assert_close(ours(x), theirs(x))
+    theirs, ours = twins(lstm(5, 4, dtype=dtype))
+    long = torch.randn(20, 16, 5, dtype=dtype)
+    for change in unseen:
+        ours(long)
+        for model in theirs, ours:
+            change(model)
+        assert_close(ours(long), theirs(long))
+    with torch.inference_mode():
+        theirs = lstm(5, 4, dtype=dtype)
+        theirs, ours = twins(theirs)
+        for _ in range(2):
+            with runs(1):
+                assert_close(ours(long[:2]), theirs(long[:2]))
+            for model in theirs, ours:
+                model.weight_ih_l0.add_(0.5)
+    traced = torch.jit.trace(ours, long)
+    with torch.inference_mode():
+        for model in theirs, ours:
+            model.weight_hh_l0.add_(0.5)
+    assert_close(traced(long), theirs(long))
+
+
+@check("(own) accelerate: where PyTorch runs", "other dtypes, weight_norm, pruning, autocast: its results, and one warning")
+def _(dtype):
+    x = torch.randn(6, 3, 5, dtype=dtype)
+    for change, back in ((lambda model: model.bfloat16(), lambda model: model.to(dtype)),
+                         (lambda model: parametrizations.weight_norm(model, "weight_hh_l0"),
+                          lambda model: parametrize.remove_parametrizations(model, "weight_hh_l0")),
+                         (lambda model: prune.random_unstructured(model, "weight_hh_l0", 0.0),
+                          lambda model: prune.remove(model, "weight_hh_l0"))):
+        theirs, ours = twins(lstm(5, 4, dtype=dtype))
+        ours(x)
+        for model in theirs, ours:
+            change(model)
+        with warnings.catch_warnings(record=True) as caught, runs(0):
+            warnings.simplefilter("always")
+            for _ in range(2):
+                assert_close(ours(x.to(theirs.weight_ih_l0.dtype)), theirs(x.to(theirs.weight_ih_l0.dtype)), rtol=0, atol=0)
+        assert [str(warning.message) for warning in caught if "runs in PyTorch for now" in str(warning.message)], caught
+        assert len(caught) == 1, [str(warning.message) for warning in caught]
+        assert_close(copy.deepcopy(ours).state_dict(), theirs.state_dict())
+        for model in theirs, ours:
+            back(model)
+        with runs(1):
+            assert_close(ours(x), theirs(x))
+    theirs, ours = twins(lstm(5, 4, dtype=dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16), warnings.catch_warnings(record=True) as caught, runs(0):
+        warnings.simplefilter("always")
+        assert_close(ours(x), theirs(x), rtol=0, atol=0)
+        assert len(caught) == 1 and "autocast" in str(caught[0].message)
+    normed = wavelstm.torch.accelerate(parametrizations.weight_norm(ours, "weight_hh_l0"))
+    raises(RuntimeError, "remove its parametrizations first", wavelstm.torch.restore, normed)
+
+
+def graphs(dtype):
+    """A model of PyTorch's, its twin, and an input, small enough to be compiled often."""
+    yield (*twins(torch.nn.Sequential(lstm(5, 4, 2, bidirectional=True, dtype=dtype))), torch.randn(6, 3, 5, dtype=dtype))
+    yield (*twins(torch.nn.Sequential(torch.nn.LSTMCell(5, 4, dtype=dtype))), torch.randn(3, 5, dtype=dtype))
+
+
+@check("(own) accelerate: torch.jit, make_fx, torch.fx", "traced graphs run here, with PyTorch's gradients; scripts are refused")
+def _(dtype):
+    for theirs, ours, x in graphs(dtype):
+        other = torch.randn(x.shape[0], *x.shape[1:], dtype=dtype)
+        for grad in (False, True):
+            with torch.set_grad_enabled(grad):
+                traced = torch.jit.trace(ours, x)
+                assert "wavelstm::lstm" in str(traced.inlined_graph)
+                leaves = other.clone().requires_grad_(), other.clone().requires_grad_()
+                results = traced(leaves[0]), theirs(leaves[1])
+                assert_close(*results)
+                if grad:
+                    for result in results:
+                        sum(part.square().sum() for part in flat(result)).backward()
+                    assert_close(leaves[0].grad, leaves[1].grad)
+                    assert_close(ours[0].weight_ih.grad if hasattr(ours[0], "weight_ih") else ours[0].weight_ih_l0.grad,
+                                 theirs[0].weight_ih.grad if hasattr(theirs[0], "weight_ih") else theirs[0].weight_ih_l0.grad)
+        for kind in "real", "fake", "symbolic":
+            graph = make_fx(ours, tracing_mode=kind, _allow_non_fake_inputs=True)(x)
+            assert "wavelstm" in graph.code
+            with runs(1):
+                assert_close(graph(other), theirs(other))
+        with runs(1):
+            assert_close(torch.fx.symbolic_trace(ours)(other), theirs(other))
+        raises(RuntimeError, "torch.jit.script sees nothing of what wavelstm computes", torch.jit.script, ours)
+        with torch.enable_grad():
+            leaf = other.clone().requires_grad_()
+            raises(RuntimeError, "first gradients only", torch.autograd.grad, flat(traced(leaf))[0].sum(), leaf, create_graph=True)
+
+
+@check("(own) accelerate: torch.export, torch.compile", "whole graphs (fullgraph=True) run here, with dynamic shapes, gradients, autocast")
+def _(dtype):
+    for theirs, ours, x in graphs(dtype):
+        batch = {x.dim() - 2: torch.export.Dim("batch", min=2, max=64)}
+        other = torch.cat((x, x), x.dim() - 2)
+        for strict in (False, True):
+            program = torch.export.export(ours, (x,), strict=strict, dynamic_shapes=(batch,))
+            assert "wavelstm" in str(program.graph)
+            with runs(1):
+                assert_close(program.module()(other), theirs(other))
+        for backend in "eager", "aot_eager":
+            torch.compiler.reset()
+            compiled = torch.compile(ours, fullgraph=True, backend=backend, dynamic=True)
+            with runs(2):
+                assert_close(compiled(x), theirs(x))
+                assert_close(compiled(other), theirs(other))
+            for model in theirs, ours:
+                next(model.parameters()).mul_(2)
+            assert_close(compiled(x), theirs(x))
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                assert_close(compiled(x), theirs(x))
+            results = []
+            for model in compiled, theirs:
+                leaf = x.clone().requires_grad_()
+                with torch.enable_grad():
+                    flat(model(leaf))[0].square().sum().backward()
+                results.append(leaf.grad)
+            assert_close(*results)
+    torch.compiler.reset()
+
+
+@check("(own) accelerate: torch.func, subclasses", "gradients and functional_call as PyTorch's; what PyTorch refuses is refused")
+def _(dtype):
+    theirs, ours = twins(lstm(5, 4, dtype=dtype))
+    x = torch.randn(6, 3, 5, dtype=dtype)
+    twice = {name: parameter * 2 for name, parameter in ours.named_parameters()}
+    with runs(1):
+        assert_close(torch.func.functional_call(ours, twice, (x,)), torch.func.functional_call(theirs, twice, (x,)))
+    with runs(0):
+        assert_close(*(torch.func.grad(lambda y: model(y)[0].square().sum())(x) for model in (theirs, ours)))  # noqa: B023
+        for transform in torch.vmap, lambda f: lambda y: torch.func.jvp(f, (y[0],), (y[0],)):
+            results = [outcome(transform(lambda y: model(y)[0]), x[None]) for model in (theirs, ours)]  # noqa: B023
+            assert results[0] == results[1] if isinstance(results[0], str) else torch.equal(flat(results[0])[0], flat(results[1])[0])
+
+        class Named(torch.Tensor):
+            pass
+
+        assert_close(ours(x.as_subclass(Named))[0].as_subclass(torch.Tensor), theirs(x)[0])
+    negated = torch.complex(x, x).conj().imag
+    assert_close(ours(negated), theirs(-x))
+
+
+@check("(own) accelerate: precision, threads", "as asked, of torch.set_num_threads, and from many threads at once")
+def _(dtype):
+    theirs, ours = twins(lstm(9, 17, 2, dtype=dtype))
+    x = torch.randn(6, 3, 9, dtype=dtype)
+    assert_close(ours(x), theirs(x))
+    if dtype == torch.float32:
+        for precision in "bf16", "int8":
+            wavelstm.torch.accelerate(ours, precision)
+            expected = wavelstm.LSTM.from_torch(theirs, precision=precision)(x)
+            for threads in (None, 2):
+                assert_close(wavelstm.torch.accelerate(ours, precision, threads)(x), expected, rtol=0, atol=0)
+                assert_close(torch.jit.trace(ours, x)(x), expected, rtol=0, atol=0)
+    wavelstm.torch.accelerate(ours)
+    asked, before = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            with mock.patch.object(torch, "get_num_threads", side_effect=lambda: asked.append(1)):
+                ours(x)
+        assert len(asked) == 2
+    finally:
+        torch.set_num_threads(before)
