@@ -124,7 +124,7 @@ check_wheel() {
     [ "$(id -u)" -ne 0 ] || sh scripts/deps.sh debootstrap
     sh scripts/wheel.sh
     # shellcheck disable=SC2086
-    sh tests/install/wheel.sh build-wheel/dist/*.whl ${PYTHONS:-python3}
+    sh tests/install/wheel.sh build-wheel/dist ${PYTHONS:-python3}
 }
 check_recipes() {
     venv=build-check/recipes-venv

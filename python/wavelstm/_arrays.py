@@ -4,16 +4,22 @@ import sys
 
 import numpy as np
 
+from ._library import calls, check
+
+if calls:
+    calls.set_numpy(np.ndarray, np.empty, (np.dtype(np.float32), np.dtype(np.float64)), check)
+
 _tensors = None
+compiling = bool  # whether torch.compile looks on; torch's own function once torch is in use
 
 
 def tensors():
     """_tensors.py where torch is in use, else None."""
-    global _tensors
+    global _tensors, compiling
     if _tensors is None and "torch" in sys.modules:
         from . import _tensors as module
 
-        _tensors = module
+        _tensors, compiling = module, module.compiling
     return _tensors
 
 

@@ -62,3 +62,23 @@ def check(status):
     """Raises the failure of a call just made on this thread, with the library's message."""
     if status:
         raise _EXCEPTIONS.get(status, RuntimeError)(lib.wlstm_last_error().decode(errors="replace"))
+
+
+def _open_calls():
+    """The compiled module, which makes calls cost less, or None: it is left out where pip had no headers of Python's, and it is for
+    CPython from 3.11 on, not for free-threaded builds. Without it all is done by ctypes."""
+    if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
+        return None
+    try:
+        from . import _calls
+    except ImportError:
+        return None
+    return _calls
+
+
+calls = _open_calls()
+
+
+def usual_call(function, handle, *sizes):
+    """A function of (input, hx, out) that makes a usual call and gives None where it is not one, or None."""
+    return calls and calls.Caller(handle, ctypes.cast(function, ctypes.c_void_p).value, *sizes).run

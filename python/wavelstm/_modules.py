@@ -7,10 +7,11 @@ import weakref
 
 import numpy as np
 
+from . import _arrays
 from ._arrays import Arrays, arrays_of, length_array, parameter_array, tensors
 from ._compare import compare
 from ._declarations import CellConfig, Dtype, LoadOptions, LSTMConfig, Precision
-from ._library import check, lib
+from ._library import check, lib, usual_call
 from ._plans import Plan
 
 _DTYPE_CODES = {"float32": Dtype.WLSTM_F32, "float64": Dtype.WLSTM_F64, "bfloat16": Dtype.WLSTM_BF16}
@@ -138,6 +139,7 @@ class _Module:
             check(self._call("parameter_info", index, name, ndim, shape))
             self._shapes[name.value.decode()] = tuple(shape[:ndim.value])
         self.precision = precision
+        self.usual_call = self._usual_call()
 
     @classmethod
     def _load(cls, path, prefix, dtype, batch_first, precision, compact):
@@ -295,6 +297,11 @@ class LSTM(_Module):
         line. docs/tuning.md says when that is worth it."""
         return self.plan(seq_len, batch, threads=threads, effort=effort, time_limit=time_limit).describe()
 
+    def _usual_call(self):
+        directions = 2 if self.bidirectional else 1
+        return usual_call(lib.wlstm_forward, self._handle, self.input_size, self.hidden_size, self.proj_size or self.hidden_size,
+                          self.num_layers * directions, directions, self.batch_first, self._code == Dtype.WLSTM_F64)
+
     def check_states(self, kind, hx, rows):
         """h_0 and c_0 of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""
         h_0, c_0 = _pair("hx", hx)
@@ -317,6 +324,10 @@ class LSTM(_Module):
         batched input, does what a PackedSequence does without torch: out is 0 past a row's end, h_n and c_n are those of its last
         step.
         out=(out, (h_n, c_n)) are contiguous arrays to write to: h_n may be h_0, c_n may be c_0."""
+        if self.usual_call and lengths is None and not _arrays.compiling():
+            results = self.usual_call(input, hx, out)
+            if results is not None:
+                return results
         return self._call_by(lib.wlstm_forward, self._handle, input, hx, lengths, out)
 
     def _call_by(self, run, handle, input, hx, lengths, out):
@@ -390,6 +401,10 @@ class LSTMCell(_Module):
         all else as float32. compact: as after compact()."""
         return cls._load(path, prefix, dtype, False, precision, compact)
 
+    def _usual_call(self):
+        return usual_call(lib.wlstm_cell_forward, self._handle, self.input_size, self.hidden_size, self.hidden_size, 0, 1, False,
+                          self._code == Dtype.WLSTM_F64)
+
     def _check_states(self, kind, hx, rows):
         """h and c of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""
         states = _pair("hx", hx)
@@ -411,6 +426,10 @@ class LSTMCell(_Module):
         """h', c' = cell(input, (h, c)), shapes as torch.nn.LSTMCell's: one step; the caller iterates over time.
 
         out=(h', c') are contiguous arrays to write to: h' may be h, c' may be c."""
+        if self.usual_call and not _arrays.compiling():
+            results = self.usual_call(input, hx, out)
+            if results is not None:
+                return results
         return self._run(arrays_of(input, "input"), input, hx, out)
 
     def _run(self, kind, input, hx, out=None):

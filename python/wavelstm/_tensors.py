@@ -3,16 +3,22 @@ import torch
 from torch.autograd import forward_ad
 from torch.nn.utils import rnn
 
+from ._library import calls
+
 # Whether torch records or transforms what is done with tensors. What an older torch lacks it does not do: bool() is False.
-_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", bool)
+compiling = getattr(getattr(torch, "compiler", None), "is_compiling", bool)
 _tracing = torch._C._is_tracing
 _modes = getattr(torch._C, "_len_torch_dispatch_stack", bool)
 _transforms = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", bool)
+_exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)  # PyTorch 2.10 on
+if calls and _exchange:
+    calls.set_torch(_exchange, torch.Tensor, torch.nn.Parameter, torch.empty_like, torch.is_grad_enabled,
+                    (_tracing, _modes, _transforms), forward_ad)
 
 
 def refuse_recording():
     """Raises where torch would see nothing of what the library computes, and go on with results of nothing."""
-    if _compiling():  # torch.compile leaves its graph here, or says why it cannot; in torch.export this does nothing
+    if compiling():  # torch.compile leaves its graph here, or says why it cannot; in torch.export this does nothing
         torch._dynamo.graph_break(msg="torch.compile sees nothing of what wavelstm computes; leave fullgraph out, or call it "
                                       "outside of what is compiled")
     if _tracing():

@@ -1,10 +1,10 @@
 #!/bin/sh
-# A wheel of scripts/wheel.sh installed as users would: in a fresh venv of each Python, where the package's tests run on it too;
-# and, as root with debootstrap, in a Debian of its own that has neither a compiler nor an OpenMP runtime.
-#     wheel.sh WHEEL [PYTHON...]
+# The wheels of scripts/wheel.sh installed as users would: in a fresh venv of each Python, which takes the one for it, and where the
+# package's tests run on it too; and, as root with debootstrap, in a Debian of its own that has neither a compiler nor an OpenMP runtime.
+#     wheel.sh FOLDER [PYTHON...]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-wheel=$(realpath "$1")
+wheels=$(realpath "$1")
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -12,7 +12,7 @@ unset WAVELSTM_LIBRARY PYTHONPATH
 
 for python in "$@"; do
     "$python" -m venv "$work/venv"
-    "$work/venv/bin/pip" install -q --only-binary :all: "$wheel"
+    "$work/venv/bin/pip" install -q --only-binary :all: --find-links "$wheels" wavelstm
     "$work/venv/bin/pip" check
     "$work/venv/bin/python" --version
     "$work/venv/bin/wavelstm-convert" --version
@@ -35,7 +35,7 @@ debootstrap --variant=minbase --include=python3,python3-pip "$VERSION_CODENAME" 
 version=$(chroot "$root" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 python3 -m pip download -q -d "$root/wheels" --only-binary :all: --python-version "$version" numpy
 mkdir -p "$root/tests/unit" "$root/src/reference"
-cp "$wheel" "$here/consumer/wheel.py" "$root/wheels"
+cp "$wheels"/*.whl "$here/consumer/wheel.py" "$root/wheels"
 cp "$here/../unit/test_python.py" "$root/tests/unit"
 cp -r "$here/../support" "$root/tests"
 cp "$here/../../src/reference/compare.c" "$root/src/reference" # the tolerances

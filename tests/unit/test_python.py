@@ -624,6 +624,92 @@ class Trainer(Base):
             trainer.update("adam", momentum=0.9)
 
 
+class Plans(Base):
+    def test_results_are_the_lstm_s(self):
+        lstm = wavelstm.LSTM(6, 5, 2, bidirectional=True)
+        x, states = draw(7, 3, 6), (draw(4, 3, 5), draw(4, 3, 5))
+        for keywords in ({}, dict(threads=1, schedule="serial"), dict(threads=2, schedule="gangs", deterministic=True),
+                         dict(backend="native", chunk_steps=2)):
+            plan = lstm.plan(10, 4, **keywords)
+            np.testing.assert_equal(plan(x, states), lstm(x, states))
+            np.testing.assert_equal(plan(x, states, lengths=[2, 7, 1]), lstm(x, states, lengths=[2, 7, 1]))
+        out = (np.empty((7, 3, 10), np.float32), (states[0].copy(), states[1].copy()))
+        self.assertIs(plan(x, out[1], out=out)[0], out[0])
+        np.testing.assert_equal(out, lstm(x, states))
+        before = lstm(x)[0]
+        lstm.reset_parameters(3)
+        np.testing.assert_equal(plan(x)[0], before)  # the parameters that it was made with
+
+    def test_precision_memory_describe(self):
+        lstm = wavelstm.LSTM(64, 64)
+        plan, rounded = lstm.plan(5, 2, threads=1), lstm.plan(5, 2, threads=1, precision="int8")
+        self.assertIn("t5b2i64h64l1: ", plan.describe())
+        self.assertIn("t5b2i64h64l1-int8: ", rounded.describe())
+        self.assertEqual(repr(plan), f"<wavelstm.Plan {plan.describe()}>")
+        self.assertTrue(plan.memory().weights > rounded.memory().weights > 0 and plan.memory().scratch > 0)
+        lstm.precision = "int8"
+        np.testing.assert_equal(rounded(np.ones((5, 2, 64), np.float32)), lstm(np.ones((5, 2, 64), np.float32)))
+
+    def test_errors(self):
+        lstm = wavelstm.LSTM(4, 3)
+        self.assert_raises(ValueError, "backend: one of 'auto', 'reference', 'onednn', 'native' expected, got 'cuda'", lstm.plan, 5, 2,
+                           backend="cuda")
+        self.assert_raises(ValueError, "effort: one of", lstm.plan, 5, 2, effort=None)
+        self.assert_raises(ValueError, "schedule: one of", lstm.plan, 5, 2, schedule="GANGS")
+        self.assert_raises(ValueError, "precision: None, 'full'", lstm.plan, 5, 2, precision="half")
+        self.assert_raises(ValueError, "max_batch must be greater than zero", lstm.plan, 5, 0)
+        self.assert_raises(ValueError, "threads: 0 to 2^31 - 1 expected, got -1", lstm.plan, 5, 2, threads=-1)
+        self.assert_raises(ValueError, "chunk_steps", lstm.plan, 5, 2, chunk_steps=-1)
+        self.assert_raises(ValueError, "seq_len: at most the plan's 5 expected, got 6", lstm.plan(5, 2), draw(6, 2, 4))
+
+    def test_tuning_and_the_cache_s_files(self):
+        program = """
+import pathlib, sys, wavelstm
+folder = pathlib.Path(sys.argv[1])
+assert wavelstm.LSTM(8, 8).tune(6, 2, threads=1, time_limit=0.05).endswith("tuned")
+assert wavelstm.LSTM(8, 8).plan(6, 2, threads=1).describe().endswith("tuned")
+assert len(list((folder / "user").glob("*.json"))) == 1
+wavelstm.plan_cache.export_file(folder / "out.json")
+wavelstm.plan_cache.save(folder / "other")
+wavelstm.plan_cache.forget("t6b2i8h8l1")
+assert wavelstm.LSTM(8, 8).plan(6, 2, threads=1).describe().endswith("estimated")
+wavelstm.plan_cache.import_file(folder / "out.json")
+assert wavelstm.LSTM(8, 8).plan(6, 2, threads=1).describe().endswith("tuned")
+wavelstm.plan_cache.forget()
+wavelstm.plan_cache.load(folder / "other")
+assert wavelstm.LSTM(8, 8).plan(6, 2, threads=1).describe().endswith("tuned")
+for call, error in ((lambda: wavelstm.plan_cache.load(folder / "none"), OSError), (lambda: wavelstm.plan_cache.forget("x"), ValueError),
+                    (lambda: wavelstm.plan_cache.forget(3), TypeError)):
+    try:
+        call()
+    except error:
+        continue
+    raise AssertionError(error)
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "WLSTM_CACHE": os.path.join(folder, "user")}
+            subprocess.run([sys.executable, "-c", program, folder], env=environment, check=True)
+
+
+class Compiled(Base):
+    def test_it_is_there_where_it_was_built(self):
+        self.assertEqual(_library.calls is not None, "WAVELSTM_TEST_COMPILED" in os.environ or hasattr(_library.calls, "Caller"))
+
+    def test_what_is_no_usual_call_goes_the_longer_way(self):
+        if not _library.calls:
+            self.skipTest("the package has no compiled module")
+        lstm, cell, x = wavelstm.LSTM(4, 3, batch_first=True), wavelstm.LSTMCell(4, 3), draw(2, 5, 4)
+        h = draw(1, 2, 3)
+        for call, arguments in ((lstm, (x, None, None)), (lstm, (x[0], None, None)), (lstm, (x, (h, h), None)),
+                                (cell, (x[:, 0].copy(), None, None)), (cell, (x[0, 0], (h[0, 0], h[0, 1]), None))):
+            np.testing.assert_equal(call.usual_call(*arguments), call(*arguments[:2]))
+        for arguments in ((x.astype(float), None, None), (x[..., :3], None, None), (x[:, :0], None, None), (x[:0], None, None),
+                          (x[None], None, None), (x.astype(">f4"), None, None), (x[:, ::2], None, None), (x, [h, h], None),
+                          (x, (h[:, :1], h), None), (x, (h,), None), (x, None, 3), (x.tolist(), None, None), (x, (h, None), None)):
+            self.assertIsNone(lstm.usual_call(*arguments))
+        self.assert_raises(ValueError, "overlaps", cell.usual_call, x[:, 0].copy(), None, (h[0], h[0]))
+
+
 class Process(Base):
     def test_threads_share_one_lstm(self):
         lstm = wavelstm.LSTM(8, 16, 2)

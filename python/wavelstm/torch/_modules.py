@@ -10,7 +10,7 @@ from torch import nn
 from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 
-from .._tensors import Tensors, _compiling, _modes, _tracing, _transforms
+from .._tensors import Tensors, _modes, _tracing, _transforms, compiling
 from ._weights import Form, Watch, usable
 
 _log = logging.getLogger("wavelstm.torch")
@@ -49,7 +49,7 @@ class _Accelerated(nn.Module):
             self.__dict__.pop(name, None)
 
     def forward(self, input, hx=None):
-        if _compiling() or _tracing() or _modes():
+        if compiling() or _tracing() or _modes():
             return self._as_operator(input, hx)
         runner = self._runner(input, hx)
         if runner is not None:
@@ -70,7 +70,7 @@ class _Accelerated(nn.Module):
             return None
         if _autocast():
             return self._warn("under autocast")
-        if None in weights:
+        if any(weight is None for weight in weights):  # not `in`, which would compare tensors
             return self._warn("parameters that other tensors stand for (weight_norm, pruning or the like)")
         state, form = self._wavelstm, self._form()
         data = input.data if type(input) is PackedSequence else input
@@ -154,7 +154,7 @@ class LSTM(_Accelerated):
 
     def _as_operator(self, input, hx):
         weights = self._flat_weights
-        if isinstance(input, PackedSequence) or None in weights or not weights[0].is_cpu or input.dim() not in (2, 3):
+        if isinstance(input, PackedSequence) or any(weight is None for weight in weights) or not weights[0].is_cpu or input.dim() not in (2, 3):
             return nn.LSTM.forward(self, input, hx)
         batched = input.dim() == 3
         h_0, c_0 = (None, None) if hx is None else hx
@@ -226,7 +226,7 @@ def obstacle(module, precision=None):
         return "a forward of its own"
     cell = isinstance(module, nn.LSTMCell)
     weights = _own_weights(module, LSTMCell._names(module) if cell else module._flat_weights_names)
-    if None in weights:
+    if any(weight is None for weight in weights):
         return "parameters that other tensors stand for (weight_norm, pruning or the like)"
     return usable(weights, _form_of(module, precision))
 

@@ -8,7 +8,7 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.optim import optimizer
 
-from .._library import lib
+from .._library import calls, lib
 from .._modules import LSTM, LSTMCell
 from .._tensors import Tensors, forward_packed
 
@@ -77,12 +77,17 @@ class Runner:
             self._module = LSTM(input_size, hidden_size, max(form.num_layers, 1), batch_first=form.batch_first,
                                 bidirectional=form.bidirectional, proj_size=weights[1].shape[1] if projected else 0, **keywords)
         self._module.load_state_dict(dict(zip(self._module._shapes, weights)))
+        self._usual_call = self._module.usual_call
         self._threads, self._plans = form.threads, []
 
     def __call__(self, input, hx, lengths=None):
         """(out, (h_n, c_n)), or (h', c'). Raises where these arguments are none for it. Thread-safe."""
         if not self._threads:
             torch.get_num_threads()  # which gives OpenMP on this thread torch's number
+            if self._usual_call and lengths is None:
+                results = self._usual_call(input, hx, None)
+                if results is not None:
+                    return results
             if self._cell:
                 return self._module._run(Tensors, input, hx)
             return self._module._run(Tensors, lib.wlstm_forward, self._module._handle, input, hx, lengths)
@@ -115,11 +120,14 @@ _runners = weakref.WeakValueDictionary()
 
 
 def _digest(weights):
-    """A number that another set of values has with a chance of 2^-32."""
+    """A number that other values would hardly have, of 64 bits, or 32 without the compiled module."""
     digest = 0
     for weight in weights:
-        array = weight.detach().resolve_neg().contiguous().numpy()
-        digest = zlib.crc32(array.reshape(-1).view("u1"), digest)
+        values = weight.detach().resolve_neg().contiguous()
+        if calls:
+            digest = calls.digest(values.data_ptr(), values.numel() * values.element_size(), digest)
+        else:
+            digest = zlib.crc32(values.numpy().reshape(-1).view("u1"), digest)
     return digest
 
 

@@ -1,6 +1,7 @@
 """The Python package out of a wheel: its own library, which computes, tunes and keeps what it found; one OpenMP runtime."""
 import os
 import pathlib
+import sys
 import tempfile
 
 import numpy as np
@@ -22,4 +23,6 @@ assert str(package / "libwavelstm.so.0") in loaded, loaded
 runtimes = sorted(path for path in loaded if any(name in path for name in ("libgomp", "libomp", "libiomp")))
 assert len(runtimes) == 1, runtimes
 assert (package / "libgomp.so.1").exists(), "not a wheel of scripts/wheel.sh"
+compiled = sys.implementation.name == "cpython" and sys.version_info >= (3, 11) and not sys.abiflags.count("t")
+assert (wavelstm._library.calls is not None) == compiled, "the compiled module is there, or is not"
 print(f"{wavelstm.build_info()}; tuned; {runtimes[0]}")
