@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""PyTorch's own checks of nn.LSTM and nn.LSTMCell, replayed on wavelstm.LSTM and wavelstm.LSTMCell.
+"""PyTorch's own checks of nn.LSTM and nn.LSTMCell, replayed on wavelstm.LSTM and wavelstm.LSTMCell, and on PyTorch's modules through
+wavelstm.torch.accelerate.
 
     WAVELSTM_LIBRARY=build/libwavelstm.so PYTHONPATH=python python3 tests/golden/check_pytorch.py [--doc FILE] [NAME ...]
 
 The inputs and expected errors of TestModule are those that torch.testing._internal.common_modules ships. PyTorch's test files
-are not in its wheel, so what they assert about inference is written anew here, each check under the name of the test it stands
-for; own_checks.py has those of what only this package promises. One line a check; exit status 1 if any failed. NAMEs run those
+are not in its wheel, so what they assert is written anew, each check under the name of the test it stands for: about inference here,
+of accelerated modules, training too, in replayed_checks.py; own_checks.py and accelerate_checks.py have those of what only this
+package promises. One line a check; exit status 1 if any failed. NAMEs run those
 alone. --doc writes the list between its two marker lines. Needs torch, numpy, safetensors and expecttest.
 """
 import argparse
@@ -27,6 +29,7 @@ from torch.testing._internal.common_modules import ModuleErrorEnum
 
 import accelerate_checks  # noqa: F401  which adds its own to CHECKS
 import own_checks  # noqa: F401
+import replayed_checks  # noqa: F401
 import wavelstm
 from pytorch_checks import CHECKS, DTYPES, MODULES, agree, arrays, check, flat, lstm, ours, raises, samples
 
@@ -379,20 +382,14 @@ def _(dtype):
 # --------------------------------------------------------------------------------------------------------------- the run
 
 NOT_APPLICABLE = [
-    ("TestModule.test_grad, test_gradgrad, test_if_train_and_eval_modes_differ", "gradients, training"),
-    ("TestModule.test_cpu_gpu_parity, test_multiple_device_transfer, test_to, test_to_empty, test_device_ctx_init",
+    ("TestModule.test_cpu_gpu_parity, test_multiple_device_transfer, test_to_empty, test_device_ctx_init",
      "one device, the CPU"),
     ("TestModule.test_memory_format, test_check_inplace", "4-D and 5-D layouts; no inplace argument"),
     ("TestNN.test_projections_errors_on_gru_and_rnn", "nn.GRU and nn.RNN"),
-    ("TestNN.test_cudnn_weight_format, test_partial_flat_weights, test_cudnn_rnn_dropout_states_device",
-     "cuDNN's flat weights and dropout"),
-    ("TestNN.test_RNN_dropout, test_RNN_change_dropout, test_RNN_dropout_state, in train mode", "training"),
-    ("TestNNDeviceType.test_rnn_retain_variables, test_lstmcell_backward_only_one_output_grad, test_rnn_fused",
-     "gradients, CUDA"),
-    ("TestAutograd: test_LSTM_grad_and_gradgrad, test_rnn_backward_to_input_but_not_parameters", "gradients"),
+    ("TestNN.test_cudnn_weight_format, test_cudnn_rnn_dropout_states_device", "cuDNN's flat weights and dropout"),
+    ("TestNNDeviceType.test_rnn_fused", "CUDA"),
     ("PackedSequenceTest, the others", "packing, padding and casts, done by torch itself"),
-    ("TestMkldnn.test_lstm in train mode and bfloat16", "gradients; bfloat16 is refused"),
-    ("quantized, JIT, ONNX, vmap and compile tests of LSTM", "other engines and transforms"),
+    ("quantized, ONNX and vmap tests of LSTM", "other engines and transforms"),
 ]
 
 

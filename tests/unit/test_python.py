@@ -695,6 +695,24 @@ class Compiled(Base):
     def test_it_is_there_where_it_was_built(self):
         self.assertEqual(_library.calls is not None, "WAVELSTM_TEST_COMPILED" in os.environ or hasattr(_library.calls, "Caller"))
 
+    def test_a_digest_tells_values_apart(self):
+        if not _library.calls:
+            self.skipTest("the package has no compiled module")
+        for size in (0, 1, 31, 32, 33, 100, 256):
+            array = np.frombuffer(bytearray(size), np.uint8)
+            digest = lambda: _library.calls.digest(array.ctypes.data, size, 5)  # noqa: B023, E731
+            seen = {digest()}
+            for byte in range(size):
+                for bits in (1, 128):
+                    array[byte] ^= bits
+                    seen.add(digest())
+                    if byte >= 32:  # the same bits of another word of the same lane
+                        array[byte - 32] ^= bits
+                        seen.add(digest())
+                        array[byte - 32] ^= bits
+                    array[byte] ^= bits
+            self.assertEqual(len(seen), 1 + 2 * size + 2 * max(size - 32, 0))
+
     def test_what_is_no_usual_call_goes_the_longer_way(self):
         if not _library.calls:
             self.skipTest("the package has no compiled module")

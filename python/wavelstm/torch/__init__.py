@@ -40,8 +40,8 @@ def restore(model):
     for name, module in _named(model):
         if isinstance(module, (LSTM, LSTMCell)):
             if type(module) not in CLASSES.values():
-                raise RuntimeError(f"{name or 'model'}: {type(module).__name__}, made of an accelerated module since, cannot be restored; "
-                                   "remove its parametrizations first")
+                raise RuntimeError(f"{name or 'model'}: {type(module).__name__}, made of an accelerated module since, cannot be "
+                                   "restored; remove its parametrizations first")
             module._restore()
     return model
 

@@ -103,8 +103,8 @@ class _Accelerated(nn.Module):
         self.__class__ = self._theirs
 
     def __prepare_scriptable__(self):
-        raise RuntimeError("torch.jit.script sees nothing of what wavelstm computes; call wavelstm.torch.restore(model) before it, or "
-                           "take torch.jit.trace, torch.export or torch.compile")
+        raise RuntimeError("torch.jit.script sees nothing of what wavelstm computes; call wavelstm.torch.restore(model) before it, "
+                           "or take torch.jit.trace, torch.export or torch.compile")
 
 
 def _own_weights(module, names):
@@ -154,7 +154,9 @@ class LSTM(_Accelerated):
 
     def _as_operator(self, input, hx):
         weights = self._flat_weights
-        if isinstance(input, PackedSequence) or any(weight is None for weight in weights) or not weights[0].is_cpu or input.dim() not in (2, 3):
+        if isinstance(input, PackedSequence) or any(weight is None for weight in weights):
+            return nn.LSTM.forward(self, input, hx)
+        if not weights[0].is_cpu or input.dim() not in (2, 3):
             return nn.LSTM.forward(self, input, hx)
         batched = input.dim() == 3
         h_0, c_0 = (None, None) if hx is None else hx
@@ -163,8 +165,8 @@ class LSTM(_Accelerated):
         if h_0 is not None:
             if h_0.dim() != 3 - (not batched) or c_0.dim() != 3 - (not batched):
                 kind = "batched 3-D" if batched else "unbatched 2-D"
-                raise RuntimeError(f"For {kind} input, hx and cx should also be {2 + batched}-D but got ({h_0.dim()}-D, {c_0.dim()}-D) "
-                                   "tensors")
+                raise RuntimeError(f"For {kind} input, hx and cx should also be {2 + batched}-D but got ({h_0.dim()}-D, "
+                                   f"{c_0.dim()}-D) tensors")
             if not batched:
                 h_0, c_0 = h_0.unsqueeze(1), c_0.unsqueeze(1)
             self.check_forward_args(input, (h_0, c_0), None)

@@ -1,7 +1,6 @@
-"""torch.ops.wavelstm.lstm and lstm_cell: what tracing, exporting and compiling see of the library. Plain eager calls pass them over.
-
-Where the library does not serve (dtypes, devices, dropout that acts), an operator is PyTorch's implementation, and its gradients are
-those of PyTorch's implementation, run again."""
+"""torch.ops.wavelstm.lstm and lstm_cell: what tracing, exporting and compiling see of the library. Plain eager calls pass them
+over. Where the library does not serve (dtypes, dropout that acts), an operator is PyTorch's implementation, and its gradients
+are those of PyTorch's implementation, run again."""
 import torch
 
 from ._weights import Form, runner_of_graph, usable
@@ -83,8 +82,8 @@ def _fake_cell(input, h, c, weights, bias, precision, threads):
 # ------------------------------------------------------------------------------------------------------------- gradients
 
 def _gradients(implementation, results, input, h, c, weights, *others):
-    """Gradients of input, h, c (empty where they are not there) and weights, from those of an implementation's results. The trainer's
-    will stand here."""
+    """Gradients of input, h, c (empty where they are not there) and weights, from those of an implementation's results. The
+    trainer's will stand here."""
     leaves = [None if tensor is None else tensor.detach().requires_grad_() for tensor in (input, h, c, *weights)]
     there = [leaf for leaf in leaves if leaf is not None]
     with torch.enable_grad():
@@ -116,7 +115,8 @@ def _backward(operator, count):
     """Of an operator whose gradients take its first `count` arguments."""
     def backward(ctx, *results):
         if torch.is_grad_enabled():  # create_graph
-            raise RuntimeError("wavelstm's operators have first gradients only; second ones are had outside of what is traced or compiled")
+            raise RuntimeError("wavelstm's operators have first gradients only; second ones are had outside of what is traced or "
+                               "compiled")
         arguments, saved = list(ctx.arguments), list(ctx.saved_tensors)
         for place in ctx.places:
             arguments[place] = saved.pop(0)
@@ -157,7 +157,7 @@ def _register(name, arguments, results, kernel, autocast, fake, backward, backwa
     torch.library.register_autograd(f"wavelstm::{name}", _backward(operator, count), setup_context=_setup, lib=_library)
 
 
-_register("lstm", _LSTM, "Tensor, Tensor, Tensor", _lstm, _autocast_lstm, _fake_lstm, _lstm_backward, "Tensor d_out, Tensor d_h_n, Tensor d_c_n",
-          _LSTM[:_LSTM.index(", str precision")])
+_register("lstm", _LSTM, "Tensor, Tensor, Tensor", _lstm, _autocast_lstm, _fake_lstm, _lstm_backward,
+          "Tensor d_out, Tensor d_h_n, Tensor d_c_n", _LSTM[:_LSTM.index(", str precision")])
 _register("lstm_cell", _CELL, "Tensor, Tensor", _cell, _autocast_cell, _fake_cell, _cell_backward, "Tensor d_h, Tensor d_c",
           _CELL[:_CELL.index(", str precision")])
