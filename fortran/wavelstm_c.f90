@@ -72,6 +72,8 @@ module wavelstm_c
         integer(c_int) :: reserved = 0
         integer(c_int) :: compact = 0
         integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
+        integer(c_int64_t) :: first_layer = 0
+        integer(c_int64_t) :: num_layers = 0
     end type
 
     type, bind(c) :: wlstm_cell_config

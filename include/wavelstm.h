@@ -142,9 +142,11 @@ typedef struct wlstm_load_options {
     int reserved;      /* not read: programs of the first header have rubbish there */
     int compact;       /* 1: as after wlstm_lstm_compact; the file is packed in blocks, and in memory never whole */
     wlstm_precision precision; /* the lstm's, as by wlstm_lstm_set_precision; of a compact one what it is packed for */
+    int64_t first_layer;       /* of the file, from 0: the lstm's layer 0; what is below it is left out */
+    int64_t num_layers;        /* how many layers from there on; 0: all */
 } wlstm_load_options;
 #define WLSTM_LOAD_OPTIONS_INIT                                                                                        \
-    { sizeof(wlstm_load_options), NULL, 0, 0, WLSTM_F32, 0, 0, WLSTM_PRECISION_DEFAULT }
+    { sizeof(wlstm_load_options), NULL, 0, 0, WLSTM_F32, 0, 0, WLSTM_PRECISION_DEFAULT, 0, 0 }
 
 /* A new lstm, its parameters drawn from U(-1/sqrt(H), 1/sqrt(H)) with seed 0 (PyTorch's distribution, not its stream).
  * The caller frees it. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED. Thread-safe. */
@@ -152,8 +154,10 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
 
 /* The lstm saved by safetensors.torch.save_file(module.state_dict(), path). Layers, directions, sizes, projection and
  * bias are read from the tensors' names and shapes; tensors without the prefix are left alone. A file that holds an
- * nn.LSTMCell loads as an lstm of one layer. NULL options are the defaults. The file is read whole and closed; it is a regular
- * file whose header, of all its tensors, is in order, of at most 16 MiB and with at most 8 dimensions a tensor.
+ * nn.LSTMCell loads as an lstm of one layer. Some of the layers (options->first_layer, num_layers) are an lstm of their
+ * own: its layers count from 0, no other layer's tensors are read, but an F64 among them makes it f64 too. NULL options
+ * are the defaults. The file is closed again; it is a regular file whose header, of all its tensors, is in order, of at
+ * most 16 MiB and with at most 8 dimensions a tensor.
  * Errors: FILE, FORMAT, MISSING (names the tensor, and what the file has instead), UNSUPPORTED, OUT_OF_MEMORY,
  * INVALID_ARGUMENT. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);

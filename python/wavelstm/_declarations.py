@@ -84,7 +84,9 @@ class LoadOptions(_Struct):
                 ("dtype", c_int),
                 ("reserved", c_int),
                 ("compact", c_int),
-                ("precision", c_int)]
+                ("precision", c_int),
+                ("first_layer", c_int64),
+                ("num_layers", c_int64)]
     _defaults = {}
 
 

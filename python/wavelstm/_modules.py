@@ -142,9 +142,10 @@ class _Module:
         self.usual_call = self._usual_call()
 
     @classmethod
-    def _load(cls, path, prefix, dtype, batch_first, precision, compact):
+    def _load(cls, path, prefix, dtype, batch_first, precision, compact, **layers):
         options = LoadOptions(prefix=_text("prefix", prefix), batch_first=batch_first, convert=dtype is not None,
-                              dtype=_dtype_code(dtype), precision=_precision_code(precision), compact=_flag("compact", compact))
+                              dtype=_dtype_code(dtype), precision=_precision_code(precision), compact=_flag("compact", compact),
+                              **layers)
         handle = ctypes.c_void_p()
         check(getattr(lib, f"wlstm_{cls._kind}_load")(_c_string("path", os.fsencode(path)), options, handle))
         module = cls.__new__(cls)
@@ -271,11 +272,14 @@ class LSTM(_Module):
         self._create(config, precision)
 
     @classmethod
-    def load(cls, path, prefix="", batch_first=False, dtype=None, precision=None, compact=False):
+    def load(cls, path, prefix="", batch_first=False, dtype=None, precision=None, compact=False, first_layer=0, num_layers=None):
         """The module that export, or safetensors.torch.save_file(state_dict), wrote. Sizes are read from the file; batch_first is
-        not in it. Without a dtype float64 is run as float64, all else as float32. compact: as after compact(), and never with all of
-        the file in memory."""
-        return cls._load(path, prefix, dtype, batch_first, precision, compact)
+        not in it. Without a dtype float64 is run as float64, all else as float32. compact: as after compact(), and never with all
+        of the file in memory. num_layers of the file's layers, from first_layer on (None: the rest), make a module of their own."""
+        if num_layers is not None and num_layers < 1:
+            raise ValueError(f"num_layers: None or at least 1 expected, got {num_layers}")
+        return cls._load(path, prefix, dtype, batch_first, precision, compact, first_layer=_integer("first_layer", first_layer),
+                         num_layers=0 if num_layers is None else _integer("num_layers", num_layers))
 
     def compare(self, input, hx=None, *, lengths=None):
         """How far out, h_n and c_n are from those of precision "full", and the seconds of both: a Comparison. Takes a copy."""

@@ -35,6 +35,8 @@ AT(dtype, 24);
 AT(reserved, 28);
 AT(compact, 32);
 AT(precision, 36);
+AT(first_layer, 40);
+AT(num_layers, 48);
 #undef AT
 
 /* The caller's size; 0 and an error where no header had it. */

@@ -62,6 +62,7 @@ typedef struct source {
     wli_safetensors *file;
     char shown[160];        /* the name of the tensor that was looked for last */
     const wli_model *model; /* that it makes */
+    int64_t first_layer;    /* of the file: the model's layer 0 */
     bool names_of_cell;     /* without "_l0" */
 } source;
 
@@ -91,7 +92,7 @@ static wlstm_status read_sizes(source *from, const name_census *census, wli_mode
     const wli_st_tensor *tensor;
     for (int64_t l = 0; l < spec->num_layers; l++) {
         char name[48];
-        snprintf(name, sizeof name, census->any_lstm ? "weight_ih_l%" PRId64 : "weight_ih", l);
+        snprintf(name, sizeof name, census->any_lstm ? "weight_ih_l%" PRId64 : "weight_ih", from->first_layer + l);
         wlstm_status status = find(from, name, 2, &tensor);
         if (status != WLSTM_OK) return status;
         if (tensor->shape[0] % 4 != 0)
@@ -101,23 +102,31 @@ static wlstm_status read_sizes(source *from, const name_census *census, wli_mode
         if (l == 0) spec->input_size = tensor->shape[1], spec->hidden_size = hidden_sizes[0];
     }
     if (!census->projection) return WLSTM_OK;
-    wlstm_status status = find(from, "weight_hr_l0", 2, &tensor);
+    char name[48];
+    snprintf(name, sizeof name, "weight_hr_l%" PRId64, from->first_layer);
+    wlstm_status status = find(from, name, 2, &tensor);
     for (int64_t l = 0; l < spec->num_layers && status == WLSTM_OK; l++)
         if (tensor->shape[0] >= hidden_sizes[l])
             status = wli_fail(WLSTM_ERROR_FORMAT,
                               "%s: tensor '%s': fewer than the hidden_size %" PRId64 " of layer %" PRId64
                               " rows expected, got %" PRId64,
-                              from->path, from->shown, hidden_sizes[l], l, tensor->shape[0]);
+                              from->path, from->shown, hidden_sizes[l], from->first_layer + l, tensor->shape[0]);
     if (status == WLSTM_OK) spec->proj_size = tensor->shape[0];
     return status;
 }
 
-/* The tensor of a parameter's name, whose shape must be the parameter's. */
+/* The tensor of a parameter, by the file's name for it, whose shape must be the parameter's. */
 static wlstm_status find_parameter(source *from, const wli_model *model, int64_t index, const wli_st_tensor **tensor) {
     const wli_parameter *parameter = &model->parameters[index];
+    const char *kind;
+    int64_t layer;
+    bool reverse;
     char name[sizeof parameter->name];
-    snprintf(name, sizeof name, "%s", parameter->name);
-    if (from->names_of_cell && !model->is_cell) *strstr(name, "_l0") = '\0';
+    (void)parse_name(parameter->name, &kind, &layer, &reverse);
+    if (from->names_of_cell)
+        snprintf(name, sizeof name, "%s", kind);
+    else
+        snprintf(name, sizeof name, "%s_l%" PRId64 "%s", kind, from->first_layer + layer, reverse ? "_reverse" : "");
     const wlstm_status status = find(from, name, parameter->ndim, tensor);
     if (status != WLSTM_OK) return status;
     const wli_st_tensor *found = *tensor;
@@ -153,6 +162,22 @@ static wlstm_status read_parameters(source *from, wli_model *model, wli_model_fi
     return status == WLSTM_OK && model->compact ? filler(model, &(wli_values){ read_rows, from }, precision) : status;
 }
 
+/* Which of the file's layers are meant: the first goes to the source. */
+static wlstm_status take_layers(source *from, const wlstm_load_options *options, int64_t in_file, int64_t *num_layers) {
+    if (options->first_layer < 0 || options->first_layer >= in_file)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "first_layer: 0 to %" PRId64 ", of the %" PRId64 " in %s, expected, got %" PRId64, in_file - 1,
+                        in_file, from->path, options->first_layer);
+    const int64_t rest = in_file - options->first_layer;
+    if (options->num_layers < 0 || options->num_layers > rest)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "num_layers: 0 (all) to %" PRId64 ", from layer %" PRId64 " of %s on, expected, got %" PRId64,
+                        rest, options->first_layer, from->path, options->num_layers);
+    from->first_layer = options->first_layer;
+    *num_layers = options->num_layers > 0 ? options->num_layers : rest;
+    return WLSTM_OK;
+}
+
 static wlstm_status read_model(source *from, const wlstm_load_options *options, bool as_cell, wli_model_fill *filler,
                                wli_model **model) {
     const name_census census = take_census(from->file, from->prefix);
@@ -160,8 +185,8 @@ static wlstm_status read_model(source *from, const wlstm_load_options *options, 
         return wli_missing_module(from->path, from->file, from->prefix, as_cell);
     const wli_st_tensor *first;
     const bool names_of_cell = as_cell || (census.any_cell && !census.any_lstm);
-    wli_model_spec spec = { .num_layers = names_of_cell ? 1 : census.num_layers,
-                            .bias = census.bias,
+    const int64_t in_file = names_of_cell ? 1 : census.num_layers;
+    wli_model_spec spec = { .bias = census.bias,
                             .bidirectional = census.bidirectional && !names_of_cell,
                             .batch_first = options->batch_first != 0 && !as_cell,
                             .is_cell = as_cell,
@@ -169,9 +194,11 @@ static wlstm_status read_model(source *from, const wlstm_load_options *options, 
     wlstm_status status = find(from, names_of_cell ? "weight_ih" : "weight_ih_l0", 2, &first);
     if (status != WLSTM_OK) return status;
     /* Each layer has tensors of its own, so that a lone weight_ih_l999999999 sizes nothing. */
-    if (spec.num_layers > wli_safetensors_count(from->file))
+    if (in_file > wli_safetensors_count(from->file))
         return wli_fail(WLSTM_ERROR_MISSING, "%s: tensors of all %" PRId64 " layers expected, got %" PRId64 " tensors",
-                        from->path, spec.num_layers, wli_safetensors_count(from->file));
+                        from->path, in_file, wli_safetensors_count(from->file));
+    status = take_layers(from, options, in_file, &spec.num_layers);
+    if (status != WLSTM_OK) return status;
     spec.dtype = options->convert ? options->dtype : census.f64 ? WLSTM_F64 : WLSTM_F32;
     size_t bytes = (size_t)spec.num_layers * sizeof(int64_t);
     int64_t *hidden_sizes = wli_alloc(bytes);

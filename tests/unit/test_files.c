@@ -198,6 +198,83 @@ static void proj_size_must_be_smaller_than_every_layers_hidden_size(void **state
     assert_fails(wli_model_create(&spec, &model), WLSTM_ERROR_INVALID_ARGUMENT, "proj_size");
 }
 
+/* Layers first to first + count - 1 of a file, each alone and together: an lstm of their parameters, and no others. */
+static void a_part_of_the_layers_is_an_lstm(void **state) {
+    (void)state;
+    enum { LAYERS = 4 };
+    const char *path = in_directory("deep.safetensors");
+    for (int options = 0; options < 16; ++options) {
+        wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT, got = WLSTM_LSTM_CONFIG_INIT;
+        wlstm_lstm *whole, *part;
+        config.input_size = 5, config.hidden_size = 4, config.num_layers = LAYERS;
+        config.bias = options & 1, config.bidirectional = (options >> 1) & 1, config.proj_size = options & 4 ? 3 : 0;
+        assert_int_equal(wlstm_lstm_create(&config, &whole), WLSTM_OK);
+        assert_int_equal(wlstm_lstm_save(whole, path, "deep."), WLSTM_OK);
+        for (int first = 0; first < LAYERS; ++first)
+            for (int count = 0; count <= LAYERS - first; ++count) {
+                wlstm_load_options load = WLSTM_LOAD_OPTIONS_INIT;
+                load.prefix = "deep.", load.first_layer = first, load.num_layers = count;
+                assert_int_equal(wlstm_lstm_load(path, &load, &part), WLSTM_OK);
+                assert_int_equal(wlstm_lstm_get_config(part, &got), WLSTM_OK);
+                assert_int_equal(got.num_layers, count > 0 ? count : LAYERS - first);
+                assert_int_equal(got.input_size, first == 0 ? 5 : (options & 4 ? 3 : 4) * (options & 2 ? 2 : 1));
+                const int64_t of_layer = wlstm_lstm_num_parameters(whole) / LAYERS;
+                assert_int_equal(wlstm_lstm_num_parameters(part), got.num_layers * of_layer);
+                for (int64_t i = 0; i < wlstm_lstm_num_parameters(part); ++i) {
+                    const char *name, *part_name;
+                    int64_t shape[2], part_shape[2];
+                    int ndim;
+                    float values[128], part_values[128];
+                    wlstm_lstm_parameter_info(whole, first * of_layer + i, &name, &ndim, shape);
+                    wlstm_lstm_parameter_info(part, i, &part_name, &ndim, part_shape);
+                    assert_memory_equal(shape, part_shape, sizeof shape);
+                    assert_int_equal(wlstm_lstm_get_parameter(whole, name, values, shape[0] * shape[1]), WLSTM_OK);
+                    assert_int_equal(wlstm_lstm_get_parameter(part, part_name, part_values, shape[0] * shape[1]),
+                                     WLSTM_OK);
+                    assert_memory_equal(values, part_values, (size_t)(shape[0] * shape[1]) * sizeof *values);
+                }
+                wlstm_lstm_free(part);
+            }
+        wlstm_lstm_free(whole);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+static void layers_that_a_file_has_not_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        int64_t first, count;
+        const char *sentence;
+    } wrong[] = {
+        { -1, 0, "first_layer: 0 to 1, of the 2 in " },         { 2, 1, "expected, got 2" },
+        { 0, 3, "num_layers: 0 (all) to 2, from layer 0 of " }, { 1, 2, "num_layers: 0 (all) to 1, from layer 1 of " },
+        { 1, INT64_MAX, "expected, got 9223372036854775807" },  { 0, -1, "expected, got -1" }
+    };
+    const char *path = in_directory("two.safetensors"), *of_cell = in_directory("cell.safetensors");
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
+    wlstm_lstm *lstm;
+    wlstm_cell *cell = create_cell(), *loaded;
+    config.input_size = 3, config.hidden_size = 2, config.num_layers = 2;
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_save(lstm, path, NULL), WLSTM_OK);
+    wlstm_lstm_free(lstm);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {
+        options.first_layer = wrong[i].first, options.num_layers = wrong[i].count;
+        assert_fails(wlstm_lstm_load(path, &options, &lstm), WLSTM_ERROR_INVALID_ARGUMENT, wrong[i].sentence);
+        assert_null(lstm);
+    }
+    assert_int_equal(wlstm_cell_save(cell, of_cell, NULL), WLSTM_OK);
+    options.first_layer = 1, options.num_layers = 0;
+    assert_fails(wlstm_cell_load(of_cell, &options, &loaded), WLSTM_ERROR_INVALID_ARGUMENT, "first_layer: 0 to 0");
+    options.first_layer = 0, options.num_layers = 1;
+    assert_int_equal(wlstm_lstm_load(of_cell, &options, &lstm), WLSTM_OK);
+    wlstm_lstm_free(lstm);
+    wlstm_cell_free(cell);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(of_cell), 0);
+}
+
 static void write_file(const char *path, const void *content, size_t size) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -260,6 +337,8 @@ int main(void) {
         cmocka_unit_test(parameters_are_converted_when_asked),
         cmocka_unit_test(one_f64_parameter_makes_an_f64_lstm),
         cmocka_unit_test(proj_size_must_be_smaller_than_every_layers_hidden_size),
+        cmocka_unit_test(a_part_of_the_layers_is_an_lstm),
+        cmocka_unit_test(layers_that_a_file_has_not_are_refused),
         cmocka_unit_test(files_are_refused),
         cmocka_unit_test(saving_is_refused),
     };

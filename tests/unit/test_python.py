@@ -313,6 +313,20 @@ class Parameters(Base):
             np.testing.assert_equal(twin(x), lstm(x))
 
 
+class Layers(Base):
+    def test_parts_of_a_file_follow_each_other(self):
+        x = draw(5, 3, 9)
+        lstm = wavelstm.LSTM(9, 7, 3)
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "m.safetensors"
+            lstm.save(path)
+            below, above = wavelstm.LSTM.load(path, num_layers=1), wavelstm.LSTM.load(path, first_layer=1)
+            self.assertEqual((below.num_layers, above.num_layers, above.input_size), (1, 2, 7))
+            np.testing.assert_equal(above(below(x)[0])[0], lstm(x)[0])
+            self.assert_raises(ValueError, "first_layer: 0 to 2", wavelstm.LSTM.load, path, first_layer=3)
+            self.assert_raises(ValueError, "num_layers: None or at least 1", wavelstm.LSTM.load, path, num_layers=0)
+
+
 class Compact(Base):
     def test_results_are_the_same(self):
         x = draw(5, 3, 9)

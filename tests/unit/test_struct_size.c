@@ -87,7 +87,7 @@ static void released_sizes_are_kept(void **state) {
     assert_int_equal(wli_load_options_kind.first, 32);
     assert_int_equal(wli_plan_options_kind.first, 56);
     assert_int_equal(sizeof(wlstm_plan_options), 72);
-    assert_int_equal(sizeof(wlstm_load_options), 40);
+    assert_int_equal(sizeof(wlstm_load_options), 56);
 }
 
 /* The structs field by field: one that is added does not compile until it is counted here. It begins at or behind the
@@ -101,7 +101,7 @@ static void released_sizes_are_kept(void **state) {
 #pragma GCC diagnostic error "-Wmissing-field-initializers"
 ENDS_AT(wlstm_lstm_config, dtype, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, WLSTM_F32);
 ENDS_AT(wlstm_cell_config, dtype, 32, 32, 0, 0, 0, 0, WLSTM_F32);
-ENDS_AT(wlstm_load_options, precision, 40, 40, 0, NULL, 0, 0, WLSTM_F32, 0, 0, WLSTM_PRECISION_DEFAULT);
+ENDS_AT(wlstm_load_options, num_layers, 56, 56, 0, NULL, 0, 0, WLSTM_F32, 0, 0, WLSTM_PRECISION_DEFAULT, 0, 0);
 ENDS_AT(wlstm_plan_options, chunk_steps, 72, 72, 0, 0, 0, 0, WLSTM_BACKEND_AUTO, WLSTM_EFFORT_DEFAULT, 0, 0, 0,
         WLSTM_SCHEDULE_AUTO, WLSTM_PRECISION_DEFAULT, 0);
 #pragma GCC diagnostic pop
