@@ -29,7 +29,7 @@ module wavelstm
     use wavelstm_common, only: wlstm_status_string, wlstm_last_error, wlstm_version, wlstm_build_info, wlstm_set_allocator
     use wavelstm_common, only: wlstm_tensor_read, wlstm_tensor_shape
     use wavelstm_common, only: wlstm_plan_cache_load, wlstm_plan_cache_save, wlstm_plan_cache_export, wlstm_plan_cache_import, &
-        wlstm_plan_cache_forget
+        wlstm_plan_cache_export_text, wlstm_plan_cache_import_text, wlstm_plan_cache_forget
     use wavelstm_lstm, only: wlstm_lstm, wlstm_plan
     use wavelstm_streams, only: wlstm_streams
     use wavelstm_trainer, only: wlstm_trainer

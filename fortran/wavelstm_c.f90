@@ -592,6 +592,19 @@ module wavelstm_c
             character(kind=c_char), intent(in) :: path(*)
             integer(c_int) :: c_plan_cache_import
         end function
+        function c_plan_cache_export_text(text, capacity, bytes) bind(c, name="wlstm_plan_cache_export_text")
+            import
+            character(kind=c_char), intent(out) :: text(*)
+            integer(c_size_t), value :: capacity
+            integer(c_size_t), intent(out) :: bytes
+            integer(c_int) :: c_plan_cache_export_text
+        end function
+        function c_plan_cache_import_text(text, bytes) bind(c, name="wlstm_plan_cache_import_text")
+            import
+            character(kind=c_char), intent(in) :: text(*)
+            integer(c_size_t), value :: bytes
+            integer(c_int) :: c_plan_cache_import_text
+        end function
         function c_plan_cache_forget(problem) bind(c, name="wlstm_plan_cache_forget")
             import
             type(c_ptr), value :: problem

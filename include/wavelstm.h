@@ -660,6 +660,15 @@ WLSTM_API wlstm_status wlstm_plan_cache_export(const char *path);
  * OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
 
+/* As wlstm_plan_cache_export, into memory: *bytes is how many there are; text [capacity] has them where capacity is not less, and a
+ * capacity of 0 is asking. Errors: INVALID_ARGUMENT (a NULL pointer, a capacity of less but 0), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_export_text(char *text, size_t capacity, size_t *bytes);
+
+/* As wlstm_plan_cache_import, from memory, so that one process reads for many: one that has read no file yet (has made no plan, and
+ * called none of these functions) will not read any, and has what is in the text alone, with WLSTM_CACHE=off too. Errors: FORMAT,
+ * INVALID_ARGUMENT (NULL), OUT_OF_MEMORY. */
+WLSTM_API wlstm_status wlstm_plan_cache_import_text(const char *text, size_t bytes);
+
 /* Takes one problem ("t10b3i100h20l4", every thread count of it) or everything (NULL) out of what the process knows and out of
  * the user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);

@@ -747,6 +747,17 @@ inline void plan_cache_export(const char *path) {
 inline void plan_cache_import(const char *path) {
     detail::check(wlstm_plan_cache_import(path));
 }
+inline std::string plan_cache_export_text() {
+    std::size_t bytes = 0;
+    detail::check(wlstm_plan_cache_export_text(nullptr, 0, &bytes));
+    std::string text(bytes, '\0');
+    detail::check(wlstm_plan_cache_export_text(&text[0], text.size(), &bytes));
+    text.resize(bytes);
+    return text;
+}
+inline void plan_cache_import_text(const std::string &text) {
+    detail::check(wlstm_plan_cache_import_text(text.data(), text.size()));
+}
 inline void plan_cache_forget(const char *problem = nullptr) {
     detail::check(wlstm_plan_cache_forget(problem));
 }

@@ -218,6 +218,8 @@ FUNCTIONS = {
     "wlstm_plan_cache_save": (c_int, c_char_p),
     "wlstm_plan_cache_export": (c_int, c_char_p),
     "wlstm_plan_cache_import": (c_int, c_char_p),
+    "wlstm_plan_cache_export_text": (c_int, c_char_p, c_size_t, POINTER(c_size_t)),
+    "wlstm_plan_cache_import_text": (c_int, c_char_p, c_size_t),
     "wlstm_plan_cache_forget": (c_int, c_char_p),
     "wlstm_version": (c_char_p,),
     "wlstm_build_info": (c_char_p,),

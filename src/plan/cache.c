@@ -148,17 +148,23 @@ static bool lay_over(wli_cache_table *to, const wli_cache_table *from, bool unsa
     return room;
 }
 
+/* The table goes over the user's tier, and is gone. With the lock held, which is given back. */
+static wlstm_status take_over(wli_cache_table *table, bool unsaved) {
+    const bool room = lay_over(&user, table, unsaved);
+    for (int i = 0; i < WLI_CACHE_RATES; i++)
+        if (table->rates[i].threads) unsaved_rates[i] = unsaved;
+    wli_unlock();
+    const wlstm_status status = room ? WLSTM_OK : wli_out_of_memory("plan cache", table->count);
+    wli_cache_table_clear(table);
+    return status;
+}
+
 static wlstm_status read_over(const char *path, bool unsaved) {
     wli_cache_table table;
-    wlstm_status status = wli_cache_read(path, &table);
+    const wlstm_status status = wli_cache_read(path, &table);
     if (status != WLSTM_OK) return status;
     enter();
-    if (!lay_over(&user, &table, unsaved)) status = wli_out_of_memory("plan cache", table.count);
-    for (int i = 0; i < WLI_CACHE_RATES; i++)
-        if (table.rates[i].threads) unsaved_rates[i] = unsaved;
-    wli_unlock();
-    wli_cache_table_clear(&table);
-    return status;
+    return take_over(&table, unsaved);
 }
 
 wlstm_status wlstm_plan_cache_load(const char *directory) {
@@ -229,6 +235,35 @@ wlstm_status wlstm_plan_cache_export(const char *path) {
 wlstm_status wlstm_plan_cache_import(const char *path) {
     if (!path) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "path: a file name expected, got NULL");
     return read_over(path, true);
+}
+
+wlstm_status wlstm_plan_cache_export_text(char *text, size_t capacity, size_t *bytes) {
+    if (!bytes || (!text && capacity > 0))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: a pointer expected, got NULL", bytes ? "text" : "bytes");
+    wli_cache_table all;
+    char *encoded = collect(false, true, &all) ? wli_cache_encode(&all) : NULL;
+    wli_cache_table_clear(&all);
+    if (!encoded) return wli_out_of_memory("plan cache", 0);
+    *bytes = strlen(encoded);
+    wlstm_status status = WLSTM_OK;
+    if (capacity >= *bytes)
+        memcpy(text, encoded, *bytes);
+    else if (capacity > 0)
+        status = wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "capacity: at least %zu expected, got %zu", *bytes, capacity);
+    free(encoded);
+    return status;
+}
+
+wlstm_status wlstm_plan_cache_import_text(const char *text, size_t bytes) {
+    if (!text) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "text: a pointer expected, got NULL");
+    wli_cache_table table;
+    const wlstm_status status = wli_cache_decode("text", text, bytes, &table);
+    if (status != WLSTM_OK) return status;
+    wli_lock();
+    wli_turn_take(&reading); /* a thread that is reading goes first */
+    have_read = true;
+    wli_turn_give(&reading);
+    return take_over(&table, true);
 }
 
 wlstm_status wlstm_plan_cache_forget(const char *problem) {

@@ -230,6 +230,20 @@ static void test_compact(const std::string &folder) {
     require_throws(WLSTM_ERROR_UNSUPPORTED, "got a compact one", [&] { step.reset_parameters(1); });
 }
 
+// The upper layers of a file.
+static void test_layers(const std::string &folder) {
+    const std::string path = folder + "/layers.safetensors";
+    const lstm whole(sizes(WLSTM_F32));
+    whole.save(path);
+    wavelstm::load_options options;
+    options.first_layer = 1;
+    const lstm upper = lstm::load(path, options);
+    REQUIRE(upper.config().num_layers == whole.config().num_layers - 1);
+    options.num_layers = 99;
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "num_layers: 0 (all) to ", [&] { lstm::load(path, options); });
+    std::remove(path.c_str());
+}
+
 // Any tensor by its name, in either type.
 template <class Real> static void test_read_tensor(const std::string &folder) {
     const std::string path = folder + "/tensors.safetensors";
@@ -358,8 +372,12 @@ int main(int argc, char **argv) {
     test_compact(argv[1]);
     test_streams<float>(WLSTM_F32);
     test_streams<double>(WLSTM_F64);
+    test_layers(argv[1]);
     test_errors();
     test_cells(argv[1]);
+    const std::string tuned = wavelstm::plan_cache_export_text();
+    wavelstm::plan_cache_import_text(tuned);
+    REQUIRE(wavelstm::plan_cache_export_text() == tuned);
     REQUIRE(std::string(wavelstm::version()) == WLSTM_VERSION_STRING);
     REQUIRE(std::string(wavelstm::build_info()).find(WLSTM_VERSION_STRING) != std::string::npos);
     // Refused while any of the library's memory is in use.

@@ -22,6 +22,8 @@ program test_fortran
     call test_compact()
     call test_streams()
     call test_streams_batch_first()
+    call test_layers()
+    call test_cache_text()
     call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
@@ -329,6 +331,37 @@ contains
     end subroutine
 
     ! An lstm without its parameters, by a load and in place.
+    subroutine test_cache_text()
+        character(len=:), allocatable :: text, again
+        call wlstm_plan_cache_export_text(text)
+        call require(index(text, "wavelstm plan cache") > 0, "an exported text")
+        call wlstm_plan_cache_import_text(text)
+        call wlstm_plan_cache_export_text(again)
+        call require(text == again, "an imported text")
+        call wlstm_plan_cache_import_text("{", stat)
+        call require_refused(stat, WLSTM_ERROR_FORMAT, "JSON expected")
+    end subroutine
+
+    subroutine test_layers()
+        type(wlstm_lstm) :: lstm, below, above
+        real(real32) :: x(ni, nb, nt), between(nh, nb, nt), out(nh, nb, nt), expected(nh, nb, nt)
+        integer :: k
+        character(len=:), allocatable :: path
+        path = trim(argument) // "/fortran_layers.safetensors"
+        x = reshape([(sin(real(k)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh, num_layers=3)
+        call lstm%save(path)
+        call lstm%forward(x, expected)
+        call below%load(path, num_layers=1)
+        call below%forward(x, between)
+        call above%load(path, first_layer=1)
+        call above%forward(between, out)
+        call require(maxval(abs(out - expected)) < tiny(0.0), "layers by two parts")
+        call below%load(path, first_layer=3, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "first_layer: 0 to 2")
+        call execute_command_line("rm " // path)
+    end subroutine
+
     subroutine test_compact()
         type(wlstm_lstm) :: lstm, loaded
         type(wlstm_cell) :: cell, loaded_cell
