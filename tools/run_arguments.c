@@ -46,6 +46,14 @@ static int take_compare(const cli_option *option, const char *value) {
     return wrong;
 }
 
+static int take_ranks(const cli_option *option, const char *value) {
+    static const char *const ranks[] = { "rows", "layers", NULL };
+    int which;
+    const int wrong = cli_word(option->name, ranks, value, &which);
+    if (wrong == 0) *(run_ranks *)option->to = (run_ranks)(RUN_ROWS + which);
+    return wrong;
+}
+
 static int take_dtype(const cli_option *option, const char *value) {
     static const char *const dtypes[] = { "f32", "f64", "bf16", NULL };
     run_arguments *given = option->to;
@@ -92,6 +100,7 @@ static int check_arguments(int argc, char **argv, const run_arguments *given) {
     if (given->output == NULL) return cli_wrong("--output", "a file", "none");
     if ((given->h0 == NULL) != (given->c0 == NULL))
         return cli_wrong("--h0, --c0", "both or neither", given->h0 == NULL ? "--c0 alone" : "--h0 alone");
+    if (given->ranks != RUN_ALONE && given->compare) return cli_wrong("--ranks, --compare", "one of them", "both");
     if (given->compact && given->compare) return cli_wrong("--compact, --compare", "one of them", "both");
     return check_files(given);
 }
@@ -128,6 +137,8 @@ int run_parse_arguments(int argc, char **argv, run_arguments *given, bool *finis
           "also run in full precision: how far the results are apart, and the seconds of both" },
         { "--compact", NULL, cli_take_flag, &given->compact,
           "keep packed weights alone: less memory, and no search; not with --compare" },
+        { "--ranks", "WHAT", take_ranks, &given->ranks,
+          "rows or layers: over the ranks that mpirun starts; files are the first rank's" },
         { "--effort", "EFFORT", take_effort, &given->effort,
           "how long to look for a fast plan: estimate, measure or patient" },
     };

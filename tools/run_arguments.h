@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/* Over the ranks of an MPI program, where it is named. */
+typedef enum run_ranks { RUN_ALONE, RUN_ROWS, RUN_LAYERS } run_ranks;
+
 typedef struct run_arguments {
     const char *model, *prefix, *input, *output, *h0, *c0, *hn, *cn, *lengths;
     bool batch_first, convert;
@@ -15,6 +18,7 @@ typedef struct run_arguments {
     wlstm_precision precision;
     bool compare; /* with full */
     bool compact;
+    run_ranks ranks;
     int threads; /* 0: the library's default */
 } run_arguments;
 

@@ -1,246 +1,45 @@
 /* wlstm-run: runs a model file on an input array, as torch.nn.LSTM would.
  *
  * read the arguments -> try the results' names -> load the model -> read the arrays -> plan, execute (and in full
- * precision, to compare) -> write the results, all or none */
-#include "base/allocator.h"
+ * precision, to compare) -> write the results, all or none. Over ranks another program does that. */
 #include "base/status.h"
-#include "base/text.h"
-#include "io/npy.h"
-#include "io/safetensors.h"
-#include "run_arguments.h"
-#include "run_arrays.h"
-#include "run_compare.h"
-#include "wavelstm.h"
+#include "run_job.h"
+#include "run_ranks.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Everything between the arguments and the results. Letters as in wavelstm.h. */
-typedef struct run {
-    wlstm_lstm *lstm;
-    wlstm_plan *plan;
-    wlstm_lstm_config config;
-    bool cell;                    /* the file holds an nn.LSTMCell */
-    bool batched;                 /* the input is 3-D */
-    int64_t seq_len, batch;       /* T, B */
-    wli_npy x, h_0, c_0, lengths; /* values NULL when not given */
-    int out_ndim, state_ndim;
-    int64_t out_shape[3], h_shape[3], c_shape[3];
-    void *out, *h_n, *c_n;
-    run_comparison comparison; /* if asked for */
-} run;
-
-/* ------------------------------------------------------------------------------------------------------- model */
-
-// An nn.LSTMCell is known by its names. Also notes the dtype of the parameters, if it is not one that runs.
-static wlstm_status inspect_model(const run_arguments *given, run *this_run, char dtype_name[16]) {
-    size_t capacity = strlen(given->prefix) + sizeof "weight_ih_l0";
-    char *name = wli_alloc(capacity);
-    if (name == NULL) return wli_out_of_memory("prefix", capacity);
-    wli_safetensors *file;
-    wlstm_status status = wli_safetensors_open(given->model, &file);
-    if (status == WLSTM_OK) {
-        snprintf(name, capacity, "%sweight_ih_l0", given->prefix);
-        const wli_st_tensor *weight = wli_safetensors_find(file, name);
-        if (weight == NULL) {
-            snprintf(name, capacity, "%sweight_ih", given->prefix);
-            weight = wli_safetensors_find(file, name);
-            this_run->cell = weight != NULL;
-        }
-        snprintf(dtype_name, 16, "%s", weight == NULL ? "" : weight->dtype_name);
-        wli_safetensors_close(file);
-    }
-    wli_free(name);
-    return status;
-}
-
 static wlstm_status load_model(const run_arguments *given, run *this_run) {
-    if (given->convert && given->dtype == WLSTM_BF16)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "--dtype: f32 or f64 expected, bf16 is not in this version");
     char dtype_name[16];
-    wlstm_status status = inspect_model(given, this_run, dtype_name);
+    wlstm_status status = run_inspect(given, this_run, dtype_name);
     if (status != WLSTM_OK) return status;
-    wlstm_load_options options = WLSTM_LOAD_OPTIONS_INIT;
-    options.prefix = given->prefix;
-    options.batch_first = given->batch_first;
-    options.convert = given->convert;
-    options.dtype = given->dtype;
-    options.compact = given->compact;
-    options.precision = given->precision;
+    const wlstm_load_options options = run_load_options(given);
     status = wlstm_lstm_load(given->model, &options, &this_run->lstm);
     if (status != WLSTM_OK) return status;
     this_run->config.struct_size = sizeof this_run->config;
     status = wlstm_lstm_get_config(this_run->lstm, &this_run->config);
-    if (status != WLSTM_OK) return status;
-    if (strcmp(dtype_name, wli_numbers[this_run->config.dtype].safetensors) != 0)
-        fprintf(stderr, "wlstm-run: note: model: %s parameters converted to %s\n", dtype_name,
-                run_dtype_name(this_run->config.dtype));
-    return WLSTM_OK;
-}
-
-/* ------------------------------------------------------------------------------------------------------ arrays */
-
-// x [T, B, I], [B, T, I] if batch_first, or unbatched [T, I]; out is as wide as h of all directions.
-static wlstm_status load_input(const run_arguments *given, run *this_run) {
-    const wlstm_lstm_config *config = &this_run->config;
-    wli_npy *x = &this_run->x;
-    wlstm_status status = run_read_floats("input", given->input, config->dtype, x);
-    if (status != WLSTM_OK) return status;
-    char shape[WLI_SHAPE_TEXT];
-    if (x->ndim != 2 && x->ndim != 3)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "input: 2-D or 3-D expected, got %d-D %s", x->ndim,
-                        wli_shape_text(x->ndim, x->shape, shape));
-    this_run->batched = x->ndim == 3;
-    int time = this_run->batched && given->batch_first ? 1 : 0;
-    this_run->seq_len = x->shape[time];
-    this_run->batch = this_run->batched ? x->shape[1 - time] : 1;
-    if (x->shape[x->ndim - 1] != config->input_size)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "input: input_size %lld expected, got %lld (shape %s)",
-                        (long long)config->input_size, (long long)x->shape[x->ndim - 1],
-                        wli_shape_text(x->ndim, x->shape, shape));
-    if (this_run->seq_len == 0)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "input: seq_len of at least 1 expected, got 0 (shape %s)",
-                        wli_shape_text(x->ndim, x->shape, shape));
-    int64_t h_size = config->proj_size > 0 ? config->proj_size : config->hidden_size;
-    int64_t directions = config->bidirectional ? 2 : 1;
-    this_run->out_ndim = x->ndim;
-    memcpy(this_run->out_shape, x->shape, sizeof this_run->out_shape);
-    this_run->out_shape[x->ndim - 1] = directions * h_size;
-    // h [D*L, B, R], c [D*L, B, H]; no D*L for an nn.LSTMCell, no B if unbatched
-    int ndim = 0;
-    if (!this_run->cell) this_run->h_shape[ndim++] = directions * config->num_layers;
-    if (this_run->batched) this_run->h_shape[ndim++] = this_run->batch;
-    memcpy(this_run->c_shape, this_run->h_shape, sizeof this_run->c_shape);
-    this_run->h_shape[ndim] = h_size;
-    this_run->c_shape[ndim++] = config->hidden_size;
-    this_run->state_ndim = ndim;
-    return WLSTM_OK;
-}
-
-static wlstm_status load_state(const run_arguments *given, run *this_run) {
-    if (given->h0 == NULL) return WLSTM_OK;
-    const char *because = this_run->batched ? "the input is batched" : "the input is unbatched";
-    wlstm_status status = run_read_floats("h0", given->h0, this_run->config.dtype, &this_run->h_0);
-    if (status == WLSTM_OK)
-        status = run_check_shape("h0", &this_run->h_0, this_run->state_ndim, this_run->h_shape, because);
-    if (status == WLSTM_OK) status = run_read_floats("c0", given->c0, this_run->config.dtype, &this_run->c_0);
-    if (status == WLSTM_OK)
-        status = run_check_shape("c0", &this_run->c_0, this_run->state_ndim, this_run->c_shape, because);
+    if (status == WLSTM_OK) run_note_dtype(this_run, dtype_name);
     return status;
-}
-
-static wlstm_status load_lengths(const run_arguments *given, run *this_run) {
-    if (given->lengths == NULL) return WLSTM_OK;
-    if (!this_run->batched)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "lengths: a batched (3-D) input expected, got a 2-D one");
-    wlstm_status status = run_read_integers("lengths", given->lengths, &this_run->lengths);
-    if (status != WLSTM_OK) return status;
-    status = run_check_shape("lengths", &this_run->lengths, 1, &this_run->batch, "one for each row of the batch");
-    const int64_t *lengths = this_run->lengths.values;
-    for (int64_t b = 0; b < this_run->batch && status == WLSTM_OK; b++)
-        if (lengths[b] < 1 || lengths[b] > this_run->seq_len)
-            status = wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "lengths: 1 to %lld expected, got %lld at [%lld]",
-                              (long long)this_run->seq_len, (long long)lengths[b], (long long)b);
-    return status;
-}
-
-/* --------------------------------------------------------------------------------------------------------- run */
-
-// Elements of an array that is in memory.
-static size_t count(int ndim, const int64_t *shape) {
-    size_t elements = 1;
-    for (int d = 0; d < ndim; d++) elements *= (size_t)shape[d];
-    return elements;
 }
 
 static wlstm_status execute(const run_arguments *given, run *this_run) {
-    wlstm_dtype dtype = this_run->config.dtype;
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
-    // an empty batch has empty results, whatever seq_len its file claims
-    int64_t seq_len = this_run->batch > 0 ? this_run->seq_len : 1;
-    options.max_seq_len = seq_len;
-    options.max_batch = this_run->batch > 0 ? this_run->batch : 1;
+    wlstm_status status = run_allocate_results(given, this_run);
+    if (status != WLSTM_OK) return status;
+    const run_call call = run_call_of(this_run);
+    options.max_seq_len = call.seq_len;
+    options.max_batch = call.batch > 0 ? call.batch : 1;
     options.num_threads = given->threads;
     options.effort = given->effort;
     options.schedule = given->schedule;
     options.precision = given->precision;
-    wlstm_status status = run_allocate("output", dtype, this_run->out_ndim, this_run->out_shape, &this_run->out);
-    if (status == WLSTM_OK && (given->hn != NULL || given->compare))
-        status = run_allocate("hn", dtype, this_run->state_ndim, this_run->h_shape, &this_run->h_n);
-    if (status == WLSTM_OK && (given->cn != NULL || given->compare))
-        status = run_allocate("cn", dtype, this_run->state_ndim, this_run->c_shape, &this_run->c_n);
-    if (status == WLSTM_OK) status = wlstm_plan_create(this_run->lstm, &options, &this_run->plan);
+    status = wlstm_plan_create(this_run->lstm, &options, &this_run->plan);
     if (status != WLSTM_OK) return status;
-    const run_call call = { dtype,
-                            seq_len,
-                            this_run->batch,
-                            this_run->lengths.values,
-                            this_run->x.values,
-                            this_run->h_0.values,
-                            this_run->c_0.values,
-                            { this_run->out, this_run->h_n, this_run->c_n },
-                            { count(this_run->out_ndim, this_run->out_shape),
-                              count(this_run->state_ndim, this_run->h_shape),
-                              count(this_run->state_ndim, this_run->c_shape) } };
+    this_run->how = wlstm_plan_describe(this_run->plan);
     if (given->compare) return run_compare(this_run->lstm, &options, this_run->plan, &call, &this_run->comparison);
     return run_execute(this_run->plan, &call);
-}
-
-static wlstm_status report(const run_arguments *given, const run *this_run) {
-    char input[WLI_SHAPE_TEXT], output[WLI_SHAPE_TEXT];
-    printf("%s: %s %s, input %s, output %s; %s\n", given->model, this_run->cell ? "nn.LSTMCell" : "nn.LSTM",
-           run_dtype_name(this_run->config.dtype), wli_shape_text(this_run->x.ndim, this_run->x.shape, input),
-           wli_shape_text(this_run->out_ndim, this_run->out_shape, output), wlstm_plan_describe(this_run->plan));
-    if (given->compare) run_print_comparison(&this_run->comparison);
-    if (fflush(stdout) == 0) return WLSTM_OK;
-    return wli_fail(WLSTM_ERROR_FILE, "standard output: cannot write: %s", strerror(errno));
-}
-
-// What cannot be written shows before the work.
-static wlstm_status try_results(const run_arguments *given) {
-    const char *const paths[] = { given->output, given->hn, given->cn };
-    wlstm_status status = WLSTM_OK;
-    for (int k = 0; k < 3 && status == WLSTM_OK; k++) {
-        wli_output *output = NULL;
-        if (paths[k] != NULL) status = wli_output_create(paths[k], &output);
-        wli_output_discard(output);
-    }
-    return status;
-}
-
-// All results are on the disk before the first takes its name.
-static wlstm_status store(const run_arguments *given, const run *this_run) {
-    wlstm_dtype dtype = this_run->config.dtype;
-    int ndim = this_run->state_ndim;
-    wli_output *staged[3] = { NULL, NULL, NULL };
-    wlstm_status status =
-        wli_npy_stage(given->output, dtype, this_run->out_ndim, this_run->out_shape, this_run->out, &staged[0]);
-    if (status == WLSTM_OK && given->hn != NULL)
-        status = wli_npy_stage(given->hn, dtype, ndim, this_run->h_shape, this_run->h_n, &staged[1]);
-    if (status == WLSTM_OK && given->cn != NULL)
-        status = wli_npy_stage(given->cn, dtype, ndim, this_run->c_shape, this_run->c_n, &staged[2]);
-    if (status == WLSTM_OK) status = report(given, this_run);
-    for (int k = 0; k < 3; k++) {
-        if (staged[k] != NULL && status == WLSTM_OK)
-            status = wli_output_commit(staged[k]);
-        else
-            wli_output_discard(staged[k]);
-    }
-    return status;
-}
-
-static void free_run(run *this_run) {
-    wlstm_plan_free(this_run->plan);
-    wlstm_lstm_free(this_run->lstm);
-    wli_npy_free(&this_run->x);
-    wli_npy_free(&this_run->h_0);
-    wli_npy_free(&this_run->c_0);
-    wli_npy_free(&this_run->lengths);
-    wli_free(this_run->out);
-    wli_free(this_run->h_n);
-    wli_free(this_run->c_n);
 }
 
 int main(int argc, char **argv) {
@@ -253,15 +52,15 @@ int main(int argc, char **argv) {
     if (finished) {
         if (fflush(stdout) != 0)
             status = wli_fail(WLSTM_ERROR_FILE, "standard output: cannot write: %s", strerror(errno));
+    } else if (given.ranks != RUN_ALONE) {
+        status = run_over_ranks(argv);
     } else {
-        status = try_results(&given);
+        status = run_try_results(&given);
         if (status == WLSTM_OK) status = load_model(&given, &this_run);
-        if (status == WLSTM_OK) status = load_input(&given, &this_run);
-        if (status == WLSTM_OK) status = load_state(&given, &this_run);
-        if (status == WLSTM_OK) status = load_lengths(&given, &this_run);
+        if (status == WLSTM_OK) status = run_load_arrays(&given, &this_run);
         if (status == WLSTM_OK) status = execute(&given, &this_run);
-        if (status == WLSTM_OK) status = store(&given, &this_run);
-        free_run(&this_run);
+        if (status == WLSTM_OK) status = run_store(&given, &this_run);
+        run_free(&this_run);
     }
     if (status != WLSTM_OK) fprintf(stderr, "wlstm-run: %s\n", wlstm_last_error());
     return status == WLSTM_OK ? EXIT_SUCCESS : EXIT_FAILURE;
