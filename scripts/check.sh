@@ -43,7 +43,7 @@ check_tsan() {
     flags='-fsanitize=thread -O1 -g'
     build tsan -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
         -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF \
-        -DWLSTM_BUILD_FORTRAN=OFF
+        -DWLSTM_BUILD_FORTRAN=OFF -DWLSTM_BUILD_MPI=OFF
     archer=$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so
     [ -e "$archer" ] || archer=$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -n 1)
     options="ignore_noninstrumented_modules=1 suppressions=$PWD/tests/tsan.supp die_after_fork=0"

@@ -18,6 +18,7 @@ class Wavelstm(CMakePackage):
 
     variant("shared", default=True, description="wavelstm::wavelstm is the shared library; both are installed")
     variant("onednn", default=True, description="Let oneDNN compute gate GEMMs where it is the faster")
+    variant("mpi", default=False, description="Build the library over MPI")
     variant("bench", default=False, description="Build wlstm-bench")
 
     depends_on("c", type="build")
@@ -27,6 +28,7 @@ class Wavelstm(CMakePackage):
     depends_on("jansson")
     # Another threading runtime in the same process would fight with OpenMP's for the cores.
     depends_on("onednn@2.6: cpu_runtime=omp", when="+onednn")
+    depends_on("mpi", when="+mpi")
     depends_on("benchmark", when="+bench")
     depends_on("cmocka", type="test")
 
@@ -35,6 +37,7 @@ class Wavelstm(CMakePackage):
             self.define_from_variant("BUILD_SHARED_LIBS", "shared"),
             self.define_from_variant("WLSTM_ONEDNN", "onednn"),
             self.define_from_variant("WLSTM_BUILD_BENCH", "bench"),
+            self.define_from_variant("WLSTM_BUILD_MPI", "mpi"),
             self.define("WLSTM_BUILD_EXAMPLES", False),
             self.define("WLSTM_BUILD_FORTRAN", False),
             self.define("WLSTM_BUILD_TESTS", self.run_tests),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A program built with what pkg-config says of a package, wavelstm or wavelstm-fortran, and run.
+# A program built with what pkg-config says of a package, wavelstm, wavelstm-fortran or wavelstm-mpi, and run.
 #     pkg_config.sh PACKAGE shared|static PREFIX PROGRAM SOURCE COMPILER [FLAGS]
 set -eu
 package=$1 library=$2 prefix=$3 program=$4 source=$5 compiler=$6 flags=${7:-}

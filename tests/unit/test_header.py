@@ -34,6 +34,16 @@ def has(text, name):
     return re.search(rf"\b{name}\b", text) is not None
 
 
+def prototypes(manual):
+    """Those of the synopses, by name, without spaces."""
+    found = {}
+    synopses = "\n".join(re.findall(r"^\.Sh SYNOPSIS$(.*?)^\.Sh", manual, re.MULTILINE | re.DOTALL))
+    for result, name, arguments in re.findall(r"^\.Ft (.*)\n\.Fn (\w+) (.*)$", synopses, re.MULTILINE):
+        given = ",".join(re.findall(r'"([^"]*)"', arguments)) or arguments
+        found[name] = f"{result}{name}({given});".replace(" ", "")
+    return found
+
+
 class Places:
     """What follows the header, as text."""
 
@@ -43,12 +53,8 @@ class Places:
         self.fortran_public = re.sub(r"!.*", "", read("fortran/wavelstm.f90"))
         self.cpp = re.sub(r"//.*", "", read("include/wavelstm.hpp"))
         self.mapped = re.findall(r"^ *(wlstm_\w+);$", read("src/wavelstm.map"), re.MULTILINE)
-        self.manual = read("docs/man/*.3")
-        synopses = "\n".join(re.findall(r"^\.Sh SYNOPSIS$(.*?)^\.Sh", self.manual, re.MULTILINE | re.DOTALL))
-        self.prototypes = {}
-        for result, name, arguments in re.findall(r"^\.Ft (.*)\n\.Fn (\w+) (.*)$", synopses, re.MULTILINE):
-            given = ",".join(re.findall(r'"([^"]*)"', arguments)) or arguments
-            self.prototypes[name] = f"{result}{name}({given});".replace(" ", "")
+        self.manual = read("docs/man/wavelstm.3", "docs/man/wlstm_*.3")
+        self.prototypes = prototypes(self.manual)
 
     def explained(self, macro, name):
         return re.search(rf"^\.It {macro} (?:.* )?{name}(?: |$)", self.manual, re.MULTILINE)
@@ -101,6 +107,13 @@ class Header(unittest.TestCase):
         functions = set(header.read().functions)
         for place, names in (("src/wavelstm.map", self.places.mapped), ("a synopsis in docs/man", self.places.prototypes)):
             self.assertEqual(set(names) - functions, set(), f"{place} has what include/wavelstm.h has not")
+
+    def test_the_page_of_the_library_over_mpi(self):
+        code = re.sub(r"/\*.*?\*/", "", read("mpi/wavelstm_mpi.h"), flags=re.DOTALL)
+        declared = {name: re.sub(r"\s", "", text)
+                    for text, name in re.findall(r"^((?:const )?\w+ \*?(wlstm_mpi_\w+)\([^;]*;)", code, re.MULTILINE)}
+        self.assertEqual(len(declared), 9)
+        self.assertEqual(declared, prototypes(read("docs/man/wavelstm_mpi.3")))
 
     def test_version(self):
         found = re.search(r'__version__ = "(.*?)"', read("python/wavelstm/_version.py"))[1]
