@@ -7,6 +7,7 @@
 #include "run_arrays.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 wlstm_status run_inspect(const run_arguments *given, run *this_run, char dtype_name[16]) {
     if (given->convert && given->dtype == WLSTM_BF16)
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "--dtype: f32 or f64 expected, bf16 is not in this version");
-    size_t capacity = strlen(given->prefix) + sizeof "weight_ih_l0";
+    size_t capacity = strlen(given->prefix) + 48;
     char *name = wli_alloc(capacity);
     if (name == NULL) return wli_out_of_memory("prefix", capacity);
     wli_safetensors *file;
@@ -27,6 +28,12 @@ wlstm_status run_inspect(const run_arguments *given, run *this_run, char dtype_n
             snprintf(name, capacity, "%sweight_ih", given->prefix);
             weight = wli_safetensors_find(file, name);
             this_run->cell = weight != NULL;
+        }
+        const wli_st_tensor *above = this_run->cell ? NULL : weight;
+        for (int64_t layer = 1; above != NULL; layer++) {
+            this_run->unlike = this_run->unlike || above->shape[0] != weight->shape[0];
+            snprintf(name, capacity, "%sweight_ih_l%" PRId64, given->prefix, layer);
+            above = wli_safetensors_find(file, name);
         }
         snprintf(dtype_name, 16, "%s", weight == NULL ? "" : weight->dtype_name);
         wli_safetensors_close(file);
@@ -118,8 +125,20 @@ static wlstm_status load_lengths(const run_arguments *given, run *this_run) {
     return status;
 }
 
+// Of unlike layers h and c are no arrays of three dimensions.
+static wlstm_status check_states(const run_arguments *given, const run *this_run) {
+    const char *asked = given->h0 != NULL ? "h0" : given->hn != NULL ? "hn" : given->cn != NULL ? "cn" : NULL;
+    if (asked == NULL && given->compare) asked = "compare";
+    if (asked == NULL || !this_run->unlike) return WLSTM_OK;
+    return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                    "%s: layers of one hidden_size expected, got some of others, whose h and c have no common shape "
+                    "(leave it out, or call wlstm_forward)",
+                    asked);
+}
+
 wlstm_status run_load_arrays(const run_arguments *given, run *this_run) {
-    wlstm_status status = load_input(given, this_run);
+    wlstm_status status = check_states(given, this_run);
+    if (status == WLSTM_OK) status = load_input(given, this_run);
     if (status == WLSTM_OK) status = load_state(given, this_run);
     return status == WLSTM_OK ? load_lengths(given, this_run) : status;
 }

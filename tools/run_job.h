@@ -12,6 +12,7 @@ typedef struct run {
     wlstm_plan *plan;
     wlstm_lstm_config config;
     bool cell;                    /* the file holds an nn.LSTMCell */
+    bool unlike;                  /* its layers' hidden sizes differ */
     bool batched;                 /* the input is 3-D */
     int64_t seq_len, batch;       /* T, B */
     wli_npy x, h_0, c_0, lengths; /* values NULL when not given */
@@ -25,7 +26,8 @@ typedef struct run {
 /* What cannot be written shows before the work. */
 wlstm_status run_try_results(const run_arguments *given);
 
-/* What the file has: whether an nn.LSTMCell, which is known by its names, and the dtype of its weight_ih as the file names it. */
+/* What the file has: whether an nn.LSTMCell, which is known by its names, or unlike layers, and the dtype of its weight_ih as the file
+ * names it. */
 wlstm_status run_inspect(const run_arguments *given, run *this_run, char dtype_name[16]);
 
 wlstm_load_options run_load_options(const run_arguments *given);

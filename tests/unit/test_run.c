@@ -264,6 +264,26 @@ static void inputs_are_of_any_type_and_byte_order(void **state) {
                    "input: float16, float32 or float64 expected, got int32 (n.npy)");
 }
 
+/* An nn.LSTM has no such layers, a file may: h and c of 64 and of 2. */
+static void states_of_unlike_layers_are_refused(void **state) {
+    (void)state;
+    wlstm_cell *wide = create_cell(5, 64, 1, WLSTM_F32), *narrow = create_cell(64, 2, 1, WLSTM_F32);
+    const wlstm_cell *const cells[] = { wide, narrow };
+    wlstm_lstm *stack;
+    assert_int_equal(wlstm_lstm_create_from_cells(cells, 2, &stack), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_save(stack, scratch_path("u.safetensors"), NULL), WLSTM_OK);
+    wlstm_lstm_free(stack);
+    wlstm_cell_free(wide);
+    wlstm_cell_free(narrow);
+#define UNLIKE "--model u.safetensors --input x.npy --output o.npy "
+    expect_refused(1, UNLIKE "--hn p.npy", "hn: layers of one hidden_size expected");
+    expect_refused(1, UNLIKE "--cn p.npy", "cn: layers of one hidden_size expected");
+    expect_refused(1, UNLIKE "--h0 h.npy --c0 c.npy", "h0: layers of one hidden_size expected");
+    expect_refused(1, UNLIKE "--compare full", "compare: layers of one hidden_size expected");
+    assert_int_equal(run(UNLIKE), 0);
+#undef UNLIKE
+}
+
 static void other_files_are_written(void **state) {
     (void)state;
     scratch_write("old", "old", 3);
@@ -289,6 +309,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(a_precision_is_compared_with_full, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(a_compact_model_gives_the_same, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(inputs_are_of_any_type_and_byte_order, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(states_of_unlike_layers_are_refused, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),
     };
     if (argc != 2) {
