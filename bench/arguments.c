@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CLI_RANKS = 65536 };
 const char cli_name[] = "wlstm-bench";
 
 static const char usage[] =
@@ -16,6 +17,7 @@ static const char usage[] =
     "                   [--effort EFFORT] [--benchmark_*]...\n"
     "       wlstm-bench --machine [--threads LIST]\n"
     "       wlstm-bench --simulate-threads LIST [--schedule SCHEDULE] [PROBLEM]...\n"
+    "       wlstm-bench --simulate-ranks LIST [--threads N] [--network-us L] [--network-gbs B] [PROBLEM]...\n"
     "Times wavelstm on problems, across thread counts, with Google Benchmark. Each result is compared with the\n"
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
@@ -60,6 +62,16 @@ static void set_threads(const cli_list *list, bench_arguments *given) {
     for (int i = 0; i < list->count; i++) add_threads((int)list->values[i], given);
     if (list->count)
         unsetenv("WLSTM_NUM_THREADS"); /* the library would give it to cells, whose calls name no thread count */
+}
+
+/* A positive number that is not beyond all networks. */
+static int take_positive(const cli_option *option, const char *value) {
+    char *end;
+    const double number = strtod(value, &end);
+    if (end == value || *end != '\0' || !(number > 0 && number <= 1e9))
+        return cli_wrong(option->name, "a number above 0, as in 1.5,", value);
+    *(double *)option->to = number;
+    return 0;
 }
 
 static int take_families(const cli_option *option, const char *value) {
@@ -200,6 +212,12 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
         { "--simulate-threads", "LIST", cli_take_list, &simulated,
           "predict the speed-up on so many threads, as in 2,4,8,16,32,64,128: the plans' items are timed\n"
           "here and replayed on virtual threads; for 2 the measured speed-up stands beside" },
+        { "--simulate-ranks", "LIST", cli_take_list, &given->ranks,
+          "predict the speed-up of rows and of layers over so many ranks, as in 2,4,8,16,32,64: a rank's\n"
+          "work is timed here, with --threads N, and laid out on a network" },
+        { "--network-us", "L", take_positive, &given->network_us, "that network's microseconds a message; default: 2" },
+        { "--network-gbs", "B", take_positive, &given->network_gbs,
+          "and 10^9 bytes a second of each rank's link; default: 10" },
         { "--benchmark_*", NULL, NULL, NULL,
           "Google Benchmark's own options: --benchmark_filter=REGEX, --benchmark_format=json,\n"
           "--benchmark_out=FILE, --benchmark_repetitions=N, --benchmark_min_time=SECONDS,\n"
@@ -208,6 +226,8 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
     const int wrong = cli_parse(argc, argv, options, sizeof options / sizeof options[0], usage, ending, finished);
     if (wrong != 0) return wrong;
     given->simulate = simulated.count > 0;
+    if (given->ranks.count > 0 && threads.count > 1)
+        return cli_wrong("--simulate-ranks", "one thread count beside it", "several");
     if (given->simulate && threads.count > 0) return cli_wrong("--simulate-threads", "none beside --threads", "both");
     set_threads(given->simulate ? &simulated : &threads, given);
     return 0;
@@ -226,6 +246,8 @@ static void choose_defaults(bench_arguments *given) {
 static int check_together(const bench_arguments *given, const char *problem) {
     const bool ways = given->backends.count > 0 || given->schedules.count > 0;
     if (given->machine && given->simulate) return cli_wrong("--simulate-threads", "none beside --machine", "both");
+    if (given->ranks.count && (given->machine || given->simulate || ways))
+        return cli_wrong("--simulate-ranks", "no --machine, --simulate-threads, --backend and --schedule", "one");
     if (given->machine && problem) return cli_wrong("--machine", "no PROBLEM", problem);
     if (given->machine && ways) return cli_wrong("--machine", "no --backend and no --schedule", "one");
     if (given->simulate && given->backends.count)
@@ -243,7 +265,7 @@ static int check_together(const bench_arguments *given, const char *problem) {
 }
 
 int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *finished) {
-    *given = (bench_arguments){ 0 };
+    *given = (bench_arguments){ .ranks.largest = CLI_RANKS, .network_us = 2, .network_gbs = 10 };
     *finished = false;
     char **own_argv = wli_calloc(((size_t)argc + 1) * sizeof *own_argv);
     given->benchmark_argv = wli_calloc(((size_t)argc + 1) * sizeof *own_argv);

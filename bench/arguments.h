@@ -21,7 +21,9 @@ typedef struct bench_arguments {
     bench_names backends, schedules;
     bool families[FAMILIES];
     bool machine;
-    bool simulate;         /* the threads are virtual */
+    bool simulate;  /* the threads are virtual */
+    cli_list ranks; /* virtual ones too, of so many threads each */
+    double network_us, network_gbs;
     char **benchmark_argv; /* argv[0] and Google Benchmark's own options */
     int benchmark_argc;
 } bench_arguments;

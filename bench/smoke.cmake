@@ -1,4 +1,4 @@
-# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|streams|machine|simulate|stack|schedules|usage -P smoke.cmake
+# cmake -D BENCH=wlstm-bench -D SMOKE=forward|cell|create|load|streams|train|machine|ranks|simulate|stack|schedules|usage -P smoke.cmake
 cmake_minimum_required(VERSION 3.22)
 
 # Runs wlstm-bench and checks its exit status; its stdout goes to `output`.
@@ -88,6 +88,20 @@ elseif(SMOKE STREQUAL "simulate")
       message(FATAL_ERROR "--simulate-threads: a row \"${row}\" expected, got\n${output}")
     endif()
   endforeach()
+elseif(SMOKE STREQUAL "ranks")
+  # Rows of two directions, no layers; more ranks than layers and rows; unlike cells.
+  run(0 t24b3i20h40l4 t12b2i20h40l2p24-bi-f64 t20b5i30h33h8h50 --simulate-ranks 1,2,64 --threads 1 --network-us 1.5 --network-gbs 12)
+  foreach(row "1 threads on a network of 1.5 us and 12 GB/s" "t24b3i20h40l4 +2 +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+  2 ranks, chunks of "
+              "t24b3i20h40l4 +64 .* 4 ranks, chunks of " "t12b2i20h40l2p24-bi-f64 +64 .*two directions" "t20b5i30h33h8h50 +64 .* 2 ranks")
+    if(NOT output MATCHES "${row}")
+      message(FATAL_ERROR "--simulate-ranks: a row \"${row}\" expected, got\n${output}")
+    endif()
+  endforeach()
+  run(2 t24b3i20h40l4 --simulate-ranks 2 --network-us 0)
+  run(2 t24b3i20h40l4 --simulate-ranks 2 --network-gbs fast)
+  run(2 t24b3i20h40l4 --simulate-ranks 2 --threads 1,2)
+  run(2 t24b3i20h40l4 --simulate-ranks 2 --schedule serial)
+  run(2 t24b3i20h40l4 --simulate-ranks 0)
 elseif(SMOKE STREQUAL "stack")
   # Cells of unlike sizes: a wrong one would show against the reference; the name is as it was given.
   run(0 t20b5i30h33h8h50 t40b64i128h256h300-nobias t9b2i17h40h20-f64 t6b3i9h20h33-int8 --threads 1,2

@@ -5,6 +5,7 @@
 #include "base/allocator.h"
 #include "shim.h"
 #include "simulate.h"
+#include "simulate_ranks.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +32,15 @@ static int print_simulation(const bench_arguments *given) {
         WLSTM_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "wlstm-bench: --simulate-threads: %s\n", wlstm_last_error());
+    return EXIT_FAILURE;
+}
+
+static int print_ranks(const bench_arguments *given) {
+    const bench_network network = { 1e-6 * given->network_us, 1e9 * given->network_gbs };
+    if (simulate_ranks(given->problems, given->num_problems, given->ranks.values, given->ranks.count, given->threads[0],
+                       network, stdout) == WLSTM_OK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "wlstm-bench: --simulate-ranks: %s\n", wlstm_last_error());
     return EXIT_FAILURE;
 }
 
@@ -92,9 +102,10 @@ int main(int argc, char **argv) {
             fprintf(stderr, "Try 'wlstm-bench --help'.\n");
             exit_status = EXIT_USAGE;
         } else {
-            exit_status = given.machine    ? print_machine(&given)
-                          : given.simulate ? print_simulation(&given)
-                                           : run(&given);
+            exit_status = given.machine       ? print_machine(&given)
+                          : given.simulate    ? print_simulation(&given)
+                          : given.ranks.count ? print_ranks(&given)
+                                              : run(&given);
         }
     }
     bench_arguments_free(&given);

@@ -1,4 +1,6 @@
-#include "parts.h"
+#include "deal.h"
+
+#include <math.h>
 
 /* How many ranks it takes, dealt in order with no more than `most` to each but one thing; first NULL: only to know. */
 static int64_t deal_up_to(double most, const double *costs, int64_t count, int64_t *first) {
@@ -65,4 +67,15 @@ void wlm_deal_rows(const int64_t *lengths, int64_t batch, int ranks, int64_t *or
         }
     }
     first[ranks] = dealt;
+}
+
+/* A longer chunk reads weight_ih less often where rows are few, and keeps the later stages waiting longer before their first
+ * and the earlier ones idle after their last: with both in mind the best is the root of T / ((stages - 1) B). A message costs about as
+ * much as a small step, so no fewer than four steps while they are no more than an eighth of a stage's wait. */
+int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages) {
+    if (stages < 2) return T < 64 ? T : 64;
+    const int64_t hops = stages - 1, eighth = T / (8 * hops);
+    const int64_t least = eighth < 1 ? 1 : eighth < 4 ? eighth : 4;
+    const int64_t best = (int64_t)sqrt((double)T / ((double)hops * (double)B));
+    return best > least ? best : least;
 }

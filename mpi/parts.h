@@ -7,6 +7,7 @@
 #ifndef WLM_PARTS_H
 #define WLM_PARTS_H
 
+#include "deal.h"
 #include "wavelstm_mpi.h"
 
 #include <stdbool.h>
@@ -86,19 +87,6 @@ typedef struct wlm_header {
  * order, so that it has more to tell; a failure may be there on any rank all the same. Collective. */
 bool wlm_call_begin(MPI_Comm comm, const wlm_shape *shape, int64_t max_seq_len, int64_t max_batch, const wlm_call *call,
                     wlm_header *header, wlm_failure *failure);
-
-/* Rows by length, the longest first, rows of one length as they come. row_of and room, which is scratch, [batch]. */
-void wlm_sort_rows(const int64_t *lengths, int64_t batch, int64_t *row_of, int64_t *room);
-
-/* ------------------------------------------------------------------------------------------ who does what */
-
-/* count things of these costs, in order, over at most `ranks` ranks: rank r has those from first[r] to first[r + 1] - 1, and the
- * largest sum is as small as can be, on as few ranks as it takes. first [ranks + 1]. */
-void wlm_deal_in_order(const double *costs, int64_t count, int ranks, int64_t *first);
-
-/* The rows of a batch over ranks, so that all have about as many steps: rank r has rows[first[r]] to rows[first[r + 1] - 1].
- * lengths NULL: all alike. order [batch] is scratch, rows [batch], first [ranks + 1]. */
-void wlm_deal_rows(const int64_t *lengths, int64_t batch, int ranks, int64_t *order, int64_t *rows, int64_t *first);
 
 /* ------------------------------------------------------------------------------------------------ rows as types */
 

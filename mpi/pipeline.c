@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +18,6 @@ static void *allocate(int64_t count, size_t bytes, wlm_failure *failure) {
     if (!__builtin_mul_overflow((size_t)count, bytes, &all) && all < INT64_MAX) memory = malloc(all > 0 ? all : 1);
     if (!memory) wlm_out_of_memory(failure, "pipeline");
     return memory;
-}
-
-/* A longer chunk reads weight_ih less often where rows are few, and keeps the later stages waiting longer before their first
- * and the earlier ones idle after their last: with both in mind the best is the root of T / ((stages - 1) B). A message costs about as
- * much as a small step, so no fewer than four steps while they are no more than an eighth of a stage's wait. */
-static int64_t choose_chunk(int64_t T, int64_t B, int stages) {
-    if (stages < 2) return T < 64 ? T : 64;
-    const int64_t hops = stages - 1, eighth = T / (8 * hops);
-    const int64_t least = eighth < 1 ? 1 : eighth < 4 ? eighth : 4;
-    const int64_t best = (int64_t)sqrt((double)T / ((double)hops * (double)B));
-    return best > least ? best : least;
 }
 
 /* Whether the stages make a stack: the same on all ranks, as all know the same. */
@@ -68,7 +56,7 @@ static void check_stages(wlstm_mpi_pipeline *p, const told *all, wlm_failure *fa
 static void check_chunk(wlstm_mpi_pipeline *p, const told *all, wlm_failure *failure) {
     const int64_t T = all[0].max_seq_len, B = all[0].max_batch;
     p->max_seq_len = T, p->max_batch = B;
-    p->chunk = all[0].chunk_steps > 0 ? all[0].chunk_steps : choose_chunk(T, B, p->stages);
+    p->chunk = all[0].chunk_steps > 0 ? all[0].chunk_steps : wlm_choose_chunk(T, B, p->stages);
     if (p->chunk > T) p->chunk = T;
     for (int r = 0; r < p->stages; r++) {
         const int64_t wide = all[r].input_size > all[r].out_size ? all[r].input_size : all[r].out_size;

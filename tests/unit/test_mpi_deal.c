@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdbool.h>
 
-#include "parts.h"
+#include "deal.h"
 #include "random.h"
 
 enum { MOST = 12, RANKS = 6, ROWS = 40 };
