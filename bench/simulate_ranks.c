@@ -118,24 +118,27 @@ static wlstm_status time_stages(const simulation *s, int64_t stages, int64_t chu
     return status;
 }
 
-/* By the costs that mpi/layers.c deals by. */
-static int64_t deal_layers(const simulation *s, int64_t ranks) {
-    const wli_problem *of = &s->of->problem;
+/* As mpi/layers.c: how many stages there are, and what the largest costs for a row's step. */
+static int64_t deal_layers(const simulation *s, int64_t ranks, double *largest) {
     const int64_t layers = layers_of(s->of);
-    for (int64_t l = 0; l < layers; l++) {
-        const double H = (double)hidden_of(s->of, l), P = (double)of->proj_size, R = P > 0 ? P : H;
-        s->costs[l] = 4 * H * ((double)input_of(s->of, l) + R) + (P > 0 ? P * H : 0) + 16 * H;
-    }
+    for (int64_t l = 0; l < layers; l++)
+        s->costs[l] = wlm_layer_cost(input_of(s->of, l), hidden_of(s->of, l), input_of(s->of, l + 1));
     wlm_deal_in_order(s->costs, layers, (int)ranks, s->first);
     int64_t stages = 0;
-    while (stages < ranks && s->first[stages] < s->first[stages + 1]) stages++;
+    *largest = 0;
+    for (; stages < ranks && s->first[stages] < s->first[stages + 1]; stages++) {
+        double cost = 0;
+        for (int64_t l = s->first[stages]; l < s->first[stages + 1]; l++) cost += s->costs[l];
+        *largest = fmax(*largest, cost);
+    }
     return stages;
 }
 
 static wlstm_status simulate_layers(const simulation *s, int64_t ranks, double *all, int64_t *used, int64_t *chunk) {
     const wli_problem *of = &s->of->problem;
-    const int64_t T = of->seq_len, stages = deal_layers(s, ranks);
-    *used = stages, *chunk = wlm_choose_chunk(T, of->batch, (int)stages);
+    double largest;
+    const int64_t T = of->seq_len, stages = deal_layers(s, ranks, &largest);
+    *used = stages, *chunk = wlm_choose_chunk(T, of->batch, (int)stages, largest);
     const wlstm_status status = time_stages(s, stages, *chunk);
     double *const done = s->costs; /* dealt; of each stage's last chunk now */
     for (int64_t i = 0; i < stages; i++) done[i] = s->link[i] = 0;

@@ -69,13 +69,21 @@ void wlm_deal_rows(const int64_t *lengths, int64_t batch, int ranks, int64_t *or
     first[ranks] = dealt;
 }
 
-/* A longer chunk reads weight_ih less often where rows are few, and keeps the later stages waiting longer before their first
- * and the earlier ones idle after their last: with both in mind the best is the root of T / ((stages - 1) B). A message costs about as
- * much as a small step, so no fewer than four steps while they are no more than an eighth of a stage's wait. */
-int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages) {
+double wlm_layer_cost(int64_t input_size, int64_t hidden_size, int64_t state_size) {
+    const double I = (double)input_size, H = (double)hidden_size, R = (double)state_size;
+    return 4 * H * (I + R) + (R < H ? R * H : 0) + 16 * H;
+}
+
+/* With S stages a call takes T / c + S - 1 chunks, each c steps and a message: least at c = sqrt(T message / ((S - 1) step)). Not less than
+ * two steps and four rows, for which weight_ih is read once; nor so long that filling the pipeline takes a quarter of the time. */
+int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages, double step_cost) {
+    const double message_cost = 150000; /* what a core multiplies and adds meanwhile */
     if (stages < 2) return T < 64 ? T : 64;
-    const int64_t hops = stages - 1, eighth = T / (8 * hops);
-    const int64_t least = eighth < 1 ? 1 : eighth < 4 ? eighth : 4;
-    const int64_t best = (int64_t)sqrt((double)T / ((double)hops * (double)B));
-    return best > least ? best : least;
+    const double hops = stages - 1, best = sqrt((double)T * message_cost / (hops * (double)B * step_cost));
+    const int64_t rows = (3 + B) / B, quarter = T / (4 * (stages - 1));
+    int64_t chunk = best < (double)T ? (int64_t)best : T;
+    if (chunk < 2) chunk = 2;
+    if (chunk < rows) chunk = rows;
+    if (chunk > quarter) chunk = quarter;
+    return chunk > 0 ? chunk : 1;
 }

@@ -16,7 +16,10 @@ void wlm_deal_rows(const int64_t *lengths, int64_t batch, int ranks, int64_t *or
 /* Rows by length, the longest first, rows of one length as they come. row_of and room, which is scratch, [batch]. */
 void wlm_sort_rows(const int64_t *lengths, int64_t batch, int64_t *row_of, int64_t *room);
 
-/* How many of T steps of B rows these stages hand on at once. */
-int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages);
+/* What a layer does for a row's step, in multiply-adds, the cell's own arithmetic counted as some more. state_size is R. */
+double wlm_layer_cost(int64_t input_size, int64_t hidden_size, int64_t state_size);
+
+/* How many of T steps of B rows these stages hand on at once, of which the largest costs so much for a row's step. */
+int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages, double step_cost);
 
 #endif

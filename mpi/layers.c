@@ -26,12 +26,6 @@ static bool find(const char *path, const char *prefix, const char *kind, int64_t
     return true;
 }
 
-/* Multiply-adds of a row's step, the cell's own arithmetic counted as some more. */
-static double cost_of(const int64_t weight_ih[2], const int64_t weight_hh[2]) {
-    const double gates = (double)weight_ih[0], h = (double)weight_hh[1], hidden = gates / 4;
-    return gates * ((double)weight_ih[1] + h) + (h < hidden ? h * hidden : 0) + 16 * hidden;
-}
-
 /* The costs of all layers in *costs, NULL and 0 where the file has no weight_ih_l0. The caller frees them. */
 static int64_t read_costs(const char *path, const char *prefix, double **costs, wlm_failure *failure) {
     int64_t count = 0, capacity = 0, weight_ih[2], weight_hh[2];
@@ -47,7 +41,7 @@ static int64_t read_costs(const char *path, const char *prefix, double **costs, 
             }
             *costs = more;
         }
-        (*costs)[count++] = cost_of(weight_ih, weight_hh);
+        (*costs)[count++] = wlm_layer_cost(weight_ih[1], weight_ih[0] / 4, weight_hh[1]);
     }
     if (count > 0 && find(path, prefix, "weight_ih", 0, "_reverse", weight_ih, failure))
         wlm_fail(failure, WLSTM_ERROR_UNSUPPORTED,
@@ -57,12 +51,23 @@ static int64_t read_costs(const char *path, const char *prefix, double **costs, 
     return count;
 }
 
+/* A file that has more layers than were found, one of them not whole, is not to pass for a shorter stack. */
+static void check_end(const char *path, const wlstm_load_options *options, int64_t count, wlm_failure *failure) {
+    wlstm_load_options next = *options;
+    wlstm_lstm *none;
+    next.first_layer = count, next.num_layers = 1;
+    const wlstm_status status = wlstm_lstm_load(path, &next, &none);
+    if (status != WLSTM_ERROR_INVALID_ARGUMENT) (void)wlm_note(failure, status); /* that is: there is no such layer */
+    wlstm_lstm_free(none);
+}
+
 /* parts [2 * ranks]: each rank's first layer and how many. */
 static void deal(const char *path, const wlstm_load_options *options, int ranks, int64_t *parts, int64_t *first,
                  wlm_failure *failure) {
     double *costs = NULL;
     const int64_t count = read_costs(path, options->prefix ? options->prefix : "", &costs, failure);
     const int64_t from = options->first_layer, rest = count - from;
+    if (count > 0 && failure->status == WLSTM_OK) check_end(path, options, count, failure);
     memset(parts, 0, 2 * (size_t)ranks * sizeof *parts);
     if (from < 0 || rest < 1 || options->num_layers < 0 || options->num_layers > rest) {
         /* Another kind of file, or none: the load says what is wrong, and an nn.LSTMCell is one layer. */

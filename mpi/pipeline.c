@@ -10,6 +10,7 @@
 typedef struct told {
     int there, dtype, batch_first, directions;
     int64_t input_size, out_size, cells, max_seq_len, max_batch, chunk_steps;
+    double cost; /* of a row's step */
 } told;
 
 static void *allocate(int64_t count, size_t bytes, wlm_failure *failure) {
@@ -56,7 +57,9 @@ static void check_stages(wlstm_mpi_pipeline *p, const told *all, wlm_failure *fa
 static void check_chunk(wlstm_mpi_pipeline *p, const told *all, wlm_failure *failure) {
     const int64_t T = all[0].max_seq_len, B = all[0].max_batch;
     p->max_seq_len = T, p->max_batch = B;
-    p->chunk = all[0].chunk_steps > 0 ? all[0].chunk_steps : wlm_choose_chunk(T, B, p->stages);
+    double most = 0;
+    for (int r = 0; r < p->stages; r++) most = all[r].cost > most ? all[r].cost : most;
+    p->chunk = all[0].chunk_steps > 0 ? all[0].chunk_steps : wlm_choose_chunk(T, B, p->stages, most);
     if (p->chunk > T) p->chunk = T;
     for (int r = 0; r < p->stages; r++) {
         const int64_t wide = all[r].input_size > all[r].out_size ? all[r].input_size : all[r].out_size;
@@ -83,7 +86,7 @@ static void allocate_root(wlstm_mpi_pipeline *p, const told *all, wlm_failure *f
     p->room = allocate(most * p->max_batch, sizeof *p->room, failure);
     p->block_lengths = allocate(most * p->max_batch, sizeof *p->block_lengths, failure);
     p->results = allocate(wlm_chunks(p, p->max_seq_len), sizeof(MPI_Request), failure);
-    p->moves = allocate(2 * p->stages, sizeof(MPI_Request), failure);
+    p->moves = allocate(p->stages, sizeof(MPI_Request), failure);
 }
 
 static void allocate_stage(wlstm_mpi_pipeline *p, wlstm_lstm *stage, wlstm_plan_options *options,
@@ -124,6 +127,15 @@ static void gather_sizes(wlstm_mpi_pipeline *p) {
     MPI_Waitall(2, sent, MPI_STATUSES_IGNORE);
 }
 
+/* Of one direction. */
+static double cost_of(const wlm_shape *stage) {
+    double cost = 0;
+    for (int64_t cell = 0; cell < stage->cells; cell++)
+        cost += wlm_layer_cost(cell > 0 ? stage->h_sizes[cell - 1] : stage->input_size, stage->c_sizes[cell],
+                               stage->h_sizes[cell]);
+    return cost;
+}
+
 static wlstm_status make(MPI_Comm comm, wlstm_lstm *stage, wlstm_plan_options *options, wlstm_mpi_pipeline *p,
                          told *all, wlm_failure *failure) {
     wlstm_status status = wlm_settle(comm, failure);
@@ -137,7 +149,8 @@ static wlstm_status make(MPI_Comm comm, wlstm_lstm *stage, wlstm_plan_options *o
                        .cells = p->stage.cells,
                        .max_seq_len = options->max_seq_len,
                        .max_batch = options->max_batch,
-                       .chunk_steps = options->chunk_steps };
+                       .chunk_steps = options->chunk_steps,
+                       .cost = cost_of(&p->stage) };
     MPI_Allgather(&own, (int)sizeof own, MPI_BYTE, all, (int)sizeof own, MPI_BYTE, comm);
     check_stages(p, all, failure);
     if (failure->status == WLSTM_OK) check_chunk(p, all, failure);

@@ -21,7 +21,7 @@ struct wlstm_mpi_pipeline {
     MPI_Aint *room; /* on rank 0, [max_batch * cells of the largest stage]; block_lengths too */
     int *block_lengths;
     MPI_Request *results; /* on rank 0, a chunk of out each */
-    MPI_Request *moves;   /* on rank 0, h and c of each stage */
+    MPI_Request *moves;   /* on rank 0, h or c of each stage */
     char description[512];
 };
 

@@ -11,10 +11,11 @@
  *         wlstm_mpi_pipeline_execute(pipeline, 100, 1, NULL, x, NULL, NULL, out, NULL, NULL) != WLSTM_OK)
  *         fprintf(stderr, "%s\n", wlstm_mpi_last_error());  // the same on all ranks
  *
- * Letters are those of wavelstm.h. Each function but wlstm_mpi_last_error is collective: all ranks of the communicator
- * call it, in the same order, between MPI_Init_thread with MPI_THREAD_FUNNELED or more and MPI_Finalize, each on the
- * thread that MPI calls main. seq_len and batch are the same on all ranks; arrays and lengths are rank 0's, and what the
- * others give for them is not read. The ranks' messages meet nobody else's, and are done when a call returns.
+ * Letters are those of wavelstm.h. Each function but wlstm_mpi_last_error and wlstm_mpi_pipeline_describe is collective:
+ * all ranks of the communicator call it, in the same order, between MPI_Init_thread with MPI_THREAD_FUNNELED or more and
+ * MPI_Finalize, each on the thread that MPI calls main. seq_len and batch are the same on all ranks; arrays and lengths
+ * are rank 0's, and what the others give for them is not read. The ranks' messages meet nobody else's, and are done when
+ * a call returns.
  *
  * Results have the bits of one process: rows and chunks of time change none of the native kernels' (wavelstm.h says so of
  * threads, schedules and batches), on machines of one instruction set. To be sure of that whatever a plan cache holds:
@@ -91,7 +92,7 @@ wlstm_status wlstm_mpi_pipeline_execute(wlstm_mpi_pipeline *pipeline, int64_t se
                                         void *out, void *h_n, void *c_n);
 
 /* One line for people: "stage 1 of 2, chunks of 10 steps; " and what wlstm_plan_describe says of this rank's plan;
- * "no stage" on a rank without one; "" for NULL. Lives as long as the pipeline. Not collective. */
+ * "no stage" on a rank without one; "" for NULL. Lives as long as the pipeline. */
 const char *wlstm_mpi_pipeline_describe(const wlstm_mpi_pipeline *pipeline);
 
 /* Frees this rank's part. NULL is allowed. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/safetensors.h"
 #include "ranks.h"
 #include "wavelstm_mpi.h"
 
@@ -98,6 +99,27 @@ static void a_missing_file_on_one_rank(void) {
     status = wlstm_mpi_load_layers(MPI_COMM_WORLD, path, last ? &part : NULL, &stage);
     rank_last_says(words, sizeof words, "options->struct_size");
     require_agreed(status, WLSTM_ERROR_INVALID_ARGUMENT, words);
+}
+
+/* Layers 0 and 2, or of layer 1 a half: no stack of one layer. */
+static void a_file_with_a_gap(void) {
+    static const float values[4 * H * H];
+    wli_st_output tensors[] = {
+        { .name = "weight_ih_l0", .ndim = 2, .shape = { 4 * H, H }, .dtype = WLSTM_F32, .values = values },
+        { .name = "weight_hh_l0", .ndim = 2, .shape = { 4 * H, H }, .dtype = WLSTM_F32, .values = values },
+        { .name = "weight_ih_l2", .ndim = 2, .shape = { 4 * H, H }, .dtype = WLSTM_F32, .values = values },
+        { .name = "weight_hh_l2", .ndim = 2, .shape = { 4 * H, H }, .dtype = WLSTM_F32, .values = values },
+    };
+    char gap[80];
+    wlstm_lstm *stage;
+    snprintf(gap, sizeof gap, "%s-gap", path);
+    if (r.rank == 0) require(wli_safetensors_write(gap, tensors, 4) == WLSTM_OK, "%s", wlstm_last_error());
+    require_agreed(wlstm_mpi_load_layers(MPI_COMM_WORLD, gap, NULL, &stage), WLSTM_ERROR_MISSING, "weight_ih_l1");
+    tensors[2].name = "weight_ih_l1";
+    if (r.rank == 0) require(wli_safetensors_write(gap, tensors, 3) == WLSTM_OK, "%s", wlstm_last_error());
+    require_agreed(wlstm_mpi_load_layers(MPI_COMM_WORLD, gap, NULL, &stage), WLSTM_ERROR_MISSING, "weight_hh_l1");
+    require(stage == NULL, "no stage");
+    if (r.rank == 0) require(unlink(gap) == 0, "%s", gap);
 }
 
 static void two_directions_are_refused_by_name(void) {
@@ -245,6 +267,7 @@ int main(int argc, char **argv) {
     wlstm_lstm_free(lstm);
     MPI_Barrier(MPI_COMM_WORLD);
     a_missing_file_on_one_rank();
+    a_file_with_a_gap();
     two_directions_are_refused_by_name();
     stages_that_are_no_stack();
     bad_arguments_of_a_call();

@@ -94,6 +94,19 @@ static void rows_are_dealt_once_each_and_evenly(void **state) {
     }
 }
 
+static void chunks_are_short_but_no_message_a_step(void **state) {
+    (void)state;
+    const double small = wlm_layer_cost(32, 32, 32), large = wlm_layer_cost(1024, 1024, 1024);
+    assert_int_equal(wlm_choose_chunk(1000, 1, 1, large), 64); /* no pipeline */
+    assert_int_equal(wlm_choose_chunk(1000, 1, 2, large), 4);  /* four rows */
+    assert_int_equal(wlm_choose_chunk(1000, 64, 2, large), 2);
+    assert_in_range(wlm_choose_chunk(1000, 1, 2, small), 50, 250);
+    assert_int_equal(wlm_choose_chunk(8, 1, 2, large), 2); /* a quarter of the steps */
+    assert_int_equal(wlm_choose_chunk(1, 1, 4, small), 1);
+    for (int64_t T = 1; T < 200; T++)
+        for (int stages = 1; stages < 9; stages++) assert_in_range(wlm_choose_chunk(T, 3, stages, small), 1, T);
+}
+
 /* 6 + 3 and 5 + 4, not 6 + 4 and 5 + 3. */
 static void every_second_round_goes_backwards(void **state) {
     (void)state;
@@ -120,6 +133,7 @@ int main(void) {
         cmocka_unit_test_prestate(layers_are_dealt_as_evenly_as_they_go, &stream),
         cmocka_unit_test(no_more_ranks_than_it_takes),
         cmocka_unit_test_prestate(rows_are_dealt_once_each_and_evenly, &stream),
+        cmocka_unit_test(chunks_are_short_but_no_message_a_step),
         cmocka_unit_test(every_second_round_goes_backwards),
         cmocka_unit_test(rows_of_one_length_keep_their_order),
     };
