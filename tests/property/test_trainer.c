@@ -75,6 +75,51 @@ static void threads_do_not_change_a_bit(void **state) {
     }
 }
 
+/* Row `row` of whole [outer, batch, width], its first `outer_wanted` of outer; NULL stays NULL. */
+static void *row_of(const problem *p, const void *whole, int64_t outer_wanted, int64_t width, int64_t row) {
+    const size_t line = (size_t)width * dtype_size(p->config.dtype);
+    if (!whole) return NULL;
+    char *picked = test_allocate(p->config.dtype, outer_wanted * width);
+    for (int64_t o = 0; o < outer_wanted; ++o)
+        memcpy(picked + (size_t)o * line, (const char *)whole + (size_t)(o * p->batch + row) * line, line);
+    return picked;
+}
+
+/* The results and gradients of a row, but for the parameters', are those of the row alone. */
+static void rows_do_not_touch_each_other(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 3; ++round) {
+        problem p = problem_draw(&stream);
+        p.config.batch_first = 0, p.batch = random_between(&stream, 1, 30);
+        problem_build(&p, &stream);
+        gradients loss = gradients_create(&p, &stream), all;
+        outcome o;
+        run(&p, 0, 3, &loss, &o, &all);
+        const int64_t row = random_between(&stream, 0, p.batch - 1), blocks = problem_blocks(&p);
+        const int64_t length = p.lengths ? p.lengths[row] : p.seq_len;
+        problem one = problem_row(&p, row, length);
+        gradients of_row = { .d_out = row_of(&p, loss.d_out, length, problem_out_width(&p), row),
+                             .d_h_n = row_of(&p, loss.d_h_n, blocks, problem_width(&p), row),
+                             .d_c_n = row_of(&p, loss.d_c_n, blocks, p.config.hidden_size, row) };
+        outcome expected = outcome_row(&p, &o, row, length), got;
+        gradients alone;
+        run(&one, 0, 1, &of_row, &got, &alone);
+        gradients row_of_all = { .d_x = row_of(&p, all.d_x, length, p.config.input_size, row),
+                                 .d_h_0 = row_of(&p, all.d_h_0, blocks, problem_width(&p), row),
+                                 .d_c_0 = row_of(&p, all.d_c_0, blocks, p.config.hidden_size, row) };
+        row_of_all.d_parameters = test_allocate(p.config.dtype, alone.parameters);
+        memcpy(row_of_all.d_parameters, alone.d_parameters, (size_t)alone.parameters * dtype_size(p.config.dtype));
+        assert_true(outcomes_agree(&one, "row", &got, &expected, true));
+        assert_true(gradients_agree(&one, "row", &alone, &row_of_all, true));
+        gradients_free(&row_of_all, false);
+        outcome_free(&o), outcome_free(&expected), outcome_free(&got);
+        gradients_free(&alone, false), gradients_free(&all, false), gradients_free(&of_row, true);
+        gradients_free(&loss, true);
+        problem_free(&one), problem_free(&p);
+    }
+}
+
 static void recomputation_does_not_change_a_bit(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
@@ -169,6 +214,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_the_reference),
         cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(rows_do_not_touch_each_other),
         cmocka_unit_test(recomputation_does_not_change_a_bit),
         cmocka_unit_test(tapes_are_independent),
         cmocka_unit_test(gradients_accumulate),
