@@ -89,7 +89,7 @@ class _Accelerated(nn.Module):
         """None, and once a module a warning."""
         if not self._wavelstm.warned:
             self._wavelstm.warned = True
-            warnings.warn(f"wavelstm.torch: {self} runs in PyTorch for now: {why}", stacklevel=4)
+            warnings.warn(f"wavelstm.torch: {self._get_name()}({self.extra_repr()}) runs in PyTorch for now: {why}", stacklevel=4)
 
     def _drops(self):
         return False
