@@ -34,7 +34,7 @@ class Copied(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
         shutil.copytree(ROOT / "bench", self.root / "bench", ignore=shutil.ignore_patterns("__pycache__"))
-        (self.root / "docs").mkdir()
+        shutil.copytree(ROOT / "docs" / "images", self.root / "docs" / "images")
         for page in ("README.md", "docs/benchmarks.md"):
             shutil.copy(ROOT / page, self.root / page)
         self.page = self.root / "docs" / "benchmarks.md"
