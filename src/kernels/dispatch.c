@@ -141,6 +141,7 @@ static bool is_passed_over(const compiled_table *table) {
     unsigned a, b = 0, c, d;
     return table->isa == avx512_bf16 && __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
 #else
+    (void)table;
     return false;
 #endif
 }
