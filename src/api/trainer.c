@@ -13,17 +13,8 @@
 #include <string.h>
 
 static wlstm_status check_options(const wli_model *model, const wlstm_trainer_options *options) {
-    const bool steps = options->max_seq_len < 1;
-    if (steps || options->max_batch < 1)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
-                        steps ? "max_seq_len" : "max_batch", steps ? options->max_seq_len : options->max_batch);
-    if (options->max_seq_len > WLI_LARGEST_ROWS / options->max_batch)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "max_seq_len * max_batch: at most 2^40 expected, got %" PRId64 " * %" PRId64,
-                        options->max_seq_len, options->max_batch);
-    if (options->num_threads < 0)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "num_threads: 0 (the default) or more expected, got %d",
-                        options->num_threads);
+    wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
+    if (status != WLSTM_OK) return status;
     if (options->recompute_steps < 0)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "recompute_steps: 0 (all is kept) or more expected, got %" PRId64,
                         options->recompute_steps);
@@ -32,7 +23,7 @@ static wlstm_status check_options(const wli_model *model, const wlstm_trainer_op
             WLSTM_ERROR_UNSUPPORTED,
             "recompute_steps: 0 expected with two directions, whose layers wait for both ends, got %" PRId64,
             options->recompute_steps);
-    const wlstm_status status = wli_precision_check(model->dtype, options->precision);
+    status = wli_precision_check(model->dtype, options->precision);
     if (status != WLSTM_OK || options->precision <= WLSTM_PRECISION_FULL) return status;
     return wli_fail(WLSTM_ERROR_UNSUPPORTED, "precision: full expected, which training multiplies in, got %s",
                     wli_precision_names[options->precision]);

@@ -4,6 +4,21 @@
 #include "base/status.h"
 #include <inttypes.h>
 
+wlstm_status wli_check_room(int64_t max_seq_len, int64_t max_batch, int num_threads) {
+    const bool no_steps = max_seq_len < 1;
+    if (no_steps || max_batch < 1)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
+                        no_steps ? "max_seq_len" : "max_batch", no_steps ? max_seq_len : max_batch);
+    if (max_seq_len > WLI_LARGEST_ROWS / max_batch)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
+                        "max_seq_len * max_batch: at most 2^40 expected, got %" PRId64 " * %" PRId64, max_seq_len,
+                        max_batch);
+    if (num_threads < 0)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "num_threads: 0 (the default) or more expected, got %d",
+                        num_threads);
+    return WLSTM_OK;
+}
+
 static wlstm_status check_lengths(const wli_call *call) {
     for (int64_t b = 0; b < call->batch && call->lengths; b++)
         if (call->lengths[b] < 1 || call->lengths[b] > call->seq_len)

@@ -18,6 +18,9 @@ typedef struct wli_call {
     int64_t pitch; /* rows of x and out from one time to the next, where the call has some of them; 0: batch */
 } wli_call;
 
+/* The largest call and the thread count that somebody's options name. Errors: INVALID_ARGUMENT, by the options' names. */
+wlstm_status wli_check_room(int64_t max_seq_len, int64_t max_batch, int num_threads);
+
 /* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
 wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 

@@ -28,17 +28,8 @@ struct wlstm_plan {
 };
 
 static wlstm_status check_options(const wli_model *model, const wlstm_plan_options *options) {
-    if (options->max_seq_len < 1 || options->max_batch < 1)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: at least 1 expected, got %" PRId64,
-                        options->max_seq_len < 1 ? "max_seq_len" : "max_batch",
-                        options->max_seq_len < 1 ? options->max_seq_len : options->max_batch);
-    if (options->max_seq_len > WLI_LARGEST_ROWS / options->max_batch)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "max_seq_len * max_batch: at most 2^40 expected, got %" PRId64 " * %" PRId64,
-                        options->max_seq_len, options->max_batch);
-    if (options->num_threads < 0)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "num_threads: 0 (the default) or more expected, got %d",
-                        options->num_threads);
+    const wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
+    if (status != WLSTM_OK) return status;
     if (options->backend < WLSTM_BACKEND_AUTO || options->backend > WLSTM_BACKEND_NATIVE)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "backend: a wlstm_backend expected, got %d",
                         (int)options->backend);
