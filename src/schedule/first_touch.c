@@ -32,12 +32,6 @@ static void zero_share(wli_sequence *sequence, int64_t team, int64_t me) {
     for (int64_t i = me; i < threads; i += team) memset(memory + shared + own * (size_t)i, 0, own);
 }
 
-/* The n-th of `count` slices of a range. */
-static wli_panel_range slice_of(wli_panel_range range, int64_t n, int64_t count) {
-    const int64_t panels = range.end - range.first;
-    return (wli_panel_range){ range.first + panels * n / count, range.first + panels * (n + 1) / count };
-}
-
 /* Of each cell that the thread's gang owns its share of the units, as in item.h; where gangs own the cell's parts, they
  * read the same, and have a slice of it each. Tasks may be any thread's: one share each. */
 static void fill_share(wli_sequence *sequence, int64_t team, int64_t me) {
@@ -50,9 +44,10 @@ static void fill_share(wli_sequence *sequence, int64_t team, int64_t me) {
             const wli_cell_kernels *cell = &spec->cells[i];
             const wli_node node = { .layer = i / D, .direction = (int)(i % D), .part = part };
             if (wli_grid_owner(&grid, seat.gangs, &node) != seat.gang) continue;
-            const wli_panel_range range = slice_of(cell->range, seat.member, seat.members);
-            const wli_panel_range projection = slice_of(cell->projection_range, seat.member, seat.members);
-            wli_cell_fill(cell, slice_of(range, part, grid.parts), slice_of(projection, part, grid.parts));
+            /* Of the member's slice the part's. */
+            const int64_t slice = seat.member * grid.parts + part, slices = seat.members * grid.parts;
+            wli_cell_fill(cell, wli_slices_of(cell->range, slice, slice + 1, slices),
+                          wli_slices_of(cell->projection_range, slice, slice + 1, slices));
         }
 }
 
