@@ -92,6 +92,7 @@ static bool has_amx(unsigned int multiplies) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & multiplies) && (d & tiles) &&
            syscall(SYS_arch_prctl, SUPPORTED, &supported) == 0 && (supported >> TILE_DATA & 1);
 #else
+    (void)multiplies;
     return false;
 #endif
 }

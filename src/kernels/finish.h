@@ -18,14 +18,6 @@ typedef struct finished {
     int64_t column, gate_distance, unit, units;
 } finished;
 
-/* h of `units` units (LANES, or what is left of them): the library never writes past a caller's row. */
-WLI_INLINE void store_h(real *h, vec value, int64_t units) {
-    if (units >= LANES)
-        store(h, value);
-    else
-        store_some(h, value, units);
-}
-
 WLI_INLINE const real *g_of(const finished *part, int64_t r) {
     return part->gates + r * part->ldg + part->column;
 }
@@ -47,7 +39,7 @@ WLI_INLINE void finish_rows(const finished *part, int64_t r, int count) {
     cell_update(count, gates, c, h);
     UNROLL for (int n = 0; n < count; n++) {
         store(c_of(part, r + n), c[n]);
-        store_h((real *)part->h[r + n] + part->unit, h[n], part->units);
+        store_up_to((real *)part->h[r + n] + part->unit, h[n], part->units);
     }
 }
 

@@ -29,6 +29,29 @@ WLI_INLINE void store_some(real *to, vec value, int64_t count) {
 #endif
 }
 
+/* The first `count` lanes, no more than there are, and zeros: nothing is read past a row. */
+WLI_INLINE vec load_some(const real *from, int64_t count) {
+#ifdef WLI_AVX512
+    return (vec)WLI_X86_REAL(maskz_loadu)(WLI_MASK((1u << count) - 1), from);
+#else
+    vec value = { 0 };
+    memcpy(&value, from, (size_t)count * sizeof(real));
+    return value;
+#endif
+}
+
+/* The same of a row with so many elements left: LANES, or what there is. */
+WLI_INLINE void store_up_to(real *to, vec value, int64_t left) {
+    if (left >= LANES)
+        store(to, value);
+    else
+        store_some(to, value, left);
+}
+
+WLI_INLINE vec load_up_to(const real *from, int64_t left) {
+    return left >= LANES ? load(from) : load_some(from, left);
+}
+
 /* Where lanes can be picked by number in registers: those of a count from 0, those of b from LANES. A load of what two stores
  * wrote waits for both to leave the core. */
 #ifdef WLI_AVX512

@@ -1,5 +1,5 @@
 /* The gate GEMM and the fused LSTM step, compiled once per instruction set and product (src/CMakeLists.txt). The equations are
- * those of reference/forward.c; the packed order of the columns is layout.h's. */
+ * those of reference/cell.h; the packed order of the columns is layout.h's. */
 #include "kernels/native.h"
 
 #include "kernels/few_tiles.h"

@@ -59,17 +59,6 @@ WLI_INLINE vec weight_bits(const packed *from) {
     return pairs;
 }
 
-/* The first `count` lanes, no more than are there, and zeros. */
-WLI_INLINE vec load_some(const real *from, int64_t count) {
-#ifdef WLI_AVX512
-    return (vec)WLI_X86_REAL(maskz_loadu)(WLI_MASK((1u << count) - 1), from);
-#else
-    vec value = { 0 };
-    memcpy(&value, from, (size_t)count * sizeof(real));
-    return value;
-#endif
-}
-
 #define OPERANDS make_operands
 #define MULTIPLY_TILES _tile_dpbf16ps
 #if defined(__AVX512BF16__) && WLI_VECTOR_BYTES == 64

@@ -135,7 +135,7 @@ static void TILE_NAME(step)(const step_part *part, const operand *const *x, cons
     UNROLL for (int i = 0; i < TILE_ROWS * TILE_PANELS; i++) {
         const int64_t r = i / TILE_PANELS, panel_unit = i % TILE_PANELS * LANES;
         store(c + r * ldc + unit + panel_unit, cell[i]);
-        store_h((real *)h[r] + unit + panel_unit, hidden[i], units - panel_unit);
+        store_up_to((real *)h[r] + unit + panel_unit, hidden[i], units - panel_unit);
     }
 #endif
 }

@@ -1,25 +1,10 @@
 /* The kernels of training, compiled once per instruction set and number type (src/CMakeLists.txt). The equations are
- * those of reference/forward.c and reference/backward.c. */
+ * those of reference/cell.h and reference/cell_backward.h. */
 #include "kernels/training.h"
 
 #include "kernels/activations.h"
 #include "kernels/layout.h"
 #include "kernels/transpose.h"
-
-/* The first `count` lanes, zeros behind them: nothing is read past a row. */
-WLI_INLINE vec load_some(const real *from, int64_t count) {
-    if (count >= LANES) return load(from);
-    vec value = { 0 };
-    memcpy(&value, from, (size_t)count * sizeof(real));
-    return value;
-}
-
-WLI_INLINE void store_up_to(real *to, vec value, int64_t count) {
-    if (count >= LANES)
-        store(to, value);
-    else
-        store_some(to, value, count);
-}
 
 /* Units [unit, unit + LANES) of a row, or the `left` that there are:
  *
@@ -28,12 +13,12 @@ WLI_INLINE void forward_units(real *gates, int64_t H, const real *c_prev, real *
     const power_kind kinds[4] = { of_sigmoid, of_sigmoid, of_tanh, of_sigmoid };
     vec x[4], cell, m;
     power e[4], of_c;
-    UNROLL for (int gate = 0; gate < 4; gate++) x[gate] = load_some(gates + gate * H, left);
+    UNROLL for (int gate = 0; gate < 4; gate++) x[gate] = load_up_to(gates + gate * H, left);
     exp2_parts(4, x, kinds, e);
     m = minus_one(e[2]);
     const vec i = 1 / one_plus(e[0], of_sigmoid), f = 1 / one_plus(e[1], of_sigmoid);
     const vec g = m / (2 + m), o = 1 / one_plus(e[3], of_sigmoid);
-    cell = f * load_some(c_prev, left) + i * g;
+    cell = f * load_up_to(c_prev, left) + i * g;
     exp2_parts(1, &cell, &of_tanh, &of_c);
     m = minus_one(of_c);
     store_up_to(gates, i, left);
@@ -62,13 +47,13 @@ static void forward(const wli_forward_cell *cell) {
  * and of the gates' sums: di i (1 - i), df f (1 - f), dg (1 - g^2), do o (1 - o). */
 WLI_INLINE void backward_units(real *gates, int64_t H, real *c, const real *c_prev, const real *dy, const real *dh_rest,
                                real *dc_row, bool kept, int64_t left) {
-    const vec i = load_some(gates, left), f = load_some(gates + H, left), g = load_some(gates + 2 * H, left);
-    const vec o = load_some(gates + 3 * H, left), t = tanh_lanes(load_some(c, left));
-    vec dh = load_some(dh_rest, left);
-    if (dy) dh += load_some(dy, left);
-    const vec dc = load_some(dc_row, left) + dh * o * (1 - t * t);
+    const vec i = load_up_to(gates, left), f = load_up_to(gates + H, left), g = load_up_to(gates + 2 * H, left);
+    const vec o = load_up_to(gates + 3 * H, left), t = tanh_lanes(load_up_to(c, left));
+    vec dh = load_up_to(dh_rest, left);
+    if (dy) dh += load_up_to(dy, left);
+    const vec dc = load_up_to(dc_row, left) + dh * o * (1 - t * t);
     store_up_to(gates, dc * g * (i * (1 - i)), left);
-    store_up_to(gates + H, dc * load_some(c_prev, left) * (f * (1 - f)), left);
+    store_up_to(gates + H, dc * load_up_to(c_prev, left) * (f * (1 - f)), left);
     store_up_to(gates + 2 * H, dc * i * (1 - g * g), left);
     store_up_to(gates + 3 * H, dh * t * (o * (1 - o)), left);
     store_up_to(dc_row, dc * f, left);
@@ -121,7 +106,7 @@ static void spread(const void *const *rows, int64_t count, int64_t width, int64_
             if (columns == whole && width - column >= whole) {
                 UNROLL for (int v = 0; v < WLI_PANEL_VECTORS; v++) store(to + v * LANES, load(row + v * LANES));
             } else {
-                for (int64_t c = 0; c < columns; c += LANES) store(to + c, load_some(row + c, width - column - c));
+                for (int64_t c = 0; c < columns; c += LANES) store(to + c, load_up_to(row + c, width - column - c));
             }
         }
     }
@@ -133,8 +118,8 @@ static void add(int64_t rows, int64_t columns, const void *from, int64_t ldf, vo
         real *target = (real *)to + r * ldt;
         for (int64_t c = 0; c < columns; c += LANES) {
             const int64_t left = columns - c;
-            vec value = load_some(source + c, left);
-            if (adds) value += load_some(target + c, left);
+            vec value = load_up_to(source + c, left);
+            if (adds) value += load_up_to(target + c, left);
             store_up_to(target + c, value, left);
         }
     }
@@ -158,8 +143,8 @@ static void sum(const void *const *rows, int64_t count, int64_t first, int64_t c
     }
     for (; c < columns; c += LANES) {
         vec sums = { 0 };
-        for (int64_t r = 0; r < count; r++) sums += load_some((const real *)rows[r] + first + c, columns - c);
-        if (adds) sums += load_some(target + c, columns - c);
+        for (int64_t r = 0; r < count; r++) sums += load_up_to((const real *)rows[r] + first + c, columns - c);
+        if (adds) sums += load_up_to(target + c, columns - c);
         store_up_to(target + c, sums, columns - c);
     }
 }

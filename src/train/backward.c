@@ -1,37 +1,24 @@
-/* The backward pass: the equations of reference/backward.c, from the last step to the first. For each cell
+/* The backward pass: the equations of reference/cell_backward.h, from the last step to the first. For each cell
  *
  *     step by step:    dG from the tape, dh and dc;  dh of the step before = dG W_hh (+ what comes from above)
  *     chunk by chunk:  dX = dG W_ih, which is what comes from above for the layer below; dW_ih += dG^T X and the like
  *
  * dG takes the place of the gates on the tape. */
+#include "train/chain.h"
 #include "train/dropout.h"
 #include "train/passes.h"
 #include "train/weights.h"
 
 #include <string.h>
 
-/* One cell, part of the batch and chunk of steps [from, to). */
-typedef struct wli_chain {
-    const wli_hand *hand;
-    const wli_backward_call *call;
-    const wli_train_cell *cell;
-    const wli_tape_cell *kept;
-    int64_t layer;
-    int direction;
-    int64_t part, from, to;
-} wli_chain;
-
-static int64_t row_of(const wli_chain *chain, int64_t i) {
-    return chain->part + i * chain->hand->tape->parts;
-}
-
 /* The gradient of h of (t, r) from above: d_out's row, or the window's, which begins at pair `first`. */
-static const void *from_above(const wli_chain *chain, int64_t first, int64_t t, int64_t r) {
+static const void *from_above(const wli_chain *chain, const wli_backward_call *call, int64_t first, int64_t t,
+                              int64_t r) {
     const wlstm_trainer *trainer = chain->hand->trainer;
     const wli_tape *tape = chain->hand->tape;
     const int64_t width = wli_output_width(trainer, chain->layer), R = chain->cell->R;
     const char *row = chain->layer + 1 == trainer->model->num_layers
-                          ? wli_callers_row(trainer, tape, chain->call->d_out, width, t, r)
+                          ? wli_callers_row(trainer, tape, call->d_out, width, t, r)
                           : wli_elements(trainer, trainer->shared.window,
                                          (tape->first[t] - first + r) * wli_gate_stride(width, trainer->element));
     return row + (size_t)(chain->direction * R) * trainer->element;
@@ -42,46 +29,39 @@ static char *state_rows(const wli_chain *chain, const void *base, int64_t stride
     return wli_elements(chain->hand->trainer, base, chain->part * stride);
 }
 
-/* dh [part's rows] = d_h_n or zeros, dc likewise, shared by the gang; and back, to d_h_0 and d_c_0. */
-static void load_states(const wli_chain *chain) {
-    const wli_hand *hand = chain->hand;
-    const wlstm_trainer *trainer = hand->trainer;
-    const wli_tape *tape = hand->tape;
-    const wli_train_cell *cell = chain->cell;
-    const int64_t B = tape->call.batch;
-    for (int64_t r = row_of(chain, hand->share); r < B; r += tape->parts * hand->shares) {
-        char *dh = wli_elements(trainer, cell->dh, r * cell->h_stride);
-        char *dc = wli_elements(trainer, cell->dc, r * cell->c_stride);
-        const int64_t row = tape->rows.order[r];
-        if (chain->call->d_h_n)
-            memcpy(dh, wli_elements(trainer, chain->call->d_h_n, cell->h_offset * B + row * cell->R),
-                   (size_t)cell->R * trainer->element);
-        else
-            memset(dh, 0, (size_t)cell->R * trainer->element);
-        if (chain->call->d_c_n)
-            memcpy(dc, wli_elements(trainer, chain->call->d_c_n, cell->c_offset * B + row * cell->H),
-                   (size_t)cell->H * trainer->element);
-        else
-            memset(dc, 0, (size_t)cell->H * trainer->element);
-    }
-    wli_meet_gang(hand);
+/* A state's row of `width` from the caller's gradients, or zeros where he has none; and back where he wants them. */
+static void load_row(const wlstm_trainer *trainer, const void *given, int64_t at, int64_t width, void *to) {
+    if (given)
+        memcpy(to, wli_elements(trainer, given, at), (size_t)width * trainer->element);
+    else
+        memset(to, 0, (size_t)width * trainer->element);
 }
 
-static void store_states(const wli_chain *chain) {
+static void store_row(const wlstm_trainer *trainer, const void *from, int64_t width, void *wanted, int64_t at) {
+    if (wanted) memcpy(wli_elements(trainer, wanted, at), from, (size_t)width * trainer->element);
+}
+
+/* dh [part's rows] = d_h_n or zeros, dc likewise; or where it `stores` d_h_0 = dh, d_c_0 = dc. Shared by the gang. */
+static void move_states(const wli_chain *chain, const wli_backward_call *call, bool stores) {
     const wli_hand *hand = chain->hand;
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
     const wli_train_cell *cell = chain->cell;
     const int64_t B = tape->call.batch;
-    for (int64_t r = row_of(chain, hand->share); r < B; r += tape->parts * hand->shares) {
+    for (int64_t r = wli_chain_row(chain, hand->share); r < B; r += tape->parts * hand->shares) {
+        void *dh = wli_elements(trainer, cell->dh, r * cell->h_stride);
+        void *dc = wli_elements(trainer, cell->dc, r * cell->c_stride);
         const int64_t row = tape->rows.order[r];
-        if (chain->call->d_h_0)
-            memcpy(wli_elements(trainer, chain->call->d_h_0, cell->h_offset * B + row * cell->R),
-                   wli_elements(trainer, cell->dh, r * cell->h_stride), (size_t)cell->R * trainer->element);
-        if (chain->call->d_c_0)
-            memcpy(wli_elements(trainer, chain->call->d_c_0, cell->c_offset * B + row * cell->H),
-                   wli_elements(trainer, cell->dc, r * cell->c_stride), (size_t)cell->H * trainer->element);
+        const int64_t h_at = cell->h_offset * B + row * cell->R, c_at = cell->c_offset * B + row * cell->H;
+        if (stores) {
+            store_row(trainer, dh, cell->R, call->d_h_0, h_at);
+            store_row(trainer, dc, cell->H, call->d_c_0, c_at);
+        } else {
+            load_row(trainer, call->d_h_n, h_at, cell->R, dh);
+            load_row(trainer, call->d_c_n, c_at, cell->H, dc);
+        }
     }
+    if (!stores) wli_meet_gang(hand);
 }
 
 /* With projection: the whole gradient of h onto the tape, and by W_hr that of m = o tanh(c) [rows, H], which it
@@ -93,8 +73,8 @@ static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows
     const int64_t apart = hand->tape->parts;
     for (int64_t i = hand->share; i < rows; i += hand->shares) {
         void *whole = wli_elements(trainer, chain->kept->dh, (place + i) * cell->h_stride);
-        trainer->kernels->add(1, cell->P, wli_elements(trainer, cell->dh, row_of(chain, i) * cell->h_stride), 0, whole,
-                              0, false);
+        trainer->kernels->add(1, cell->P, wli_elements(trainer, cell->dh, wli_chain_row(chain, i) * cell->h_stride), 0,
+                              whole, 0, false);
         if (dy) trainer->kernels->add(1, cell->P, dy[i], 0, whole, 0, true);
     }
     for (int64_t i = 0; i < rows; i++)
@@ -109,19 +89,18 @@ static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows
 }
 
 /* One step of the part's `rows` rows that lie from `place` on. */
-static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_t rows) {
+static void run_step(const wli_chain *chain, const wli_backward_call *call, int64_t step, int64_t place, int64_t rows) {
     const wli_hand *hand = chain->hand;
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
     const wli_train_cell *cell = chain->cell;
     const bool top = chain->layer + 1 == trainer->model->num_layers;
     const int64_t window_first = trainer->model->num_directions == 2 ? 0 : tape->first[chain->from];
-    const void **dy = top && !chain->call->d_out ? NULL : hand->worker->a;
+    const void **dy = top && !call->d_out ? NULL : hand->worker->a;
     for (int64_t i = 0; i < rows && dy; i++) {
-        const int64_t r = row_of(chain, i);
-        dy[i] = from_above(chain, window_first, wli_rows_time(&tape->rows, chain->direction, step, r), r);
+        const int64_t r = wli_chain_row(chain, i);
+        dy[i] = from_above(chain, call, window_first, wli_chain_time(chain, step, r), r);
     }
-    int64_t before;
     char *gates = wli_elements(trainer, chain->kept->gates, place * cell->gate_stride);
     char *dh = state_rows(chain, cell->dh, cell->h_stride);
     wli_backward_cell step_cell = { .units = wli_units_of(hand, cell->H),
@@ -130,19 +109,13 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
                                     .ldg = cell->gate_stride,
                                     .c = wli_elements(trainer, chain->kept->c, place * cell->c_stride),
                                     .ldc = cell->c_stride,
-                                    .c_prev = wli_tape_state_row(trainer, tape, chain->kept->c_0, cell->c_stride,
-                                                                 tape->window, chain->part),
-                                    .ldc_prev = tape->parts * cell->c_stride,
                                     .dy = (const void *const *)dy,
                                     .dh = dh,
                                     .ldh = tape->parts * cell->h_stride,
                                     .dc = state_rows(chain, cell->dc, cell->c_stride),
                                     .lddc = tape->parts * cell->c_stride,
                                     .kept = cell->P > 0 };
-    if (step > wli_window_first(tape, tape->window))
-        step_cell.c_prev =
-            wli_elements(trainer, chain->kept->c, wli_tape_part(tape, chain->part, step - 1, &before) * cell->c_stride),
-        step_cell.ldc_prev = cell->c_stride;
+    step_cell.c_prev = wli_chain_c_before(chain, step, &step_cell.ldc_prev);
     if (cell->P > 0) {
         step_cell.dh = unproject(chain, place, rows, (const void *const *)dy);
         step_cell.ldh = tape->parts * cell->c_stride;
@@ -150,7 +123,7 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
     }
     trainer->kernels->backward(&step_cell);
     wli_meet_gang(hand);
-    if (step > 0 || chain->call->d_h_0) {
+    if (step > 0 || call->d_h_0) {
         for (int64_t i = 0; i < rows; i++)
             hand->worker->b[i] = gates + (size_t)(i * cell->gate_stride) * trainer->element;
         wli_team_multiply(hand, rows, hand->worker->b, 4 * cell->H, cell->hh.back, cell->R, trainer->shared.zeros, dh,
@@ -159,15 +132,15 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
     wli_meet_gang(hand);
 }
 
-static void run_chain(const wli_chain *chain) {
+static void run_chain(const wli_chain *chain, const wli_backward_call *call) {
     const wli_tape *tape = chain->hand->tape;
-    if (chain->to == tape->call.seq_len) load_states(chain);
+    if (chain->to == tape->call.seq_len) move_states(chain, call, false);
     for (int64_t s = chain->to - 1; s >= chain->from; s--) {
         int64_t rows;
         const int64_t place = wli_tape_part(tape, chain->part, s, &rows);
-        if (rows > 0) run_step(chain, s, place, rows);
+        if (rows > 0) run_step(chain, call, s, place, rows);
     }
-    if (chain->from == 0) store_states(chain);
+    if (chain->from == 0) move_states(chain, call, true);
 }
 
 /* Rows [first, end) of a chunk's gradients of the layer's input, times and rows counted as `first` of the tape counts
@@ -259,9 +232,10 @@ static void run_chunk(const wli_hand *hand, const wli_backward_call *call, int64
     const wli_tape *tape = hand->tape;
     const int D = trainer->model->num_directions;
     for (int64_t direction = hand->direction; hand->steps && direction < D; direction += hand->directions)
-        for (int64_t part = hand->part; part < tape->parts; part += hand->parts)
-            run_chain(&(wli_chain){ hand, call, wli_trainer_cell(trainer, layer, (int)direction),
-                                    &tape->cells[layer * D + direction], layer, (int)direction, part, from, to });
+        for (int64_t part = hand->part; part < tape->parts; part += hand->parts) {
+            const wli_chain chain = wli_chain_of(hand, layer, direction, part, from, to);
+            run_chain(&chain, call);
+        }
     wli_meet_all(hand);
     back_to_input(hand, call, layer, from, to);
     for (int direction = 0; direction < D; direction++)

@@ -1,29 +1,12 @@
-/* The forward pass that keeps the tape: the equations of reference/forward.c with
+/* The forward pass that keeps the tape: the equations of reference/cell.h with
  *
  *     G [N, 4H] = x W_ih^T + b, a chunk at a time; per step  G += h W_hh^T,  gates, c and h from G;  h = m W_hr^T */
+#include "train/chain.h"
 #include "train/dropout.h"
 #include "train/passes.h"
 #include "train/weights.h"
 
 #include <string.h>
-
-/* One cell and part of the batch on its way through time. */
-typedef struct wli_chain {
-    const wli_hand *hand;
-    const wli_train_cell *cell;
-    const wli_tape_cell *kept;
-    int64_t layer;
-    int direction;
-    int64_t part, from, to; /* steps of the window */
-} wli_chain;
-
-static int64_t row_of(const wli_chain *chain, int64_t i) {
-    return chain->part + i * chain->hand->tape->parts;
-}
-
-static int64_t time_of(const wli_chain *chain, int64_t step, int64_t r) {
-    return wli_rows_time(&chain->hand->tape->rows, chain->direction, step, r);
-}
 
 /* G of steps [from, to), the gang's share of its columns. */
 static void project(const wli_chain *chain, int64_t from, int64_t to) {
@@ -34,8 +17,9 @@ static void project(const wli_chain *chain, int64_t from, int64_t to) {
     for (int64_t s = from; s < to; s++) {
         wli_tape_part(hand->tape, chain->part, s, &rows);
         for (int64_t i = 0; i < rows; i++) {
-            const int64_t r = row_of(chain, i);
-            hand->worker->a[count++] = wli_tape_input(hand->trainer, hand->tape, chain->layer, time_of(chain, s, r), r);
+            const int64_t r = wli_chain_row(chain, i);
+            hand->worker->a[count++] =
+                wli_tape_input(hand->trainer, hand->tape, chain->layer, wli_chain_time(chain, s, r), r);
         }
     }
     wli_team_multiply(hand, count, hand->worker->a, cell->I, cell->ih.panels, 4 * cell->H, cell->bias,
@@ -69,17 +53,16 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
     const void **h_prev = hand->worker->a;
     void **h = hand->worker->h, *gates = wli_elements(trainer, chain->kept->gates, place * cell->gate_stride);
     for (int64_t i = 0; i < rows; i++) {
-        const int64_t r = row_of(chain, i);
-        h[i] = wli_tape_output(trainer, tape, chain->layer, chain->direction, time_of(chain, step, r), r);
+        const int64_t r = wli_chain_row(chain, i);
+        h[i] = wli_tape_output(trainer, tape, chain->layer, chain->direction, wli_chain_time(chain, step, r), r);
         h_prev[i] =
             step == chain->from
                 ? wli_tape_state_row(trainer, tape, chain->kept->h_0, cell->h_stride, tape->window, r)
-                : wli_tape_output(trainer, tape, chain->layer, chain->direction, time_of(chain, step - 1, r), r);
+                : wli_tape_output(trainer, tape, chain->layer, chain->direction, wli_chain_time(chain, step - 1, r), r);
     }
     wli_team_multiply(hand, rows, h_prev, cell->R, cell->hh.panels, 4 * cell->H, NULL, gates, cell->gate_stride,
                       wli_panels_of(hand, 4 * cell->H, hand->share, hand->shares));
     wli_meet_gang(hand);
-    int64_t rows_before;
     wli_forward_cell step_cell = { .units = wli_units_of(hand, cell->H),
                                    .rows = rows,
                                    .gates = gates,
@@ -87,21 +70,14 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
                                    .c = wli_elements(trainer, chain->kept->c, place * cell->c_stride),
                                    .ldc = cell->c_stride,
                                    .h = h };
-    if (step == chain->from)
-        step_cell.c_prev =
-            wli_tape_state_row(trainer, tape, chain->kept->c_0, cell->c_stride, tape->window, chain->part),
-        step_cell.ldc_prev = tape->parts * cell->c_stride;
-    else
-        step_cell.c_prev = wli_elements(trainer, chain->kept->c,
-                                        wli_tape_part(tape, chain->part, step - 1, &rows_before) * cell->c_stride),
-        step_cell.ldc_prev = cell->c_stride;
+    step_cell.c_prev = wli_chain_c_before(chain, step, &step_cell.ldc_prev);
     if (cell->P == 0) {
         trainer->kernels->forward(&step_cell);
     } else {
         void **m = (void **)(uintptr_t)hand->worker->b;
         for (int64_t i = 0; i < rows; i++)
             m[i] = wli_elements(trainer, trainer->shared.unprojected,
-                                (chain->direction * trainer->max_batch + row_of(chain, i)) * cell->c_stride);
+                                (chain->direction * trainer->max_batch + wli_chain_row(chain, i)) * cell->c_stride);
         step_cell.h = m;
         trainer->kernels->forward(&step_cell);
         wli_meet_gang(hand);
@@ -119,11 +95,12 @@ static void store_states(const wli_chain *chain) {
     const wli_train_cell *cell = chain->cell;
     const int64_t B = tape->call.batch;
     const size_t h_bytes = (size_t)cell->R * trainer->element, c_bytes = (size_t)cell->H * trainer->element;
-    for (int64_t r = row_of(chain, hand->share); r < B; r += tape->parts * hand->shares) {
+    for (int64_t r = wli_chain_row(chain, hand->share); r < B; r += tape->parts * hand->shares) {
         const int64_t length = tape->rows.lengths[r], row = tape->rows.order[r];
         const int64_t last = (length < chain->to ? length : chain->to) - 1;
         if (last < chain->from) continue;
-        const char *h = wli_tape_output(trainer, tape, chain->layer, chain->direction, time_of(chain, last, r), r);
+        const char *h =
+            wli_tape_output(trainer, tape, chain->layer, chain->direction, wli_chain_time(chain, last, r), r);
         const char *c = wli_elements(trainer, chain->kept->c, wli_tape_place(tape, last, r) * cell->c_stride);
         if (length > chain->to) {
             const int64_t next = tape->window + 1;
@@ -173,17 +150,11 @@ static void run_window(const wli_hand *hand, bool again) {
     const wli_tape *tape = hand->tape;
     const int64_t L = trainer->model->num_layers;
     const int D = trainer->model->num_directions;
+    const int64_t first = wli_window_first(tape, tape->window), end = wli_window_first(tape, tape->window + 1);
     for (int64_t layer = 0; layer < L; layer++) {
         for (int64_t direction = hand->direction; hand->steps && direction < D; direction += hand->directions)
             for (int64_t part = hand->part; part < tape->parts; part += hand->parts) {
-                const wli_chain chain = { .hand = hand,
-                                          .cell = wli_trainer_cell(trainer, layer, (int)direction),
-                                          .kept = &tape->cells[layer * D + direction],
-                                          .layer = layer,
-                                          .direction = (int)direction,
-                                          .part = part,
-                                          .from = wli_window_first(tape, tape->window),
-                                          .to = wli_window_first(tape, tape->window + 1) };
+                const wli_chain chain = wli_chain_of(hand, layer, direction, part, first, end);
                 run_chain(&chain);
                 if (!again) store_states(&chain);
             }
