@@ -74,12 +74,14 @@ double wlm_layer_cost(int64_t input_size, int64_t hidden_size, int64_t state_siz
     return 4 * H * (I + R) + (R < H ? R * H : 0) + 16 * H;
 }
 
-/* With S stages a call takes T / c + S - 1 chunks, each c steps and a message: least at c = sqrt(T message / ((S - 1) step)). Not less than
- * two steps and four rows, for which weight_ih is read once; nor so long that filling the pipeline takes a quarter of the time. */
+/* With S stages a call takes T / c + S - 1 chunks, each c steps and what comes once a chunk, a message and the stage's weights from
+ * where its other layers left them: least at c = sqrt(T once / ((S - 1) step)). Not less than two steps and four rows, for which
+ * weight_ih is read once; nor so long that filling the pipeline takes a quarter of the time. */
 int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages, double step_cost) {
-    const double message_cost = 150000; /* what a core multiplies and adds meanwhile */
+    /* What a core multiplies and adds during a message, and while it reads a weight, of which there are as many as multiply-adds. */
+    const double message_cost = 150000, weight_cost = 5, once = message_cost + weight_cost * step_cost;
     if (stages < 2) return T < 64 ? T : 64;
-    const double hops = stages - 1, best = sqrt((double)T * message_cost / (hops * (double)B * step_cost));
+    const double hops = stages - 1, best = sqrt((double)T * once / (hops * (double)B * step_cost));
     const int64_t rows = (3 + B) / B, quarter = T / (4 * (stages - 1));
     int64_t chunk = best < (double)T ? (int64_t)best : T;
     if (chunk < 2) chunk = 2;
