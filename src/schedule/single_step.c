@@ -57,13 +57,6 @@ static void prepare(wli_single_step *single, const wli_worker *worker, int64_t r
     single->rows = rows;
 }
 
-/* Where the step works on c: on the caller's where that lies as it needs it. */
-static char *c_of(const wli_single_step *single, const wli_call *call) {
-    if (!single->dense) return single->c;
-    if (call->streams) return call->batch == 1 ? call->streams[0] + single->c_at : single->c;
-    return call->c_n ? call->c_n : single->c;
-}
-
 /* c_0 [B, H], NULL is zeros, to where the step works on it. */
 static void load_c(const wli_single_step *single, const wli_call *call, char *c) {
     const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
@@ -80,23 +73,6 @@ static void store_c(const wli_single_step *single, const wli_call *call, const c
         memcpy((char *)call->c_n + (size_t)r * c_bytes, c + (size_t)r * stride, c_bytes);
 }
 
-/* The same of streams: c [B][H]. */
-static void load_streams(const wli_single_step *single, const wli_call *call, char *c) {
-    const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
-    for (int64_t r = 0; r < call->batch && c != call->streams[0] + single->c_at; r++)
-        memcpy(c + (size_t)r * stride, call->streams[r] + single->c_at, c_bytes);
-}
-
-/* h [B, R] and c to their streams. */
-static void store_streams(const wli_single_step *single, const wli_call *call, const char *c) {
-    const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
-    for (int64_t r = 0; r < call->batch; r++) {
-        char *state = call->streams[r];
-        memcpy(state + single->h_at, (const char *)call->out + (size_t)r * single->h_bytes, single->h_bytes);
-        if (c != state + single->c_at) memcpy(state + single->c_at, c + (size_t)r * stride, c_bytes);
-    }
-}
-
 /* Pointers to the rows x [I], h_0 [R] and out [R] of a call, dense whatever batch_first says. */
 static void point_to_rows(const wli_single_step *single, const wli_call *call, const char *h_0, const char *zeros,
                           const void **x, const void **h_prev, void **h) {
@@ -105,7 +81,6 @@ static void point_to_rows(const wli_single_step *single, const wli_call *call, c
         h_prev[r] = h_0 ? h_0 + (size_t)r * single->h_bytes : zeros;
         h[r] = (char *)call->out + (size_t)r * single->h_bytes;
     }
-    for (int64_t r = 0; r < call->batch && call->streams; r++) h_prev[r] = call->streams[r] + single->h_at;
 }
 
 /* h_0 [B, R], or where out takes its place a copy. */
@@ -119,41 +94,67 @@ static void run_tiles(const wli_sequence *sequence, const wli_single_step *singl
     void *h[FEW_ROWS];
     const char *h_0 = single->in_place ? call->h_0 : kept_h_0(sequence, single, call);
     point_to_rows(single, call, h_0, sequence->zeros, x, h_prev, h);
-    const bool skips = !call->h_0 && !call->streams && single->cell->hh.packed->finite;
+    const bool skips = !call->h_0 && single->cell->hh.packed->finite;
     single->run(&single->prepared, x, skips ? NULL : h_prev, single->gates, c, h);
 }
 
-static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_step *single, const wli_call *call) {
+/* Rows that the worker points to; h_prev counts where there is one. */
+static wlstm_status run_panels(const wli_sequence *sequence, const wli_single_step *single, int64_t rows, bool h_prev) {
     wli_worker *worker = &sequence->workers[0];
-    const char *h_0 = kept_h_0(sequence, single, call);
-    point_to_rows(single, call, h_0, sequence->zeros, worker->x_rows, worker->h_prev_rows, worker->h_rows);
-    const wli_cell_step step = step_of(single, worker, call->batch, h_0 || call->streams);
+    const wli_cell_step step = step_of(single, worker, rows, h_prev);
     int64_t done;
-    wlstm_status status = wli_cell_run_steps(single->cell, &worker->workspace, &step, &done);
-    if (status == WLSTM_OK && single->cell->weights->proj_size)
-        status = wli_cell_project_hidden(single->cell, &worker->workspace, &step);
-    return status;
+    const wlstm_status status = wli_cell_run_steps(single->cell, &worker->workspace, &step, &done);
+    if (status != WLSTM_OK || !single->cell->weights->proj_size) return status;
+    return wli_cell_project_hidden(single->cell, &worker->workspace, &step);
 }
 
 /* One cell: x [B, I], h_0, h_n and out [B, R], c_0 and c_n [B, H]. */
-static wlstm_status run_cell(const wli_sequence *sequence, wli_single_step *single, const wli_call *call) {
+static wlstm_status run_rows(const wli_sequence *sequence, const wli_single_step *single, const wli_call *call) {
     wlstm_status status = WLSTM_OK;
-    if (single->rows != call->batch) prepare(single, &sequence->workers[0], call->batch);
-    char *c = c_of(single, call);
-    if (call->streams)
-        load_streams(single, call, c);
-    else
-        load_c(single, call, c);
-    if (single->few)
+    char *c = single->dense && call->c_n ? call->c_n : single->c;
+    load_c(single, call, c);
+    if (single->few) {
         run_tiles(sequence, single, call, c);
-    else
-        status = run_panels(sequence, single, call);
-    if (call->streams)
-        store_streams(single, call, c);
-    else
-        store_c(single, call, c);
+    } else {
+        const wli_worker *worker = &sequence->workers[0];
+        const char *h_0 = kept_h_0(sequence, single, call);
+        point_to_rows(single, call, h_0, sequence->zeros, worker->x_rows, worker->h_prev_rows, worker->h_rows);
+        status = run_panels(sequence, single, call->batch, h_0);
+    }
+    store_c(single, call, c);
     if (call->h_n) memcpy(call->h_n, call->out, (size_t)call->batch * single->h_bytes);
     return status;
+}
+
+/* The same of rows that have states of their own (wli_call): h is read where it is, a lone row's c too. Apart, as a
+ * step of a few units would feel it. */
+static __attribute__((noinline)) wlstm_status run_streams(const wli_sequence *sequence, const wli_single_step *single,
+                                                          const wli_call *call) {
+    const wli_worker *worker = &sequence->workers[0];
+    const size_t c_bytes = single->c_bytes, stride = single->dense ? c_bytes : single->c_stride;
+    const int64_t rows = call->batch;
+    const bool in_place = single->dense && rows == 1;
+    char *c = in_place ? call->streams[0] + single->c_at : single->c;
+    wlstm_status status = WLSTM_OK;
+    point_to_rows(single, call, NULL, sequence->zeros, worker->x_rows, worker->h_prev_rows, worker->h_rows);
+    for (int64_t r = 0; r < rows; r++) {
+        worker->h_prev_rows[r] = call->streams[r] + single->h_at;
+        if (!in_place) memcpy(c + (size_t)r * stride, call->streams[r] + single->c_at, c_bytes);
+    }
+    if (single->few)
+        single->run(&single->prepared, worker->x_rows, worker->h_prev_rows, single->gates, c, worker->h_rows);
+    else
+        status = run_panels(sequence, single, rows, true);
+    for (int64_t r = 0; r < rows; r++) {
+        memcpy(call->streams[r] + single->h_at, (const char *)call->out + (size_t)r * single->h_bytes, single->h_bytes);
+        if (!in_place) memcpy(call->streams[r] + single->c_at, c + (size_t)r * stride, c_bytes);
+    }
+    return status;
+}
+
+static wlstm_status run_cell(const wli_sequence *sequence, wli_single_step *single, const wli_call *call) {
+    if (single->rows != call->batch) prepare(single, &sequence->workers[0], call->batch);
+    return call->streams ? run_streams(sequence, single, call) : run_rows(sequence, single, call);
 }
 
 static void *moved(const void *states, size_t bytes) {

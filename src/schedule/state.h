@@ -40,11 +40,11 @@ typedef struct wli_single_step {
     bool in_place;                    /* h_out may be h */
     size_t x_bytes, h_bytes, c_bytes; /* of a row of the caller's */
     size_t c_stride;                  /* bytes from one of our rows of c to the next */
-    size_t h_at, c_at;                /* bytes into a stream's state */
     void *gates, *c;
     const wli_cell_kernels *cell;
     void (*run)(const wli_prepared_step *prepared, const void *const *x, const void *const *h_prev, void *gates,
                 void *c, void *const *h);
+    size_t h_at, c_at; /* bytes into a stream's state */
 } wli_single_step;
 
 /* Scratch, drawn for one direction, B rows, chunks of S steps:
