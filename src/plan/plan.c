@@ -5,13 +5,11 @@
 #include "base/environment.h"
 #include "base/precision.h"
 #include "base/status.h"
-#include "plan/decision.h"
-#include "plan/problem.h"
+#include "plan/describe.h"
 #include "plan/runner.h"
 #include "reference/forward.h"
 #include <inttypes.h>
 #include <omp.h>
-#include <stdio.h>
 #include <string.h>
 
 struct wlstm_plan {
@@ -24,7 +22,7 @@ struct wlstm_plan {
     void *reference_workspace; /* REFERENCE only */
     wli_runner *runner;        /* the others */
     size_t weight_bytes, scratch_bytes;
-    char description[768];
+    char description[WLI_DESCRIPTION_BYTES];
 };
 
 static wlstm_status check_options(const wli_model *model, const wlstm_plan_options *options) {
@@ -57,69 +55,11 @@ static wlstm_status make_reference(wlstm_plan *plan) {
     return WLSTM_OK;
 }
 
-/* "native avx2", "onednn matmul 2.6.3" */
-static void name_gemm(const wlstm_plan *plan, int64_t kind, char text[64]) {
-    char code[WLI_CODE_NAME_BYTES];
-    wli_multipliers[kind]->name_code(plan->choice.native, code);
-    snprintf(text, 64, "%s %s", wli_gemm_names[kind], code);
-}
-
-static void describe_backend(const wlstm_plan *plan, char text[160]) {
-    const wli_choice *choice = &plan->choice;
-    char project[64], step[64];
-    name_gemm(plan, choice->project, project), name_gemm(plan, choice->step, step);
-    const char *isa = choice->native->isa;
-    if (choice->project != choice->step)
-        snprintf(text, 160, "project %s, step %s, cell %s", project, step, isa);
-    else if (!wli_multipliers[choice->step]->in_panels)
-        snprintf(text, 160, "project and step %s, cell %s", step, isa);
-    else
-        snprintf(text, 160, "project and step %s", step);
-}
-
-/* Where the choice comes from, as the end of the description; the reference has none. */
-static void describe_origin(const wli_decision *decision, char text[WLI_PROBLEM_NAME_BYTES + 32]) {
-    static const char *const origins[] = {
-        [WLI_FROM_MODEL] = ", estimated", [WLI_FROM_TUNING] = ", tuned", [WLI_FROM_NEIGHBOUR] = ", tuned for "
-    };
-    char name[WLI_PROBLEM_NAME_BYTES] = "";
-    if (decision && decision->origin == WLI_FROM_NEIGHBOUR) wli_problem_format(&decision->neighbour, name);
-    snprintf(text, WLI_PROBLEM_NAME_BYTES + 32, "%s%s", decision ? origins[decision->origin] : "", name);
-}
-
-/* Where a schedule is named and cannot be had. */
-static const char *describe_missing(const wli_setting *setting, const wli_choice *choice) {
-    static const char *const missing[] = { "", "", " (no wavefront)", " (no gangs)" };
-    return setting->schedule && (int)choice->schedule != (int)setting->schedule - WLSTM_SCHEDULE_SERIAL
-               ? missing[setting->schedule]
-               : "";
-}
-
-static void describe_schedule(const wli_choice *choice, char text[160]) {
-    const int64_t layers = choice->gang_layers, directions = choice->gang_directions, parts = choice->parts;
-    if (choice->threads <= 1)
-        snprintf(text, 160, "1 thread");
-    else if (choice->schedule == WLI_GANG)
-        snprintf(text, 160,
-                 "%" PRId64 " threads as gangs, layers %" PRId64 " x directions %" PRId64 " x parts %" PRId64
-                 " x units %" PRId64 ", chunk %" PRId64,
-                 choice->threads, layers, directions, parts, wli_choice_shares(choice), choice->chunk_steps);
-    else
-        snprintf(text, 160, "%" PRId64 " threads as wavefront, parts %" PRId64 ", chunk %" PRId64, choice->threads,
-                 parts, choice->chunk_steps);
-}
-
 static void describe(wlstm_plan *plan, const wli_setting *setting, const wli_decision *decision) {
-    char name[WLI_PROBLEM_NAME_BYTES], backend[160] = "reference", schedule[160], origin[WLI_PROBLEM_NAME_BYTES + 32];
     wli_problem problem;
     wli_problem_of(plan->model, plan->precision, plan->max_seq_len, plan->max_batch, &problem);
-    wli_problem_format(&problem, name);
-    if (plan->backend != WLSTM_BACKEND_REFERENCE) describe_backend(plan, backend);
-    describe_origin(decision, origin);
-    describe_schedule(&plan->choice, schedule);
-    snprintf(plan->description, sizeof plan->description, "%s: %s, %s%s, weights %.1f MB, scratch %.1f MB%s", name,
-             backend, schedule, describe_missing(setting, &plan->choice), (double)plan->weight_bytes / 1e6,
-             (double)plan->scratch_bytes / 1e6, origin);
+    wli_describe(&problem, setting, &plan->choice, plan->backend == WLSTM_BACKEND_REFERENCE, decision,
+                 plan->weight_bytes, plan->scratch_bytes, plan->description);
 }
 
 /* Why a backend cannot serve the model with these options, or NULL. */
