@@ -256,8 +256,8 @@ static int check_together(const bench_arguments *given, const char *problem) {
         return cli_wrong("--simulate-threads", "one --schedule at most", "several");
     if (given->families[FAMILY_CELL] && ways)
         return cli_wrong("--family cell", "no --backend and no --schedule, as a cell has no plan,", "one");
-    if (given->families[FAMILY_TRAIN] && ways)
-        return cli_wrong("--family train", "no --backend and no --schedule, as a trainer has no plan,", "one");
+    if (given->families[FAMILY_TRAIN] && given->backends.count)
+        return cli_wrong("--family train", "no --backend, as a trainer has native kernels,", "one");
     if (given->families[FAMILY_STREAMS] && ways)
         return cli_wrong("--family streams", "no --backend and no --schedule, as streams have plans of their own,",
                          "one");

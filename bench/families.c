@@ -184,6 +184,7 @@ static wlstm_status prepare_train(bench_case *benchmark) {
     options.max_seq_len = benchmark->problem.seq_len, options.max_batch = benchmark->problem.batch;
     options.num_threads = benchmark->threads;
     options.precision = benchmark->problem.precision;
+    if (benchmark->way.schedule != UNNAMED) options.schedule = (wlstm_schedule)benchmark->way.schedule;
     wlstm_status status = make_lstm(benchmark);
     if (status == WLSTM_OK) status = wlstm_trainer_create(benchmark->lstm, &options, &benchmark->trainer);
     if (status == WLSTM_OK) status = take_parameter(benchmark);

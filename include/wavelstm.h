@@ -496,9 +496,13 @@ typedef struct wlstm_trainer_options {
     int num_threads;           /* as in wlstm_plan_options */
     wlstm_precision precision; /* DEFAULT or FULL: products multiply the values themselves, whatever the lstm's is */
     int64_t recompute_steps; /* K: tapes keep h and c every K steps, and the rest is computed again; 0: they keep all */
+    wlstm_schedule schedule; /* AUTO: WLSTM_SCHEDULE, else the library's choice. SERIAL: layer after layer, by all
+                              * threads; GANGS, WAVEFRONT: gangs of threads own layers, which run side by side, a chunk
+                              * of steps apart, where there are two layers or more of one direction */
+    int reserved;            /* not read */
 } wlstm_trainer_options;
 #define WLSTM_TRAINER_OPTIONS_INIT                                                                                     \
-    { sizeof(wlstm_trainer_options), 0, 0, 0, WLSTM_PRECISION_DEFAULT, 0 }
+    { sizeof(wlstm_trainer_options), 0, 0, 0, WLSTM_PRECISION_DEFAULT, 0, WLSTM_SCHEDULE_AUTO, 0 }
 
 /* A trainer with a copy of the lstm's parameters, gradients of zero and a tape of its own for max_seq_len and max_batch.
  * The lstm may be freed first. The caller frees the trainer. max_seq_len * max_batch is at most 2^40. Memory:

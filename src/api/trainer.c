@@ -1,5 +1,6 @@
 /* wlstm_trainer: the public functions over src/train. */
 #include "api/module.h"
+#include "base/environment.h"
 #include "base/precision.h"
 #include "base/status.h"
 #include "base/struct_size.h"
@@ -14,6 +15,7 @@
 
 static wlstm_status check_options(const wli_model *model, const wlstm_trainer_options *options) {
     wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
+    if (status == WLSTM_OK) status = wli_check_schedule(options->schedule);
     if (status != WLSTM_OK) return status;
     if (options->recompute_steps < 0)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "recompute_steps: 0 (all is kept) or more expected, got %" PRId64,
@@ -41,7 +43,8 @@ wlstm_status wlstm_trainer_create(const wlstm_lstm *lstm, const wlstm_trainer_op
     if (status != WLSTM_OK) return status;
     const int threads = own.num_threads ? own.num_threads : wli_default_threads();
     return wli_trainer_make(lstm->module.model, own.max_seq_len, own.max_batch, own.recompute_steps,
-                            threads < omp_get_num_procs() ? threads : omp_get_num_procs(), trainer);
+                            threads < omp_get_num_procs() ? threads : omp_get_num_procs(),
+                            own.schedule ? own.schedule : wli_environment_get()->schedule, trainer);
 }
 
 wlstm_status wlstm_trainer_parameters(wlstm_trainer *trainer, void **values, int64_t *count) {

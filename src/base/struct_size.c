@@ -38,6 +38,12 @@ AT(precision, 36);
 AT(first_layer, 40);
 AT(num_layers, 48);
 #undef AT
+#define AT(field, offset)                                                                                              \
+    _Static_assert(sizeof(void *) != 8 || offsetof(wlstm_trainer_options, field) == (offset), #field)
+AT(recompute_steps, 32);
+AT(schedule, 40);
+AT(reserved, 44);
+#undef AT
 
 /* The caller's size; 0 and an error where no header had it. */
 static size_t size_of(const wli_struct_kind *kind, const void *given) {

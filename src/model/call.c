@@ -19,6 +19,11 @@ wlstm_status wli_check_room(int64_t max_seq_len, int64_t max_batch, int num_thre
     return WLSTM_OK;
 }
 
+wlstm_status wli_check_schedule(wlstm_schedule schedule) {
+    if (schedule >= WLSTM_SCHEDULE_AUTO && schedule <= WLSTM_SCHEDULE_GANGS) return WLSTM_OK;
+    return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "schedule: a wlstm_schedule expected, got %d", (int)schedule);
+}
+
 static wlstm_status check_lengths(const wli_call *call) {
     for (int64_t b = 0; b < call->batch && call->lengths; b++)
         if (call->lengths[b] < 1 || call->lengths[b] > call->seq_len)

@@ -21,6 +21,9 @@ typedef struct wli_call {
 /* The largest call and the thread count that somebody's options name. Errors: INVALID_ARGUMENT, by the options' names. */
 wlstm_status wli_check_room(int64_t max_seq_len, int64_t max_batch, int num_threads);
 
+/* That a schedule in options is one. */
+wlstm_status wli_check_schedule(wlstm_schedule schedule);
+
 /* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
 wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 

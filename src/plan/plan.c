@@ -26,16 +26,14 @@ struct wlstm_plan {
 };
 
 static wlstm_status check_options(const wli_model *model, const wlstm_plan_options *options) {
-    const wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
+    wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
+    if (status == WLSTM_OK) status = wli_check_schedule(options->schedule);
     if (status != WLSTM_OK) return status;
     if (options->backend < WLSTM_BACKEND_AUTO || options->backend > WLSTM_BACKEND_NATIVE)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "backend: a wlstm_backend expected, got %d",
                         (int)options->backend);
     if (options->effort < WLSTM_EFFORT_DEFAULT || options->effort > WLSTM_EFFORT_PATIENT)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "effort: a wlstm_effort expected, got %d", (int)options->effort);
-    if (options->schedule < WLSTM_SCHEDULE_AUTO || options->schedule > WLSTM_SCHEDULE_GANGS)
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "schedule: a wlstm_schedule expected, got %d",
-                        (int)options->schedule);
     if (options->chunk_steps < 0)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "chunk_steps: 0 (the library's choice) or more expected, got %" PRId64, options->chunk_steps);

@@ -5,22 +5,35 @@
  *
  * dG takes the place of the gates on the tape. */
 #include "train/chain.h"
+#include "train/crews.h"
 #include "train/dropout.h"
 #include "train/passes.h"
 #include "train/weights.h"
 
 #include <string.h>
 
-/* The gradient of h of (t, r) from above: d_out's row, or the window's, which begins at pair `first`. */
-static const void *from_above(const wli_chain *chain, const wli_backward_call *call, int64_t first, int64_t t,
-                              int64_t r) {
+/* A chunk of steps [from, to) on its way back, all of it in the tape's window. */
+typedef struct chunk {
+    const wli_backward_call *call;
+    int64_t number, from, to; /* the window's last is number 0 */
+} chunk;
+
+/* Where the gradients of the input of a layer are, of the chunk's pairs. */
+static void *gradients_of_input(const wli_hand *hand, const chunk *at, int64_t layer) {
+    const int64_t crew = layer == hand->end_layer ? hand->crew + 1 : hand->crew;
+    return hand->trainer->shared.crews[crew].windows[hand->crews > 1 ? at->number % 2 : 0];
+}
+
+/* The gradient of h of (t, r) from above: d_out's row, or that of the input of the layer above. */
+static const void *from_above(const wli_chain *chain, const chunk *at, int64_t t, int64_t r) {
     const wlstm_trainer *trainer = chain->hand->trainer;
     const wli_tape *tape = chain->hand->tape;
     const int64_t width = wli_output_width(trainer, chain->layer), R = chain->cell->R;
-    const char *row = chain->layer + 1 == trainer->model->num_layers
-                          ? wli_callers_row(trainer, tape, call->d_out, width, t, r)
-                          : wli_elements(trainer, trainer->shared.window,
-                                         (tape->first[t] - first + r) * wli_gate_stride(width, trainer->element));
+    const char *row =
+        chain->layer + 1 == trainer->model->num_layers
+            ? wli_callers_row(trainer, tape, at->call->d_out, width, t, r)
+            : wli_elements(trainer, gradients_of_input(chain->hand, at, chain->layer + 1),
+                           (tape->first[t] - tape->first[at->from] + r) * wli_gate_stride(width, trainer->element));
     return row + (size_t)(chain->direction * R) * trainer->element;
 }
 
@@ -80,7 +93,7 @@ static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows
     for (int64_t i = 0; i < rows; i++)
         hand->worker->b[i] = wli_elements(trainer, chain->kept->dh, (place + i) * cell->h_stride);
     wli_meet_gang(hand);
-    void *dm = wli_elements(trainer, trainer->shared.unprojected,
+    void *dm = wli_elements(trainer, trainer->shared.crews[hand->crew].unprojected,
                             (chain->direction * trainer->max_batch + chain->part) * cell->c_stride);
     wli_team_multiply(hand, rows, hand->worker->b, cell->P, cell->hr.back, cell->H, trainer->shared.zeros, dm,
                       apart * cell->c_stride, wli_panels_of(hand, cell->H, hand->share, hand->shares));
@@ -89,17 +102,16 @@ static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows
 }
 
 /* One step of the part's `rows` rows that lie from `place` on. */
-static void run_step(const wli_chain *chain, const wli_backward_call *call, int64_t step, int64_t place, int64_t rows) {
+static void run_step(const wli_chain *chain, const chunk *at, int64_t step, int64_t place, int64_t rows) {
     const wli_hand *hand = chain->hand;
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
     const wli_train_cell *cell = chain->cell;
     const bool top = chain->layer + 1 == trainer->model->num_layers;
-    const int64_t window_first = trainer->model->num_directions == 2 ? 0 : tape->first[chain->from];
-    const void **dy = top && !call->d_out ? NULL : hand->worker->a;
+    const void **dy = top && !at->call->d_out ? NULL : hand->worker->a;
     for (int64_t i = 0; i < rows && dy; i++) {
         const int64_t r = wli_chain_row(chain, i);
-        dy[i] = from_above(chain, call, window_first, wli_chain_time(chain, step, r), r);
+        dy[i] = from_above(chain, at, wli_chain_time(chain, step, r), r);
     }
     char *gates = wli_elements(trainer, chain->kept->gates, place * cell->gate_stride);
     char *dh = state_rows(chain, cell->dh, cell->h_stride);
@@ -123,7 +135,7 @@ static void run_step(const wli_chain *chain, const wli_backward_call *call, int6
     }
     trainer->kernels->backward(&step_cell);
     wli_meet_gang(hand);
-    if (step > 0 || call->d_h_0) {
+    if (step > 0 || at->call->d_h_0) {
         for (int64_t i = 0; i < rows; i++)
             hand->worker->b[i] = gates + (size_t)(i * cell->gate_stride) * trainer->element;
         wli_team_multiply(hand, rows, hand->worker->b, 4 * cell->H, cell->hh.back, cell->R, trainer->shared.zeros, dh,
@@ -132,15 +144,15 @@ static void run_step(const wli_chain *chain, const wli_backward_call *call, int6
     wli_meet_gang(hand);
 }
 
-static void run_chain(const wli_chain *chain, const wli_backward_call *call) {
+static void run_chain(const wli_chain *chain, const chunk *at) {
     const wli_tape *tape = chain->hand->tape;
-    if (chain->to == tape->call.seq_len) move_states(chain, call, false);
+    if (chain->to == tape->call.seq_len) move_states(chain, at->call, false);
     for (int64_t s = chain->to - 1; s >= chain->from; s--) {
         int64_t rows;
         const int64_t place = wli_tape_part(tape, chain->part, s, &rows);
-        if (rows > 0) run_step(chain, call, s, place, rows);
+        if (rows > 0) run_step(chain, at, s, place, rows);
     }
-    if (chain->from == 0) move_states(chain, call, true);
+    if (chain->from == 0) move_states(chain, at->call, true);
 }
 
 /* Rows [first, end) of a chunk's gradients of the layer's input, times and rows counted as `first` of the tape counts
@@ -187,26 +199,26 @@ static void multiply_piece(const wli_hand *hand, const wli_backward_call *call, 
     }
 }
 
-/* Of the chunk of steps [from, to), rows shared by the team, or the columns where there are few rows. */
-static void back_to_input(const wli_hand *hand, const wli_backward_call *call, int64_t layer, int64_t from,
-                          int64_t to) {
+/* Of a chunk, rows shared by the crew, or the columns where there are few rows. */
+static void back_to_input(const wli_hand *hand, const chunk *at, int64_t layer) {
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
-    if (layer == 0 && !call->d_x) return;
+    if (layer == 0 && !at->call->d_x) return;
     const int64_t I = wli_trainer_cell(trainer, layer, 0)->I, stride = wli_gate_stride(I, trainer->element);
-    const int64_t first = tape->first[from], pairs = tape->first[to] - first, enough = 32;
+    const int64_t first = tape->first[at->from], pairs = tape->first[at->to] - first, enough = 32;
     const bool by_rows = pairs >= enough * hand->threads;
     const wli_span own = by_rows ? wli_span_of(pairs, hand->me, hand->threads) : (wli_span){ 0, pairs };
     piece part = { layer, 0, 0,
                    by_rows ? wli_panels_of(hand, I, 0, 1) : wli_panels_of(hand, I, hand->me, hand->threads) };
-    int64_t t = from, r;
+    void *const all = layer > 0 ? gradients_of_input(hand, at, layer) : NULL;
+    int64_t t = at->from, r;
     if (part.range.first >= part.range.end) return;
     for (int64_t n = own.first; n < own.end; n += WLI_PIECE_ROWS) {
         part.first = first + n;
         part.end = first + (own.end - n < WLI_PIECE_ROWS ? own.end : n + WLI_PIECE_ROWS);
         find_pair(tape, part.first, &t, &r);
-        void *rows = layer > 0 ? wli_elements(trainer, trainer->shared.window, n * stride) : hand->worker->piece;
-        multiply_piece(hand, call, &part, t, rows, stride);
+        void *rows = all ? wli_elements(trainer, all, n * stride) : hand->worker->piece;
+        multiply_piece(hand, at->call, &part, t, rows, stride);
     }
 }
 
@@ -225,41 +237,67 @@ static int64_t blocks_before(const wli_tape *tape, int64_t step) {
     return (tape->first[step] + WLI_BLOCK_PAIRS - 1) / WLI_BLOCK_PAIRS;
 }
 
-/* A chunk of steps [from, to) of a layer, all of it in the tape's window. */
-static void run_chunk(const wli_hand *hand, const wli_backward_call *call, int64_t layer, int64_t from, int64_t to,
-                      int *turn) {
-    const wlstm_trainer *trainer = hand->trainer;
+/* The steps of a chunk in a layer, then the gradients of its input. */
+static void run_layer(const wli_hand *hand, const chunk *at, int64_t layer) {
     const wli_tape *tape = hand->tape;
-    const int D = trainer->model->num_directions;
+    const int D = hand->trainer->model->num_directions;
     for (int64_t direction = hand->direction; hand->steps && direction < D; direction += hand->directions)
         for (int64_t part = hand->part; part < tape->parts; part += hand->parts) {
-            const wli_chain chain = wli_chain_of(hand, layer, direction, part, from, to);
-            run_chain(&chain, call);
+            const wli_chain chain = wli_chain_of(hand, layer, direction, part, at->from, at->to);
+            run_chain(&chain, at);
         }
-    wli_meet_all(hand);
-    back_to_input(hand, call, layer, from, to);
-    for (int direction = 0; direction < D; direction++)
-        wli_add_gradients(hand, layer, direction, blocks_before(tape, from), blocks_before(tape, to), call->adds, turn);
-    wli_meet_all(hand);
+    wli_meet_crew(hand);
+    back_to_input(hand, at, layer);
+}
+
+/* The gradients of a layer's parameters by a chunk. */
+static void add_gradients(const wli_hand *hand, const chunk *at, int64_t layer, int *turn) {
+    const wli_tape *tape = hand->tape;
+    const int64_t first = blocks_before(tape, at->from), end = blocks_before(tape, at->to);
+    for (int direction = 0; direction < hand->trainer->model->num_directions; direction++)
+        wli_add_gradients(hand, layer, direction, first, end, at->call->adds, turn);
+}
+
+/* A chunk through the crew's layers. The crew below waits for the gradients of their input, so they come first; a crew
+ * alone adds up a layer's while they are near. */
+static void run_chunk(const wli_hand *hand, const chunk *at, int *turn) {
+    wli_await_neighbours(hand, at->number);
+    for (int64_t layer = hand->end_layer - 1; layer >= hand->first_layer; layer--) {
+        run_layer(hand, at, layer);
+        if (hand->crews == 1) add_gradients(hand, at, layer, turn);
+        wli_meet_crew(hand);
+    }
+    if (hand->crews == 1) return;
+    wli_tell_neighbours(hand, at->number);
+    for (int64_t layer = hand->end_layer - 1; layer >= hand->first_layer; layer--) add_gradients(hand, at, layer, turn);
+    wli_meet_crew(hand);
+}
+
+/* Steps of a chunk of a window. */
+static int64_t chunk_steps(const wli_hand *hand) {
+    const wli_tape *tape = hand->tape;
+    const int64_t whole = wli_backward_chunk(hand->trainer, tape->call.seq_len, tape->call.batch);
+    const int64_t beside = wli_crew_chunk(hand->crews, tape->window_steps);
+    return whole < beside ? whole : beside;
 }
 
 void wli_backward_pass(wli_hand *hand, const void *arguments) {
     const wli_backward_call *call = arguments;
-    const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
-    const int64_t L = trainer->model->num_layers, T = tape->call.seq_len, windows = wli_tape_windows(tape);
-    const int64_t S = wli_backward_chunk(trainer, T, tape->call.batch);
+    const int64_t windows = wli_tape_windows(tape), steps = chunk_steps(hand);
     int turn = 0;
     wli_weights_pack(hand, true);
     for (int64_t window = windows - 1; window >= 0; window--) {
         const int64_t first = wli_window_first(tape, window), end = wli_window_first(tape, window + 1);
         if (window < windows - 1) wli_forward_again(hand, window);
-        for (int64_t chunk = (end - first + S - 1) / S - 1; chunk >= 0; chunk--) {
-            const int64_t from = first + chunk * S, to = from + S < end ? from + S : end;
-            for (int64_t layer = L - 1; layer >= 0; layer--) run_chunk(hand, call, layer, from, to, &turn);
+        const int64_t chunks = (end - first + steps - 1) / steps;
+        for (int64_t number = 0; number < chunks; number++) {
+            const int64_t from = first + (chunks - 1 - number) * steps, to = from + steps < end ? from + steps : end;
+            run_chunk(hand, &(chunk){ call, number, from, to }, &turn);
         }
-        for (int64_t layer = 0; layer < L && window > 0; layer++) wli_leave_pairs(hand, layer, 0);
-        if (window > 0) wli_meet_all(hand);
+        if (window == 0) break;
+        for (int64_t layer = hand->first_layer; layer < hand->end_layer; layer++) wli_leave_pairs(hand, layer, 0);
+        wli_meet_team(hand);
     }
-    end_rows(hand, call);
+    if (hand->crew == 0) end_rows(hand, call);
 }

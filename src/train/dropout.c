@@ -14,13 +14,12 @@ void wli_drop_row(const wlstm_trainer *trainer, const wli_tape *tape, int64_t la
     if (wli_drops(trainer, tape)) wli_dropout_row(&dropout, at, trainer->model->dtype, first, end, values);
 }
 
-void wli_drop_outputs(const wli_hand *hand, int64_t layer) {
+void wli_drop_outputs(const wli_hand *hand, int64_t layer, int64_t from, int64_t to) {
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
     if (!wli_drops(trainer, tape)) return;
     const int64_t width = wli_output_width(trainer, layer), stride = wli_gate_stride(width, trainer->element);
-    const int64_t end = wli_window_first(tape, tape->window + 1);
-    for (int64_t t = wli_window_first(tape, tape->window); t < end; t++)
+    for (int64_t t = from; t < to; t++)
         for (int64_t r = hand->me; r < wli_tape_active(tape, t); r += hand->threads) {
             const int64_t at = wli_tape_between(tape, t, r) * stride;
             void *dropped = wli_elements(trainer, tape->inputs[layer], at);

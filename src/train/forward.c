@@ -2,6 +2,7 @@
  *
  *     G [N, 4H] = x W_ih^T + b, a chunk at a time; per step  G += h W_hh^T,  gates, c and h from G;  h = m W_hr^T */
 #include "train/chain.h"
+#include "train/crews.h"
 #include "train/dropout.h"
 #include "train/passes.h"
 #include "train/weights.h"
@@ -34,7 +35,7 @@ static void project_hidden(const wli_chain *chain, int64_t rows, void *const *m,
     const wlstm_trainer *trainer = hand->trainer;
     const wli_panel_range range = wli_panels_of(hand, cell->P, hand->share, hand->shares);
     const wli_span own = wli_columns_of(hand, range, cell->P);
-    char *c = wli_elements(trainer, trainer->shared.projected,
+    char *c = wli_elements(trainer, trainer->shared.crews[hand->crew].projected,
                            (chain->direction * trainer->max_batch + chain->part) * cell->h_stride);
     const int64_t ldc = hand->tape->parts * cell->h_stride;
     wli_team_multiply(hand, rows, (const void *const *)m, cell->H, cell->hr.panels, cell->P, trainer->shared.zeros, c,
@@ -56,7 +57,7 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
         const int64_t r = wli_chain_row(chain, i);
         h[i] = wli_tape_output(trainer, tape, chain->layer, chain->direction, wli_chain_time(chain, step, r), r);
         h_prev[i] =
-            step == chain->from
+            step == wli_window_first(tape, tape->window)
                 ? wli_tape_state_row(trainer, tape, chain->kept->h_0, cell->h_stride, tape->window, r)
                 : wli_tape_output(trainer, tape, chain->layer, chain->direction, wli_chain_time(chain, step - 1, r), r);
     }
@@ -76,7 +77,7 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
     } else {
         void **m = (void **)(uintptr_t)hand->worker->b;
         for (int64_t i = 0; i < rows; i++)
-            m[i] = wli_elements(trainer, trainer->shared.unprojected,
+            m[i] = wli_elements(trainer, trainer->shared.crews[hand->crew].unprojected,
                                 (chain->direction * trainer->max_batch + wli_chain_row(chain, i)) * cell->c_stride);
         step_cell.h = m;
         trainer->kernels->forward(&step_cell);
@@ -144,34 +145,48 @@ static void end_rows(const wli_hand *hand) {
             memset(wli_callers_row(trainer, tape, tape->call.out, width, t, r), 0, (size_t)width * trainer->element);
 }
 
-/* A window through all layers; where it is run `again` the caller has its states already. */
-static void run_window(const wli_hand *hand, bool again) {
+/* Steps [from, to) of a layer in the window; where that is run `again` the caller has its states already. */
+static void run_layer(const wli_hand *hand, int64_t layer, int64_t from, int64_t to, bool again) {
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
-    const int64_t L = trainer->model->num_layers;
     const int D = trainer->model->num_directions;
     const int64_t first = wli_window_first(tape, tape->window), end = wli_window_first(tape, tape->window + 1);
-    for (int64_t layer = 0; layer < L; layer++) {
-        for (int64_t direction = hand->direction; hand->steps && direction < D; direction += hand->directions)
-            for (int64_t part = hand->part; part < tape->parts; part += hand->parts) {
-                const wli_chain chain = wli_chain_of(hand, layer, direction, part, first, end);
-                run_chain(&chain);
-                if (!again) store_states(&chain);
-            }
-        if (layer + 1 == L) break;
-        /* The layer above reads rows of both directions, and of all parts where they were dropped. */
-        const bool drops = wli_drops(trainer, tape);
-        if (D == 2 || drops) wli_meet_all(hand);
-        wli_drop_outputs(hand, layer);
-        if (drops) wli_meet_all(hand);
-    }
-    wli_meet_all(hand);
+    for (int64_t direction = hand->direction; hand->steps && direction < D; direction += hand->directions)
+        for (int64_t part = hand->part; part < tape->parts; part += hand->parts) {
+            const wli_chain chain = wli_chain_of(hand, layer, direction, part, from, to);
+            const wli_chain whole = wli_chain_of(hand, layer, direction, part, first, end);
+            run_chain(&chain);
+            if (!again && to == end) store_states(&whole);
+        }
+    if (layer + 1 == trainer->model->num_layers) return;
+    /* The layer above reads rows of both directions, and of all parts where they were dropped. */
+    const bool drops = wli_drops(trainer, tape);
+    if (D == 2 || drops) wli_meet_crew(hand);
+    wli_drop_outputs(hand, layer, from, to);
+    if (drops) wli_meet_crew(hand);
 }
 
-/* Makes a window the one that the tape has. */
+/* A window through the crew's layers, while other crews run theirs. */
+static void run_window(const wli_hand *hand, bool again) {
+    const wli_tape *tape = hand->tape;
+    const int64_t first = wli_window_first(tape, tape->window), end = wli_window_first(tape, tape->window + 1);
+    const int64_t steps = wli_crew_chunk(hand->crews, end - first);
+    for (int64_t number = 0, from = first; from < end; number++, from += steps) {
+        wli_await_below(hand, number);
+        for (int64_t layer = hand->first_layer; layer < hand->end_layer; layer++)
+            run_layer(hand, layer, from, from + steps < end ? from + steps : end, again);
+        wli_tell_above(hand, number);
+    }
+    wli_meet_team(hand);
+}
+
+/* Makes a window the one that the tape has, once the team has met. */
 static void go_to_window(const wli_hand *hand, int64_t window) {
-    if (hand->me == 0) hand->tape->window = window;
-    wli_meet_all(hand);
+    if (hand->crew == 0 && hand->me == 0) {
+        hand->tape->window = window;
+        wli_crews_reset(hand->trainer);
+    }
+    wli_meet_team(hand);
 }
 
 void wli_forward_again(wli_hand *hand, int64_t window) {
@@ -186,5 +201,5 @@ void wli_forward_pass(wli_hand *hand, const void *arguments) {
         go_to_window(hand, window);
         run_window(hand, false);
     }
-    end_rows(hand);
+    if (hand->end_layer == hand->trainer->model->num_layers) end_rows(hand);
 }

@@ -144,13 +144,13 @@ void wli_add_gradients(const wli_hand *hand, int64_t layer, int direction, int64
                             .first = from,
                             .pairs = left < WLI_BLOCK_PAIRS ? left : WLI_BLOCK_PAIRS,
                             .adds = adds || n < last };
-        block.x = trainer->shared.blocks[(*turn)++ % 2];
+        block.x = trainer->shared.crews[hand->crew].blocks[(*turn)++ % 2];
         block.h = wli_elements(trainer, block.x, WLI_BLOCK_PAIRS * wli_padded(trainer, cell->I));
         block.m = wli_elements(trainer, block.h, WLI_BLOCK_PAIRS * wli_padded(trainer, cell->R));
         spread(&block, ROWS_OF_INPUT, cell->I, block.x);
         spread(&block, ROWS_OF_H_PREV, cell->R, block.h);
         if (cell->P > 0) spread(&block, ROWS_OF_M, cell->H, block.m);
-        wli_meet_all(hand);
+        wli_meet_crew(hand);
         const wli_span gates = wli_span_of(4 * cell->H, hand->me, hand->threads);
         const wli_span outputs = wli_span_of(cell->P, hand->me, hand->threads);
         add_rows(&block, ROWS_OF_GATES, gates.first, gates.end);

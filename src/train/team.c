@@ -1,6 +1,7 @@
 #include "train/team.h"
 
 #include "schedule/sequence.h"
+#include "train/crews.h"
 #include <omp.h>
 
 static int64_t smaller(int64_t a, int64_t b) {
@@ -20,22 +21,37 @@ static void work_of_a_row(const wlstm_trainer *trainer, int64_t *largest, int64_
 
 /* Directions first, as they wait for nobody; then rows, while a part has enough for a few tiles; then units, while a
  * step of them is worth meeting for. */
-static void take_place(wli_hand *hand, int64_t parts) {
-    if (!hand->tape) return;
-    const int64_t rows_of_part = 12, D = hand->trainer->model->num_directions, B = hand->tape->call.batch;
+wli_deal wli_deal_for(const wlstm_trainer *trainer, int64_t batch, int64_t threads, int64_t parts) {
+    const int64_t rows_of_part = 12;
     int64_t step, all;
-    work_of_a_row(hand->trainer, &step, &all);
-    hand->directions = smaller(D, hand->threads);
-    const int64_t left = hand->threads / hand->directions;
-    const int64_t wanted = parts ? parts : B / rows_of_part;
-    hand->parts = wanted < 1 ? 1 : smaller(wanted, left);
-    const int64_t worth = (B + hand->parts - 1) / hand->parts * step / hand->trainer->step_work;
-    hand->shares = smaller(left / hand->parts, worth < 1 ? 1 : worth);
+    work_of_a_row(trainer, &step, &all);
+    wli_deal deal = { .directions = smaller(trainer->model->num_directions, threads) };
+    const int64_t left = threads / deal.directions;
+    const int64_t wanted = parts ? parts : batch / rows_of_part;
+    deal.parts = wanted < 1 ? 1 : smaller(wanted, left);
+    const int64_t worth = (batch + deal.parts - 1) / deal.parts * step / trainer->step_work;
+    deal.shares = smaller(left / deal.parts, worth < 1 ? 1 : worth);
+    return deal;
+}
+
+/* The place of the team's thread `me` of so many, in a crew and in a gang of it. */
+static void take_place(wli_hand *hand, int64_t me, int64_t threads, int64_t crews, int64_t parts) {
+    wlstm_trainer *trainer = hand->trainer;
+    wli_span own = wli_span_of(threads, 0, crews);
+    hand->in_team = threads, hand->crews = crews;
+    for (hand->crew = 0; own.end <= me;) own = wli_span_of(threads, ++hand->crew, crews);
+    hand->me = me - own.first, hand->threads = own.end - own.first;
+    hand->worker = &trainer->workers[me];
+    if (!hand->tape) return;
+    const wli_span layers = wli_crew_layers(trainer, threads, hand->crew, crews);
+    hand->first_layer = layers.first, hand->end_layer = layers.end;
+    const wli_deal deal = wli_deal_for(trainer, hand->tape->call.batch, hand->threads, parts);
+    hand->directions = deal.directions, hand->parts = deal.parts, hand->shares = deal.shares;
     const int64_t gang = hand->me / hand->shares;
     hand->share = hand->me % hand->shares;
     hand->steps = gang < hand->directions * hand->parts;
     hand->direction = gang % hand->directions, hand->part = gang / hand->directions;
-    hand->gang = &hand->trainer->shared.gangs[hand->steps ? gang : 0];
+    hand->gang = &trainer->shared.gangs[own.first + (hand->steps ? gang : 0)];
 }
 
 /* How many threads a pass is worth. */
@@ -50,23 +66,27 @@ static int threads_for(const wlstm_trainer *trainer, const wli_tape *tape) {
 void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments) {
     const int threads = threads_for(trainer, tape);
     if (threads == 1) {
-        wli_hand hand = { .trainer = trainer, .tape = tape, .worker = trainer->workers, .threads = 1 };
-        take_place(&hand, 1);
+        wli_hand hand = { .trainer = trainer, .tape = tape };
         if (deals) wli_tape_deal(tape, 1);
+        take_place(&hand, 0, 1, 1, tape ? tape->parts : 0);
         pass(&hand, arguments);
         return;
     }
-    atomic_store(&trainer->shared.all.arrived.value, 0);
+    atomic_store(&trainer->shared.team.arrived.value, 0);
     for (int i = 0; i < threads; i++) atomic_store(&trainer->shared.gangs[i].arrived.value, 0);
+    wli_crews_reset(trainer);
 #pragma omp parallel num_threads(threads)
     {
         /* There may be fewer threads than asked for. */
-        wli_hand hand = { .trainer = trainer, .tape = tape, .threads = omp_get_num_threads() };
-        hand.me = omp_get_thread_num();
-        hand.worker = &trainer->workers[hand.me];
-        take_place(&hand, deals || !tape ? 0 : tape->parts);
-        if (deals && hand.me == 0) wli_tape_deal(tape, hand.parts);
-        wli_meet_all(&hand);
+        const int64_t me = omp_get_thread_num(), there = omp_get_num_threads();
+        wli_hand hand = { .trainer = trainer, .tape = tape };
+        const int64_t crews = tape ? wli_crews_for(trainer, tape, there) : 1;
+        const int64_t parts = !tape   ? 0
+                              : deals ? wli_deal_for(trainer, tape->call.batch, there / crews, 0).parts
+                                      : tape->parts;
+        take_place(&hand, me, there, crews, parts);
+        if (deals && me == 0) wli_tape_deal(tape, parts);
+        wli_meet_team(&hand);
         pass(&hand, arguments);
     }
 }

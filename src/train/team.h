@@ -1,6 +1,6 @@
-/* The threads of a pass, and what each of them does. The steps of a cell are run by a gang, which has directions and
- * parts of the batch for itself, and whose threads share columns and units and meet within each step; all else is
- * shared among all threads. */
+/* The threads of a pass, and what each of them does. A crew of them has layers (crews.h), most often all. The steps of a
+ * cell are run by a gang of the crew, which has directions and parts of the batch for itself, and whose threads share
+ * columns and units and meet within each step; all else is shared among the crew's threads. */
 #ifndef WLI_TEAM_H
 #define WLI_TEAM_H
 
@@ -12,9 +12,12 @@ typedef struct wli_hand {
     wlstm_trainer *trainer;
     wli_tape *tape;
     wli_train_worker *worker;
-    int64_t me, threads;
-    int64_t direction, directions; /* the gang has directions `direction`, + directions, ... */
-    int64_t part, parts;           /* and parts of the batch likewise */
+    int64_t me, threads; /* in the crew */
+    int64_t in_team;     /* threads of all crews */
+    int64_t crew, crews;
+    int64_t first_layer, end_layer; /* that the crew has */
+    int64_t direction, directions;  /* the gang has directions `direction`, + directions, ... */
+    int64_t part, parts;            /* and parts of the batch likewise */
     int64_t share, shares;
     bool steps; /* it is in a gang */
     wli_barrier *gang;
@@ -29,6 +32,14 @@ static inline wli_span wli_span_of(int64_t count, int64_t index, int64_t of) {
     return (wli_span){ count * index / of, count * (index + 1) / of };
 }
 
+/* How so many threads run the steps of a cell's rows: gangs have directions and parts, and members share units. */
+typedef struct wli_deal {
+    int64_t directions, parts, shares;
+} wli_deal;
+
+/* Of a crew of so many threads; `parts` there are already, or 0. */
+wli_deal wli_deal_for(const wlstm_trainer *trainer, int64_t batch, int64_t threads, int64_t parts);
+
 /* What a pass does on each of its threads. */
 typedef void wli_pass(wli_hand *hand, const void *arguments);
 
@@ -36,20 +47,24 @@ typedef void wli_pass(wli_hand *hand, const void *arguments);
  * rows are dealt to as many parts as there are gangs for. Without a tape there are no gangs. */
 void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments);
 
-/* Returns when all threads of the gang, of the team, have called it. */
+/* Returns when all threads of the gang, of the crew, of the team, have called it. */
 static inline void wli_meet_gang(const wli_hand *hand) {
     if (hand->shares > 1) wli_barrier_wait(hand->gang, (int)hand->shares);
 }
 
-static inline void wli_meet_all(const wli_hand *hand) {
-    if (hand->threads > 1) wli_barrier_wait(&hand->trainer->shared.all, (int)hand->threads);
+static inline void wli_meet_crew(const wli_hand *hand) {
+    if (hand->threads > 1) wli_barrier_wait(&hand->trainer->shared.crews[hand->crew].barrier, (int)hand->threads);
+}
+
+static inline void wli_meet_team(const wli_hand *hand) {
+    if (hand->in_team > 1) wli_barrier_wait(&hand->trainer->shared.team, (int)hand->in_team);
 }
 
 /* C [rows, columns] = bias + A [rows, depth] W^T of a range of panels, or C += A W^T where bias is NULL. */
 void wli_team_multiply(const wli_hand *hand, int64_t rows, const void *const *a, int64_t depth, const void *panels,
                        int64_t columns, const void *bias, void *c, int64_t ldc, wli_panel_range range);
 
-/* The panels of so many columns that are this thread's, of its gang or of the team. */
+/* The panels of so many columns that are this thread's, of its gang or of the crew. */
 static inline wli_panel_range wli_panels_of(const wli_hand *hand, int64_t columns, int64_t index, int64_t of) {
     const wli_panel_range all = wli_all_panels(wli_padded(hand->trainer, columns), hand->trainer->kernels->lanes);
     return wli_slices_of(all, index, index + 1, of);

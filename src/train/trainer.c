@@ -2,6 +2,7 @@
 
 #include "base/allocator.h"
 #include "base/status.h"
+#include "train/crews.h"
 #include "train/optimizer.h"
 #include "train/tape.h"
 #include <string.h>
@@ -74,16 +75,27 @@ static wli_train_worker lay_out_worker(const wlstm_trainer *trainer, const width
     };
 }
 
-static void lay_out_shared(const wlstm_trainer *trainer, const widths *w, wli_train_shared *shared, wli_arena *arena) {
-    const int64_t B = trainer->max_batch, D = trainer->model->num_directions;
+static wli_crew lay_out_crew(const wlstm_trainer *trainer, const widths *w, int64_t crews, wli_arena *arena) {
+    const int64_t rows = w->projects ? trainer->model->num_directions * trainer->max_batch : 0;
     const int64_t padding = WLI_PANELS_PADDING / (int64_t)trainer->element;
-    shared->zeros = wli_arena_take(arena, 1, w->columns, trainer->element);
-    shared->unprojected = wli_arena_take(arena, w->projects ? D * B : 0, w->hidden, trainer->element);
-    shared->projected = wli_arena_take(arena, w->projects ? D * B : 0, w->state, trainer->element);
-    shared->window = wli_arena_take(arena, wli_window_pairs(trainer), larger(w->window, 0), trainer->element);
+    wli_crew crew = { .unprojected = wli_arena_take(arena, rows, w->hidden, trainer->element),
+                      .projected = wli_arena_take(arena, rows, w->state, trainer->element) };
+    for (int i = 0; i < (crews > 1 ? 2 : 1); i++)
+        crew.windows[i] = wli_arena_take(arena, wli_window_pairs(trainer), w->window, trainer->element);
     for (int i = 0; i < 2; i++)
-        shared->blocks[i] = wli_arena_take(arena, 1, WLI_BLOCK_PAIRS * w->block + padding, trainer->element);
+        crew.blocks[i] = wli_arena_take(arena, 1, WLI_BLOCK_PAIRS * w->block + padding, trainer->element);
+    return crew;
+}
+
+static void lay_out_shared(const wlstm_trainer *trainer, const widths *w, wli_train_shared *shared, wli_arena *arena) {
+    const int64_t crews = wli_most_crews(trainer);
+    shared->zeros = wli_arena_take(arena, 1, w->columns, trainer->element);
     shared->gangs = wli_arena_take(arena, trainer->threads, 1, sizeof(wli_barrier));
+    shared->crews = wli_arena_take(arena, crews, 1, sizeof(wli_crew));
+    for (int64_t i = 0; i < crews; i++) {
+        const wli_crew crew = lay_out_crew(trainer, w, crews, arena);
+        if (arena->base) shared->crews[i] = crew;
+    }
 }
 
 static void lay_out(wlstm_trainer *trainer, wli_arena *arena) {
@@ -152,7 +164,7 @@ static wlstm_status fill(wlstm_trainer *trainer) {
 }
 
 wlstm_status wli_trainer_make(wli_model *model, int64_t max_seq_len, int64_t max_batch, int64_t recompute_steps,
-                              int threads, wlstm_trainer **out) {
+                              int threads, wlstm_schedule schedule, wlstm_trainer **out) {
     static _Atomic(uint64_t) made;
     wlstm_trainer *trainer = *out = wli_calloc(sizeof *trainer);
     if (!trainer) return wli_out_of_memory("trainer", sizeof *trainer);
@@ -160,7 +172,7 @@ wlstm_status wli_trainer_make(wli_model *model, int64_t max_seq_len, int64_t max
     const wli_product product = wli_product_of(model->dtype, WLSTM_PRECISION_FULL);
     trainer->model = model;
     trainer->max_seq_len = max_seq_len, trainer->max_batch = max_batch, trainer->threads = threads;
-    trainer->recompute_steps = recompute_steps;
+    trainer->recompute_steps = recompute_steps, trainer->schedule = schedule;
     trainer->step_work = 16 << 10, trainer->pass_work = 128 << 10;
     trainer->element = wli_dtype_size(model->dtype);
     trainer->native = wli_native_get(product);

@@ -49,15 +49,22 @@ typedef struct wli_train_worker {
     void *piece;         /* [WLI_PIECE_ROWS, I's stride] d_x on its way to the caller's rows */
 } wli_train_worker;
 
+/* What the threads of a crew share. */
+typedef struct wli_crew {
+    wli_barrier barrier;
+    wli_counter forward, backward; /* chunks whose outputs, whose gradients of inputs are there */
+    void *unprojected;             /* with projection, [directions][max_batch, c_stride]: o tanh(c), or its gradient */
+    void *projected;               /* [directions][max_batch, h_stride] */
+    void *windows[2]; /* the gradient of a layer's input, of a chunk's or all pairs; with many crews in turn */
+    void *blocks[2];  /* the panels of a block's rows of x, h and o tanh(c), in turn */
+} wli_crew;
+
 /* What the threads of a pass share. */
 typedef struct wli_train_shared {
     void *zeros;        /* [widest columns] */
-    void *unprojected;  /* with projection, [directions][max_batch, c_stride]: o tanh(c), or its gradient */
-    void *projected;    /* [directions][max_batch, h_stride] */
-    void *window;       /* the gradient of a layer's input, of a chunk's or all pairs */
-    void *blocks[2];    /* the panels of a block's rows of x, h and o tanh(c), in turn */
-    wli_barrier all;    /* of all threads */
+    wli_barrier team;   /* of all threads */
     wli_barrier *gangs; /* [threads] */
+    wli_crew *crews;    /* [wli_most_crews] */
 } wli_train_shared;
 
 typedef struct wli_tape wli_tape;
@@ -66,6 +73,7 @@ struct wlstm_trainer {
     wli_model *model; /* names and shapes; its values are those of creation */
     int64_t max_seq_len, max_batch, recompute_steps;
     int threads;
+    wlstm_schedule schedule;
     /* Multiply-adds that are worth a thread: of a step, in which threads meet, and of a pass, for which a team gathers. */
     int64_t step_work, pass_work;
     size_t element;
@@ -119,9 +127,9 @@ static inline int64_t wli_backward_chunk(const wlstm_trainer *trainer, int64_t s
     return trainer->model->num_directions == 2 || steps > seq_len ? seq_len : steps;
 }
 
-/* A trainer of the checked sizes by exactly so many threads. Shares the model. */
+/* A trainer of the checked sizes by exactly so many threads; AUTO is the library's choice. Shares the model. */
 wlstm_status wli_trainer_make(wli_model *model, int64_t max_seq_len, int64_t max_batch, int64_t recompute_steps,
-                              int threads, wlstm_trainer **trainer);
+                              int threads, wlstm_schedule schedule, wlstm_trainer **trainer);
 
 /* The parameters have changed. */
 void wli_trainer_changed(wlstm_trainer *trainer);

@@ -43,7 +43,8 @@ static void pack_back(const wli_hand *hand, const wli_train_weight *weight) {
 void wli_weights_pack(const wli_hand *hand, bool back) {
     wlstm_trainer *trainer = hand->trainer;
     if ((back ? trainer->back_version : trainer->packed_version) == trainer->version) return;
-    for (int64_t i = 0; i < trainer->model->num_layers * trainer->model->num_directions; i++) {
+    const int D = trainer->model->num_directions;
+    for (int64_t i = hand->first_layer * D; i < hand->end_layer * D; i++) {
         const wli_train_cell *cell = &trainer->cells[i];
         const wli_train_weight *weights[] = { &cell->ih, &cell->hh, &cell->hr };
         for (int n = 0; n < (cell->P ? 3 : 2); n++) {
@@ -54,11 +55,15 @@ void wli_weights_pack(const wli_hand *hand, bool back) {
         }
     }
     if (!back && trainer->handed_out) {
-        const wli_span own = wli_span_of(trainer->count, hand->me, hand->threads);
-        memcpy(wli_elements(trainer, trainer->packed_values, own.first),
-               wli_elements(trainer, trainer->parameters, own.first), (size_t)(own.end - own.first) * trainer->element);
+        const int64_t from = trainer->cells[hand->first_layer * D].ih.offset;
+        const int64_t to = hand->end_layer < trainer->model->num_layers ? trainer->cells[hand->end_layer * D].ih.offset
+                                                                        : trainer->count;
+        const wli_span own = wli_span_of(to - from, hand->me, hand->threads);
+        memcpy(wli_elements(trainer, trainer->packed_values, from + own.first),
+               wli_elements(trainer, trainer->parameters, from + own.first),
+               (size_t)(own.end - own.first) * trainer->element);
     }
-    wli_meet_all(hand);
+    wli_meet_crew(hand);
 }
 
 void wli_weights_packed(wlstm_trainer *trainer, bool back) {

@@ -7,7 +7,8 @@
 /* Before a forward pass: counts parameters that the caller wrote into the flat array as a change. */
 void wli_weights_notice(wlstm_trainer *trainer);
 
-/* On each thread: packs what has changed, for A W^T or, `back`, for A W; then all meet. Afterwards, once, tell it. */
+/* On each thread: packs what has changed of the crew's layers, for A W^T or, `back`, for A W; then the crew meets.
+ * Afterwards, once, tell it. */
 void wli_weights_pack(const wli_hand *hand, bool back);
 void wli_weights_packed(wlstm_trainer *trainer, bool back);
 

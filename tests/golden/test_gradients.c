@@ -123,7 +123,8 @@ static void judge(const golden_case *g, const wli_model *model, const wli_gradie
 static void train(wli_model *model, const wli_call *call, const wli_gradients *to, int64_t parameters) {
     wlstm_trainer *trainer;
     void *out = test_allocate(model->dtype, call->seq_len * call->batch * 64), *found;
-    assert_int_equal(wli_trainer_make(model, call->seq_len, call->batch, 0, 2, &trainer), WLSTM_OK);
+    assert_int_equal(wli_trainer_make(model, call->seq_len, call->batch, 0, 2, WLSTM_SCHEDULE_AUTO, &trainer),
+                     WLSTM_OK);
     trainer->step_work = trainer->pass_work = 1; /* on both threads */
     assert_int_equal(wlstm_trainer_forward(trainer, call->seq_len, call->batch, call->lengths, call->x, call->h_0,
                                            call->c_0, out, NULL, NULL, 1, 0, 0, NULL),

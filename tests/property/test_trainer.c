@@ -23,12 +23,17 @@ static problem draw(uint64_t *stream, int round) {
     return p;
 }
 
+static wlstm_schedule random_schedule(uint64_t *stream) {
+    return (wlstm_schedule)random_between(stream, WLSTM_SCHEDULE_AUTO, WLSTM_SCHEDULE_GANGS);
+}
+
 static void gradients_are_those_of_the_reference(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
     for (int round = 0; round < ROUNDS; ++round) {
         problem p = draw(&stream, round);
-        wlstm_trainer *trainer = problem_trainer(&p, 0, (int)random_between(&stream, 1, 3));
+        const int threads = (int)random_between(&stream, 1, 3);
+        wlstm_trainer *trainer = problem_trainer(&p, 0, threads, random_schedule(&stream));
         gradients got = gradients_create(&p, &stream), expected = gradients_like(&p, &got);
         outcome o, of_reference;
         assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o), WLSTM_OK);
@@ -46,16 +51,16 @@ static void gradients_are_those_of_the_reference(void **state) {
 }
 
 /* One pass by so many threads. */
-static void run(const problem *p, int64_t recompute_steps, int threads, const gradients *loss, outcome *o,
-                gradients *g) {
-    wlstm_trainer *trainer = problem_trainer(p, recompute_steps, threads);
+static void run(const problem *p, int64_t recompute_steps, int threads, wlstm_schedule schedule, const gradients *loss,
+                outcome *o, gradients *g) {
+    wlstm_trainer *trainer = problem_trainer(p, recompute_steps, threads, schedule);
     *g = gradients_like(p, loss);
     assert_int_equal(problem_train(p, trainer, SEED, NULL, o), WLSTM_OK);
     assert_int_equal(problem_back(trainer, NULL, g), WLSTM_OK);
     wlstm_trainer_free(trainer);
 }
 
-static void threads_do_not_change_a_bit(void **state) {
+static void threads_and_schedules_do_not_change_a_bit(void **state) {
     (void)state;
     static const int counts[] = { 2, 3, 5, 8 };
     uint64_t stream = random_test_stream();
@@ -63,13 +68,14 @@ static void threads_do_not_change_a_bit(void **state) {
         problem p = draw(&stream, round);
         gradients loss = gradients_create(&p, &stream), expected, got;
         outcome o, of_one;
-        run(&p, 0, 1, &loss, &of_one, &expected);
-        for (size_t n = 0; n < sizeof counts / sizeof counts[0]; ++n) {
-            run(&p, 0, counts[n], &loss, &o, &got);
-            assert_true(outcomes_agree(&p, "threads", &o, &of_one, true));
-            assert_true(gradients_agree(&p, "threads", &got, &expected, true));
-            outcome_free(&o), gradients_free(&got, false);
-        }
+        run(&p, 0, 1, WLSTM_SCHEDULE_AUTO, &loss, &of_one, &expected);
+        for (size_t n = 0; n < sizeof counts / sizeof counts[0]; ++n)
+            for (int schedule = WLSTM_SCHEDULE_AUTO; schedule <= WLSTM_SCHEDULE_GANGS; ++schedule) {
+                run(&p, 0, counts[n], (wlstm_schedule)schedule, &loss, &o, &got);
+                assert_true(outcomes_agree(&p, "threads", &o, &of_one, true));
+                assert_true(gradients_agree(&p, "threads", &got, &expected, true));
+                outcome_free(&o), gradients_free(&got, false);
+            }
         outcome_free(&of_one), gradients_free(&expected, false), gradients_free(&loss, true);
         problem_free(&p);
     }
@@ -95,7 +101,7 @@ static void rows_do_not_touch_each_other(void **state) {
         problem_build(&p, &stream);
         gradients loss = gradients_create(&p, &stream), all;
         outcome o;
-        run(&p, 0, 3, &loss, &o, &all);
+        run(&p, 0, 3, random_schedule(&stream), &loss, &o, &all);
         const int64_t row = random_between(&stream, 0, p.batch - 1), blocks = problem_blocks(&p);
         const int64_t length = p.lengths ? p.lengths[row] : p.seq_len;
         problem one = problem_row(&p, row, length);
@@ -104,7 +110,7 @@ static void rows_do_not_touch_each_other(void **state) {
                              .d_c_n = row_of(&p, loss.d_c_n, blocks, p.config.hidden_size, row) };
         outcome expected = outcome_row(&p, &o, row, length), got;
         gradients alone;
-        run(&one, 0, 1, &of_row, &got, &alone);
+        run(&one, 0, 1, WLSTM_SCHEDULE_AUTO, &of_row, &got, &alone);
         gradients row_of_all = { .d_x = row_of(&p, all.d_x, length, p.config.input_size, row),
                                  .d_h_0 = row_of(&p, all.d_h_0, blocks, problem_width(&p), row),
                                  .d_c_0 = row_of(&p, all.d_c_0, blocks, p.config.hidden_size, row) };
@@ -131,9 +137,10 @@ static void recomputation_does_not_change_a_bit(void **state) {
         problem_build(&p, &stream);
         gradients loss = gradients_create(&p, &stream), expected, got;
         outcome o, of_all;
-        run(&p, 0, 1, &loss, &of_all, &expected);
-        for (int n = 0; n < 3; ++n) {
-            run(&p, random_between(&stream, 1, p.seq_len + 1), 1 + n, &loss, &o, &got);
+        run(&p, 0, 1, WLSTM_SCHEDULE_AUTO, &loss, &of_all, &expected);
+        for (int n = 0; n < 6; ++n) {
+            const int64_t recompute_steps = random_between(&stream, 1, p.seq_len + 1);
+            run(&p, recompute_steps, 1 + n % 5, random_schedule(&stream), &loss, &o, &got);
             assert_true(outcomes_agree(&p, "recomputation", &o, &of_all, true));
             assert_true(gradients_agree(&p, "recomputation", &got, &expected, true));
             outcome_free(&o), gradients_free(&got, false);
@@ -149,7 +156,7 @@ static void tapes_are_independent(void **state) {
     uint64_t stream = random_test_stream();
     for (int round = 0; round < ROUNDS / 3; ++round) {
         problem p = draw(&stream, round);
-        wlstm_trainer *trainer = problem_trainer(&p, 0, 2);
+        wlstm_trainer *trainer = problem_trainer(&p, 0, 2, random_schedule(&stream));
         gradients first = gradients_create(&p, &stream), second = gradients_create(&p, &stream);
         gradients alone = gradients_like(&p, &first), alone_too = gradients_like(&p, &second);
         outcome o[4];
@@ -183,7 +190,7 @@ static void gradients_accumulate(void **state) {
     uint64_t stream = random_test_stream();
     for (int round = 0; round < ROUNDS / 3; ++round) {
         problem p = draw(&stream, round);
-        wlstm_trainer *trainer = problem_trainer(&p, 0, 2);
+        wlstm_trainer *trainer = problem_trainer(&p, 0, 2, random_schedule(&stream));
         gradients once = gradients_create(&p, &stream), twice = gradients_like(&p, &once);
         outcome o;
         void *values;
@@ -213,7 +220,7 @@ static void gradients_accumulate(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_the_reference),
-        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(threads_and_schedules_do_not_change_a_bit),
         cmocka_unit_test(rows_do_not_touch_each_other),
         cmocka_unit_test(recomputation_does_not_change_a_bit),
         cmocka_unit_test(tapes_are_independent),

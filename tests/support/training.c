@@ -63,9 +63,10 @@ void gradients_free(gradients *g, bool given) {
     *g = (gradients){ 0 };
 }
 
-wlstm_trainer *problem_trainer(const problem *p, int64_t recompute_steps, int threads) {
+wlstm_trainer *problem_trainer(const problem *p, int64_t recompute_steps, int threads, wlstm_schedule schedule) {
     wlstm_trainer *trainer;
-    if (wli_trainer_make(p->lstm->module.model, p->seq_len, p->batch, recompute_steps, threads, &trainer) != WLSTM_OK) {
+    if (wli_trainer_make(p->lstm->module.model, p->seq_len, p->batch, recompute_steps, threads, schedule, &trainer) !=
+        WLSTM_OK) {
         fprintf(stderr, "%s: %s\n", p->name, wlstm_last_error());
         abort();
     }

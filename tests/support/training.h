@@ -20,7 +20,7 @@ gradients gradients_like(const problem *p, const gradients *g);
 void gradients_free(gradients *g, bool given);
 
 /* A trainer for the problem on exactly so many threads, also where the machine has fewer; recompute_steps 0: none. */
-wlstm_trainer *problem_trainer(const problem *p, int64_t recompute_steps, int threads);
+wlstm_trainer *problem_trainer(const problem *p, int64_t recompute_steps, int threads, wlstm_schedule schedule);
 
 /* A pass forward on a tape, NULL the trainer's own, into fresh outcome memory; training with dropout of this seed. */
 wlstm_status problem_train(const problem *p, wlstm_trainer *trainer, uint64_t seed, void *tape, outcome *o);
