@@ -114,6 +114,8 @@ module wavelstm_c
         integer(c_int) :: num_threads = 0
         integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
         integer(c_int64_t) :: recompute_steps = 0
+        integer(c_int) :: schedule = WLSTM_SCHEDULE_AUTO
+        integer(c_int) :: reserved = 0
     end type
 
     type, bind(c) :: wlstm_optimizer

@@ -689,7 +689,7 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *                        avx512_vnni, avx512_bf16, amx; avx2 and avx512 are without VNNI; default: all that the machine has
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
  *                        where it cannot serve (onednn with f64, with deterministic, or not built in)
- *     WLSTM_SCHEDULE     auto, serial, wavefront, gangs: the schedule where a plan's is AUTO, and of wlstm_forward
+ *     WLSTM_SCHEDULE     auto, serial, wavefront, gangs: the schedule where a plan's or a trainer's is AUTO, and of wlstm_forward
  *     WLSTM_PRECISION    full, bf16, int8: the precision where a plan's and its lstm's are DEFAULT, of wlstm_forward
  *                        and wlstm_cell_forward; f64 passes it over
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward; default: OpenMP's,

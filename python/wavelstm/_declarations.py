@@ -130,7 +130,9 @@ class TrainerOptions(_Struct):
                 ("max_batch", c_int64),
                 ("num_threads", c_int),
                 ("precision", c_int),
-                ("recompute_steps", c_int64)]
+                ("recompute_steps", c_int64),
+                ("schedule", c_int),
+                ("reserved", c_int)]
     _defaults = {}
 
 

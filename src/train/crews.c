@@ -1,5 +1,8 @@
 #include "train/crews.h"
 
+/* A product of few rows costs what so many more would: its weights are read for them. */
+enum { FEW_ROWS = 4 };
+
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -10,12 +13,12 @@ int64_t wli_most_crews(const wlstm_trainer *trainer) {
     return smaller(model->num_layers, trainer->threads);
 }
 
-int64_t wli_crew_chunk(int64_t crews, int64_t steps) {
-    /* The last crew begins after crews - 1 chunks, and each chunk costs about what a step does: together least when
-     * there are sqrt((crews - 1) * steps) chunks. */
+int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch) {
+    /* The last crew begins after crews - 1 chunks of `batch` rows by both products a step and the weights read for one of
+     * them; each chunk reads the other's. Together least when there are so many chunks that both cost the same. */
     int64_t chunk = 1;
     if (crews == 1) return steps;
-    while (chunk * chunk * (crews - 1) < steps) chunk++;
+    while (chunk * chunk * (crews - 1) * (2 * batch + FEW_ROWS) < FEW_ROWS * steps) chunk++;
     return chunk;
 }
 
@@ -25,38 +28,51 @@ static double layer_work(const wlstm_trainer *trainer, int64_t layer) {
     return (double)(4 * cell->H * (cell->I + cell->R) + cell->P * cell->H);
 }
 
-wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t crew, int64_t crews) {
-    const int64_t L = trainer->model->num_layers;
-    double all = 0, before = 0;
-    for (int64_t layer = 0; layer < L; layer++) all += layer_work(trainer, layer);
-    wli_span own = { 0, 0 };
-    for (int64_t c = 0; c <= crew; c++) {
-        const double target = all * (double)wli_span_of(threads, c, crews).end / (double)threads;
-        const int64_t most = L - (crews - 1 - c); /* each above has one */
-        own.first = own.end;
-        do before += layer_work(trainer, own.end++);
-        while (own.end < most && before + layer_work(trainer, own.end) / 2 <= target);
-    }
-    return own;
+/* A walk over the crews, from the lowest. */
+typedef struct walk {
+    int64_t threads, crews, crew;
+    wli_span layers;    /* of the crew */
+    double before, all; /* work of the layers below their end, of all */
+} walk;
+
+static walk walk_of(const wlstm_trainer *trainer, int64_t threads, int64_t crews) {
+    walk at = { .threads = threads, .crews = crews, .crew = -1 };
+    for (int64_t layer = 0; layer < trainer->model->num_layers; layer++) at.all += layer_work(trainer, layer);
+    return at;
 }
 
-/* What a pass forward and a pass back cost the crew of so many threads in the layers, in multiply-adds: a product of few
- * rows costs what some more would, as its weights are read for them; a meeting what some would. The gradients of the
- * parameters wait for nobody, the rest for the crews before. */
+static void next_crew(const wlstm_trainer *trainer, walk *at) {
+    const int64_t threads_end = wli_span_of(at->threads, ++at->crew, at->crews).end;
+    const double target = at->all * (double)threads_end / (double)at->threads;
+    const int64_t most = trainer->model->num_layers - (at->crews - 1 - at->crew); /* each above has one */
+    wli_span *own = &at->layers;
+    own->first = own->end;
+    do at->before += layer_work(trainer, own->end++);
+    while (own->end < most && at->before + layer_work(trainer, own->end) / 2 <= target);
+}
+
+wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t crew, int64_t crews) {
+    walk at = walk_of(trainer, threads, crews);
+    while (at.crew < crew) next_crew(trainer, &at);
+    return at.layers;
+}
+
+/* What a pass forward and a pass back cost the crew of so many threads in the layers, in multiply-adds. The gradients of
+ * the parameters wait for nobody, the rest for the crews before. */
 static double crew_cost(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads, wli_span layers,
                         int64_t crews) {
-    const double few = 4, meeting = 4096;
+    const double meeting = (double)trainer->step_work;
     const int64_t T = tape->call.seq_len, B = tape->call.batch;
-    const int64_t chunk = wli_crew_chunk(crews, T), chunks = crews == 1 ? 0 : (T + chunk - 1) / chunk;
+    const int64_t chunk = wli_crew_chunk(crews, T, B), chunks = crews == 1 ? 0 : (T + chunk - 1) / chunk;
     const wli_deal deal = wli_deal_for(trainer, B, threads, 0);
     double chained = 0, sums = 0;
     for (int64_t layer = layers.first; layer < layers.end; layer++) {
         const wli_train_cell *cell = wli_trainer_cell(trainer, layer, 0);
         const double input = (double)(4 * cell->H * cell->I),
                      step = (double)(4 * cell->H * cell->R + cell->P * cell->H);
-        const double rows = (double)B / (double)deal.parts + few;
+        const double rows = (double)B / (double)deal.parts + FEW_ROWS;
         chained += 2 * (double)T * (rows * step / (double)deal.shares + (deal.shares > 1 ? 2 * meeting : 0));
-        chained += 2 * ((double)tape->pairs + (double)chunks * few) * input / (double)threads;
+        chained += 2 * ((double)tape->pairs + (double)chunks * FEW_ROWS) * input / (double)threads;
         sums += (double)tape->pairs * (input + step) / (double)threads;
     }
     return chained * (crews == 1 ? 1 : 1 + (double)(crews - 1) / (double)chunks) + sums;
@@ -68,11 +84,11 @@ int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_
     double least = 0;
     int64_t best = 0;
     for (int64_t crews = named ? 2 : 1; crews <= most; crews++) {
-        double cost = 0;
-        for (int64_t crew = 0; crew < crews; crew++) {
-            const wli_span own = wli_span_of(threads, crew, crews);
-            const double of_crew =
-                crew_cost(trainer, tape, own.end - own.first, wli_crew_layers(trainer, threads, crew, crews), crews);
+        double cost = 0; /* the dearest crew's */
+        for (walk at = walk_of(trainer, threads, crews); at.crew + 1 < crews;) {
+            next_crew(trainer, &at);
+            const wli_span own = wli_span_of(threads, at.crew, crews);
+            const double of_crew = crew_cost(trainer, tape, own.end - own.first, at.layers, crews);
             cost = of_crew > cost ? of_crew : cost;
         }
         if (best == 0 || cost < least) best = crews, least = cost;

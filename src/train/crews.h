@@ -16,7 +16,7 @@ int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_
 wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t crew, int64_t crews);
 
 /* Steps of a chunk of `steps` in all; all of them where there is one crew. */
-int64_t wli_crew_chunk(int64_t crews, int64_t steps);
+int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch);
 
 /* While no crew works: no chunk of a window is done. */
 void wli_crews_reset(wlstm_trainer *trainer);

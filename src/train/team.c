@@ -75,12 +75,13 @@ void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *
     atomic_store(&trainer->shared.team.arrived.value, 0);
     for (int i = 0; i < threads; i++) atomic_store(&trainer->shared.gangs[i].arrived.value, 0);
     wli_crews_reset(trainer);
+    const int64_t wanted = tape ? wli_crews_for(trainer, tape, threads) : 1;
 #pragma omp parallel num_threads(threads)
     {
         /* There may be fewer threads than asked for. */
         const int64_t me = omp_get_thread_num(), there = omp_get_num_threads();
         wli_hand hand = { .trainer = trainer, .tape = tape };
-        const int64_t crews = tape ? wli_crews_for(trainer, tape, there) : 1;
+        const int64_t crews = smaller(wanted, there);
         const int64_t parts = !tape   ? 0
                               : deals ? wli_deal_for(trainer, tape->call.batch, there / crews, 0).parts
                                       : tape->parts;

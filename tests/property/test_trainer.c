@@ -14,11 +14,12 @@
 
 enum { ROUNDS = 120, SEED = 42 };
 
-/* Random options; in every third round so many pairs that there are several blocks of sums. */
+/* Random options; in every third round so many pairs that there are several blocks of sums, in every second more layers. */
 static problem draw(uint64_t *stream, int round) {
     problem p = problem_draw(stream);
     if (random_flag(stream)) p.config.dropout = (double)random_between(stream, 1, 4) / 4;
     if (round % 3 == 0) p.seq_len = random_between(stream, 1, 60), p.batch = random_between(stream, 1, 40);
+    if (round % 2 == 0) p.config.num_layers = random_between(stream, 1, 6);
     problem_build(&p, stream);
     return p;
 }
@@ -64,7 +65,7 @@ static void threads_and_schedules_do_not_change_a_bit(void **state) {
     (void)state;
     static const int counts[] = { 2, 3, 5, 8 };
     uint64_t stream = random_test_stream();
-    for (int round = 0; round < ROUNDS / 3; ++round) {
+    for (int round = 0; round < ROUNDS / 6; ++round) {
         problem p = draw(&stream, round);
         gradients loss = gradients_create(&p, &stream), expected, got;
         outcome o, of_one;
@@ -76,6 +77,38 @@ static void threads_and_schedules_do_not_change_a_bit(void **state) {
                 assert_true(gradients_agree(&p, "threads", &got, &expected, true));
                 outcome_free(&o), gradients_free(&got, false);
             }
+        outcome_free(&of_one), gradients_free(&expected, false), gradients_free(&loss, true);
+        problem_free(&p);
+    }
+}
+
+/* Trainers inside a parallel region of the caller's run on its threads alone. */
+static void regions_do_not_change_a_bit(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 12; ++round) {
+        problem p = draw(&stream, round);
+        gradients loss = gradients_create(&p, &stream), expected, got[2];
+        outcome of_one, o[2];
+        wlstm_trainer *trainers[2];
+        run(&p, 0, 1, WLSTM_SCHEDULE_AUTO, &loss, &of_one, &expected);
+        for (int n = 0; n < 2; ++n)
+            trainers[n] = problem_trainer(&p, 0, 3, WLSTM_SCHEDULE_GANGS), got[n] = gradients_like(&p, &loss);
+        int failed = 0;
+        /* One's pass back is by its own threads again. */
+#pragma omp parallel for num_threads(2) reduction(+ : failed)
+        for (int n = 0; n < 2; ++n) {
+            failed += problem_train(&p, trainers[n], SEED, NULL, &o[n]) != WLSTM_OK;
+            if (n == 0) failed += problem_back(trainers[n], NULL, &got[n]) != WLSTM_OK;
+        }
+        assert_int_equal(failed, 0);
+        assert_int_equal(problem_back(trainers[1], NULL, &got[1]), WLSTM_OK);
+        for (int n = 0; n < 2; ++n) {
+            assert_true(outcomes_agree(&p, "region", &o[n], &of_one, true));
+            assert_true(gradients_agree(&p, "region", &got[n], &expected, true));
+            outcome_free(&o[n]), gradients_free(&got[n], false);
+            wlstm_trainer_free(trainers[n]);
+        }
         outcome_free(&of_one), gradients_free(&expected, false), gradients_free(&loss, true);
         problem_free(&p);
     }
@@ -129,7 +162,7 @@ static void rows_do_not_touch_each_other(void **state) {
 static void recomputation_does_not_change_a_bit(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
-    for (int round = 0; round < ROUNDS / 2; ++round) {
+    for (int round = 0; round < ROUNDS / 4; ++round) {
         problem p = problem_draw(&stream);
         p.config.bidirectional = 0;
         p.seq_len = random_between(&stream, 1, 60), p.batch = random_between(&stream, 1, 40);
@@ -221,6 +254,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_the_reference),
         cmocka_unit_test(threads_and_schedules_do_not_change_a_bit),
+        cmocka_unit_test(regions_do_not_change_a_bit),
         cmocka_unit_test(rows_do_not_touch_each_other),
         cmocka_unit_test(recomputation_does_not_change_a_bit),
         cmocka_unit_test(tapes_are_independent),

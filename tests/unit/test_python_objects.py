@@ -162,6 +162,7 @@ class Trainer(Base):
         trainer = wavelstm.Trainer(lstm, 6, 3)
         with self.assertRaisesRegex(Exception, "recompute_steps: 0 expected with two directions"):
             wavelstm.Trainer(lstm, 6, 3, recompute_steps=2)
+        self.assert_raises(ValueError, "schedule: one of 'auto', 'serial'", wavelstm.Trainer, lstm, 6, 3, schedule="gang")
 
         def loss():
             out, (_, c_n) = trainer.forward(x, hx, lengths=lengths)

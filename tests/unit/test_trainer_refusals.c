@@ -50,7 +50,7 @@ static void create_refuses(void **state) {
     const wlstm_lstm_config config = small_config();
     wlstm_lstm *lstm = create_lstm(&config);
     wlstm_trainer *trainer = (wlstm_trainer *)&lstm;
-    const wlstm_trainer_options good = { sizeof good, T, B, 1, WLSTM_PRECISION_FULL, 0 };
+    const wlstm_trainer_options good = { sizeof good, T, B, 1, WLSTM_PRECISION_FULL, 0, WLSTM_SCHEDULE_AUTO, 0 };
     assert_invalid(wlstm_trainer_create(lstm, &good, NULL), "trainer");
     assert_invalid(wlstm_trainer_create(NULL, &good, &trainer), "lstm");
     assert_null(trainer);
@@ -70,6 +70,10 @@ static void create_refuses(void **state) {
     assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "precision");
     bad = good, bad.precision = WLSTM_PRECISION_BF16;
     assert_fails(wlstm_trainer_create(lstm, &bad, &trainer), WLSTM_ERROR_UNSUPPORTED, "precision");
+    bad = good, bad.schedule = (wlstm_schedule)4;
+    assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "schedule");
+    bad = good, bad.schedule = (wlstm_schedule)-1;
+    assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "schedule");
     bad = good, bad.recompute_steps = -1;
     assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "recompute_steps");
     wlstm_lstm_config both = small_config();
@@ -80,6 +84,25 @@ static void create_refuses(void **state) {
     wlstm_lstm_free(of_both);
     assert_null(trainer);
     wlstm_trainer_free(NULL);
+    wlstm_lstm_free(lstm);
+}
+
+/* A program of the first header, which ended with recompute_steps. */
+static void an_older_struct_has_no_schedule(void **state) {
+    (void)state;
+    const wlstm_lstm_config config = small_config();
+    wlstm_lstm *lstm = create_lstm(&config);
+    wlstm_trainer_options options;
+    memset(&options, 0xff, sizeof options);
+    options.struct_size = offsetof(wlstm_trainer_options, schedule);
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 1;
+    options.precision = WLSTM_PRECISION_DEFAULT, options.recompute_steps = 0;
+    wlstm_trainer *trainer;
+    assert_int_equal(wlstm_trainer_create(lstm, &options, &trainer), WLSTM_OK);
+    wlstm_trainer_free(trainer);
+    options.struct_size = sizeof options, options.schedule = WLSTM_SCHEDULE_GANGS;
+    assert_int_equal(wlstm_trainer_create(lstm, &options, &trainer), WLSTM_OK);
+    wlstm_trainer_free(trainer);
     wlstm_lstm_free(lstm);
 }
 
@@ -186,7 +209,7 @@ static void compact_ones_have_no_parameters(void **state) {
     const wlstm_lstm_config config = small_config();
     wlstm_trainer *trainer = make(0), *other;
     wlstm_lstm *lstm = create_lstm(&config);
-    const wlstm_trainer_options options = { sizeof options, T, B, 1, WLSTM_PRECISION_FULL, 0 };
+    const wlstm_trainer_options options = { sizeof options, T, B, 1, WLSTM_PRECISION_FULL, 0, WLSTM_SCHEDULE_AUTO, 0 };
     assert_int_equal(wlstm_lstm_compact(lstm), WLSTM_OK);
     assert_int_equal(wlstm_trainer_create(lstm, &options, &other), WLSTM_ERROR_UNSUPPORTED);
     assert_null(other);
@@ -265,6 +288,7 @@ static void an_empty_batch_is_an_empty_result(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create_refuses),
+        cmocka_unit_test(an_older_struct_has_no_schedule),
         cmocka_unit_test(passes_refuse),
         cmocka_unit_test(a_tape_serves_one_pass_of_its_trainer),
         cmocka_unit_test(the_others_refuse),
