@@ -55,6 +55,8 @@ elseif(SMOKE STREQUAL "streams")
   endif()
 elseif(SMOKE STREQUAL "train")
   check_family("GFLOPS;sequences/s;steps/s" t10b3i100h20l4 t20b5i30h33l2-bi-f64 t9b2i17h40l2p11 t30b20i16h24l1-nobias)
+  run(0 t10b3i100h20l4 --family train --threads 1,2 --schedule serial,gangs --benchmark_min_time=0.01)
+  run(2 t10b3i100h20l4 --family train --backend native)
 elseif(SMOKE STREQUAL "machine")
   run(0 --machine)
   foreach(row "FMA peak f32, GFLOP/s" "FMA peak f64, GFLOP/s" "products bf16, GFLOP/s" "products int8, Gop/s" "read   32 KiB, GB/s" "read  256 MiB, GB/s"
