@@ -529,6 +529,13 @@ module wavelstm_c
             integer(c_int), value :: accumulate
             integer(c_int) :: c_trainer_backward
         end function
+        function c_trainer_watch_gradients(trainer, ready, context) bind(c, name="wlstm_trainer_watch_gradients")
+            import
+            type(c_ptr), value :: trainer
+            type(c_funptr), value :: ready
+            type(c_ptr), value :: context
+            integer(c_int) :: c_trainer_watch_gradients
+        end function
         function c_trainer_zero_gradients(trainer) bind(c, name="wlstm_trainer_zero_gradients")
             import
             type(c_ptr), value :: trainer

@@ -574,6 +574,18 @@ WLSTM_API wlstm_status wlstm_trainer_forward(wlstm_trainer *trainer, int64_t seq
 WLSTM_API wlstm_status wlstm_trainer_backward(wlstm_trainer *trainer, void *tape, const void *d_out, const void *d_h_n,
                                               const void *d_c_n, void *d_x, void *d_h_0, void *d_c_0, int accumulate);
 
+/* Told `count` gradients at `values`, a part of the flat array, that are complete: context is
+ * wlstm_trainer_watch_gradients's, dtype the lstm's. */
+typedef void (*wlstm_gradients_function)(void *context, wlstm_dtype dtype, void *values, int64_t count);
+
+/* Has each backward pass call `ready` for each layer and direction, the last layer first, as soon as the gradients of
+ * its parameters are complete, while the pass goes on: for a sum over processes that takes no time of its own. It is
+ * called by the thread that called wlstm_trainer_backward, also where the batch has no rows, and may read and write these gradients,
+ * during the call and after; it calls no other function of the trainer. NULL: nobody is told, as at first. Errors: INVALID_ARGUMENT
+ * (a NULL trainer). */
+WLSTM_API wlstm_status wlstm_trainer_watch_gradients(wlstm_trainer *trainer, wlstm_gradients_function ready,
+                                                     void *context);
+
 /* Makes all gradients zero. Errors: INVALID_ARGUMENT (NULL). */
 WLSTM_API wlstm_status wlstm_trainer_zero_gradients(wlstm_trainer *trainer);
 

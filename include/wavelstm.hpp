@@ -638,6 +638,11 @@ class trainer {
                                              detail::address(g.d_h_0), detail::address(g.d_c_0), accumulate ? 1 : 0));
     }
 
+    // wlstm_trainer_watch_gradients: ready throws nothing; nullptr ends it
+    void watch_gradients(wlstm_gradients_function ready, void *context = nullptr) {
+        detail::check(wlstm_trainer_watch_gradients(handle(), ready, context));
+    }
+
     // wlstm_trainer_zero_gradients, wlstm_trainer_clip_gradients (what the norm was), wlstm_trainer_update
     void zero_gradients() {
         detail::check(wlstm_trainer_zero_gradients(handle()));

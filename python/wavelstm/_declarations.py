@@ -150,6 +150,7 @@ class Optimizer(_Struct):
     _defaults = {"kind": 1, "lr": 0.001, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08}
 
 
+GradientsFunction = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_void_p, c_int64)
 AllocateFunction = ctypes.CFUNCTYPE(c_void_p, c_size_t, c_void_p)
 DeallocateFunction = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
 
@@ -209,6 +210,7 @@ FUNCTIONS = {
     "wlstm_trainer_tape_bytes": (c_int, c_void_p, c_int64, c_int64, POINTER(c_size_t)),
     "wlstm_trainer_forward": (c_int, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int, c_uint64, c_int64, c_void_p),
     "wlstm_trainer_backward": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_int),
+    "wlstm_trainer_watch_gradients": (c_int, c_void_p, GradientsFunction, c_void_p),
     "wlstm_trainer_zero_gradients": (c_int, c_void_p),
     "wlstm_trainer_clip_gradients": (c_int, c_void_p, c_double, POINTER(c_double)),
     "wlstm_trainer_update": (c_int, c_void_p, POINTER(Optimizer)),

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from ._arrays import Arrays, length_array, parameter_array
-from ._declarations import Optimizer, OptimizerKind, TrainerOptions
+from ._declarations import GradientsFunction, Optimizer, OptimizerKind, TrainerOptions
 from ._library import check, lib
 from ._modules import LSTM, _c_string, _integer, _size
 from ._plans import _SCHEDULES, _code
@@ -50,7 +50,7 @@ class Trainer:
         weakref.finalize(self, lib.wlstm_trainer_free, handle.value).atexit = False
         for name in ("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "proj_size", "dtype", "_shapes"):
             setattr(self, name, getattr(lstm, name))
-        self._own = Tape()
+        self._own, self._watcher, self._raised = Tape(), None, None
 
     def _flat(self, get):
         values, count = ctypes.c_void_p(), ctypes.c_int64()
@@ -152,9 +152,33 @@ class Trainer:
         d_c_n = None if d_c_n is None else self._array("d_hx[1]", d_c_n, c_shape)
         d_x, d_h_0, d_c_0 = np.empty(x.shape, self.dtype), np.empty(h_shape, self.dtype), np.empty(c_shape, self.dtype)
         addresses = [None if array is None else array.ctypes.data for array in (d_out, d_h_n, d_c_n, d_x, d_h_0, d_c_0)]
+        self._raised = None
         check(lib.wlstm_trainer_backward(self._handle, kept._address(), *addresses, bool(accumulate)))
         kept._pass = None
+        if self._raised is not None:
+            raise self._raised
         return d_x, (d_h_0, d_c_0)
+
+    def watch_gradients(self, ready):
+        """Has each backward pass call ready(values) for each layer and direction, the last layer first, as soon as its gradients are
+        complete: values is their part of `gradients`, for a sum over processes that goes on meanwhile. None: nobody is told. What
+        ready raises backward raises at its end."""
+        if ready is not None and not callable(ready):
+            raise TypeError(f"ready: a function or None expected, got {type(ready).__name__}")
+        trainer = weakref.ref(self)
+
+        def tell(context, dtype, values, count):
+            own = trainer()
+            try:
+                flat = own.gradients
+                first = (values - flat.ctypes.data) // flat.itemsize
+                ready(flat[first:first + count])
+            except BaseException as error:  # which C would not hand on
+                own._raised = own._raised or error
+
+        watcher = GradientsFunction(tell) if ready is not None else GradientsFunction()
+        check(lib.wlstm_trainer_watch_gradients(self._handle, watcher, None))
+        self._watcher = watcher  # C has its address
 
     def zero_gradients(self):
         check(lib.wlstm_trainer_zero_gradients(self._handle))

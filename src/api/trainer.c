@@ -182,11 +182,19 @@ wlstm_status wlstm_trainer_backward(wlstm_trainer *trainer, void *tape, const vo
     kept->state = WLI_TAPE_USED;
     const wli_backward_call call = { d_out, d_h_n, d_c_n, d_x, d_h_0, d_c_0, accumulate != 0 };
     if (kept->call.batch > 0) {
+        wli_watch_begin(trainer);
         wli_team_run(trainer, kept, false, wli_backward_pass, &call);
         wli_weights_packed(trainer, true);
-    } else if (!accumulate) {
-        return wlstm_trainer_zero_gradients(trainer);
+        return WLSTM_OK;
     }
+    if (!accumulate) (void)wlstm_trainer_zero_gradients(trainer);
+    wli_tell_all(trainer);
+    return WLSTM_OK;
+}
+
+wlstm_status wlstm_trainer_watch_gradients(wlstm_trainer *trainer, wlstm_gradients_function ready, void *context) {
+    if (!trainer) return wli_null_argument("trainer");
+    trainer->watch = ready, trainer->watch_context = context;
     return WLSTM_OK;
 }
 

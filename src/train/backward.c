@@ -266,11 +266,16 @@ static void run_chunk(const wli_hand *hand, const chunk *at, int *turn) {
         run_layer(hand, at, layer);
         if (hand->crews == 1) add_gradients(hand, at, layer, turn);
         wli_meet_crew(hand);
+        if (hand->crews == 1 && at->from == 0) wli_gradients_complete(hand, layer);
+        wli_tell_complete(hand);
     }
     if (hand->crews == 1) return;
     wli_tell_neighbours(hand, at->number);
-    for (int64_t layer = hand->end_layer - 1; layer >= hand->first_layer; layer--) add_gradients(hand, at, layer, turn);
-    wli_meet_crew(hand);
+    for (int64_t layer = hand->end_layer - 1; layer >= hand->first_layer; layer--) {
+        add_gradients(hand, at, layer, turn);
+        wli_meet_crew(hand);
+        if (at->from == 0) wli_gradients_complete(hand, layer);
+    }
 }
 
 /* Steps of a chunk of a window. */
@@ -300,4 +305,6 @@ void wli_backward_pass(wli_hand *hand, const void *arguments) {
         wli_meet_team(hand);
     }
     if (hand->crew == 0) end_rows(hand, call);
+    wli_meet_team(hand);
+    wli_tell_complete(hand);
 }

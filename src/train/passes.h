@@ -26,6 +26,18 @@ void wli_backward_pass(wli_hand *hand, const void *arguments);
 void wli_add_gradients(const wli_hand *hand, int64_t layer, int direction, int64_t first, int64_t end, bool adds,
                        int *turn);
 
+/* Before a pass back: no layer's gradients are complete. */
+void wli_watch_begin(wlstm_trainer *trainer);
+
+/* On each thread of the layer's crew, which has met: the layer's gradients are complete. */
+void wli_gradients_complete(const wli_hand *hand, int64_t layer);
+
+/* On each thread: the one that called the trainer tells of the layers that have become complete, the last first. */
+void wli_tell_complete(const wli_hand *hand);
+
+/* On the thread that called the trainer, of a pass without rows: tells of all layers. */
+void wli_tell_all(const wlstm_trainer *trainer);
+
 /* On each thread of the layer's crew: before the tape takes the window before, copies the pairs of the block that is not complete yet. */
 void wli_leave_pairs(const wli_hand *hand, int64_t layer, int direction);
 

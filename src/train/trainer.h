@@ -31,7 +31,8 @@ typedef struct wli_train_cell {
     int64_t bias_ih, bias_hh;    /* their offsets, -1 without bias */
     void *bias;                  /* [4H padded] b_ih + b_hh */
     int64_t gate_stride, c_stride, h_stride;
-    void *dh, *dc; /* [max_batch, h_stride], [max_batch, c_stride] */
+    void *dh, *dc;        /* [max_batch, h_stride], [max_batch, c_stride] */
+    atomic_bool complete; /* of a layer's first cell: the pass back has all gradients of the layer's parameters */
     /* With recompute_steps: a block's rows that a window leaves to the one before, by their number in the block: of dG, x, h,
      * o tanh(c) and dh. */
     struct {
@@ -83,6 +84,9 @@ struct wlstm_trainer {
 
     int64_t count; /* of all parameters */
     void *parameters, *gradients;
+    wlstm_gradients_function watch; /* whom each cell's complete gradients are told, if anyone */
+    void *watch_context;
+    int64_t untold;   /* layers of the pass that nobody was told of yet, from the first on */
     void *moments[2]; /* the optimizer's, zeros at first */
     int num_moments;  /* how many of them count */
     int64_t updates;  /* how many there were */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,6 +251,51 @@ static void gradients_accumulate(void **state) {
     }
 }
 
+/* What was told of, as it was then, in its place. */
+typedef struct watched {
+    const char *flat;
+    char *copy;
+    pthread_t caller;
+    int64_t told, calls;
+} watched;
+
+static void watch(void *context, wlstm_dtype dtype, void *values, int64_t count) {
+    watched *w = context;
+    assert_true(pthread_equal(pthread_self(), w->caller));
+    memcpy(w->copy + ((const char *)values - w->flat), values, (size_t)count * dtype_size(dtype));
+    w->told += count, w->calls++;
+}
+
+/* Each cell once, by the calling thread, of a batch without rows too. */
+static void gradients_are_complete_when_told(void **state) {
+    (void)state;
+    uint64_t stream = random_test_stream();
+    for (int round = 0; round < ROUNDS / 2; ++round) {
+        problem p = draw(&stream, round);
+        const int64_t recompute = p.config.bidirectional || random_flag(&stream) ? 0 : random_between(&stream, 1, 5);
+        wlstm_trainer *trainer = problem_trainer(&p, recompute, (int)random_between(&stream, 1, 4));
+        gradients g = gradients_create(&p, &stream);
+        void *flat;
+        outcome o;
+        assert_int_equal(wlstm_trainer_gradients(trainer, &flat, NULL), WLSTM_OK);
+        for (int rows = 1; rows >= 0; --rows) {
+            watched w = { flat, test_allocate(p.config.dtype, g.parameters), pthread_self(), 0, 0 };
+            assert_int_equal(wlstm_trainer_watch_gradients(trainer, watch, &w), WLSTM_OK);
+            if (!rows) p.batch = 0;
+            assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o), WLSTM_OK);
+            assert_int_equal(problem_back(trainer, NULL, &g), WLSTM_OK);
+            assert_int_equal(w.told, g.parameters);
+            assert_int_equal(w.calls, problem_blocks(&p));
+            assert_memory_equal(w.copy, flat, (size_t)g.parameters * dtype_size(p.config.dtype));
+            assert_int_equal(wlstm_trainer_watch_gradients(trainer, NULL, NULL), WLSTM_OK);
+            outcome_free(&o), free(w.copy);
+        }
+        gradients_free(&g, true);
+        wlstm_trainer_free(trainer);
+        problem_free(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_are_those_of_the_reference),
@@ -259,6 +305,7 @@ int main(void) {
         cmocka_unit_test(recomputation_does_not_change_a_bit),
         cmocka_unit_test(tapes_are_independent),
         cmocka_unit_test(gradients_accumulate),
+        cmocka_unit_test(gradients_are_complete_when_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

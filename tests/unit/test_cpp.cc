@@ -142,6 +142,13 @@ template <class Real> static void test_trainer(wlstm_dtype dtype, const std::str
     std::vector<Real> once(gradients.begin(), gradients.end()), twice(once);
     REQUIRE(gradients.size() == trainer.parameters<Real>().size() && std::abs(once[0]) > 0);
 
+    std::int64_t told = 0;
+    trainer.watch_gradients(
+        [](void *sum, wlstm_dtype, void *, std::int64_t count) { *static_cast<std::int64_t *>(sum) += count; }, &told);
+    trainer.forward(T, B, x, out, {}, {}, without);
+    trainer.backward(wavelstm::gradients<Real>{ out });
+    trainer.watch_gradients(nullptr);
+    REQUIRE(told == std::int64_t(gradients.size()));
     wavelstm::tape kept(trainer, T, B);
     trainer.forward(T, B, x, out, {}, {}, without, &kept);
     trainer.backward(wavelstm::gradients<Real>{ out }, true, &kept);

@@ -1,9 +1,25 @@
 ! Module wavelstm: each procedure reaches its C function with the right arguments, wrong arrays are refused, and all is freed.
 !     test_fortran SCRATCH-FOLDER   or   test_fortran stop|copy: what must end the program
+module gradients_watcher
+    use, intrinsic :: iso_c_binding
+    implicit none
+contains
+    ! context: how many there were.
+    subroutine count_gradients(context, dtype, values, count) bind(c)
+        type(c_ptr), value :: context, values
+        integer(c_int), value :: dtype
+        integer(c_int64_t), value :: count
+        integer(c_int64_t), pointer :: told
+        call c_f_pointer(context, told)
+        if (c_associated(values) .and. dtype >= 0) told = told + count
+    end subroutine
+end module
+
 program test_fortran
-    use, intrinsic :: iso_c_binding, only: c_null_funptr, c_null_ptr
+    use, intrinsic :: iso_c_binding, only: c_funloc, c_funptr, c_int64_t, c_loc, c_null_funptr, c_null_ptr
     use, intrinsic :: iso_fortran_env, only: error_unit, int8, int64, real32, real64
     use wavelstm
+    use gradients_watcher, only: count_gradients
     implicit none
     integer, parameter :: nt = 4, nb = 3, ni = 5, nh = 7, np = 3, nl = 2
     character(len=512) :: argument
@@ -195,6 +211,8 @@ contains
         real(real64) :: norm
         integer(int8), allocatable, target :: tape(:)
         integer(int64) :: bytes, tape_bytes
+        integer(c_int64_t), target :: told
+        type(c_funptr) :: watcher
         integer :: k
         x = reshape([(sin(real(k, real32)), k = 1, size(x))], shape(x))
         call lstm%create(ni, nh, num_layers=nl, bidirectional=.true., dropout=0.5_real64, dtype=WLSTM_F32)
@@ -211,6 +229,13 @@ contains
         call trainer%gradients(gradients)
         call trainer%parameters(parameters)
         call require(size(gradients) == size(parameters) .and. abs(gradients(1)) > 0, "flat arrays")
+        told = 0
+        watcher = c_funloc(count_gradients)
+        call trainer%watch_gradients(watcher, c_loc(told))
+        call trainer%forward(x, out, training=.false.)
+        call trainer%backward(out)
+        call trainer%watch_gradients()
+        call require(told == size(gradients), "watch_gradients")
         once = gradients(1)
         call trainer%tape_bytes(nt, nb, bytes)
         allocate(tape(bytes))
@@ -261,6 +286,8 @@ contains
         real(real64) :: norm
         integer(int8), allocatable, target :: tape(:)
         integer(int64) :: bytes, tape_bytes
+        integer(c_int64_t), target :: told
+        type(c_funptr) :: watcher
         integer :: k
         x = reshape([(sin(real(k, real64)), k = 1, size(x))], shape(x))
         call lstm%create(ni, nh, num_layers=nl, bidirectional=.true., dropout=0.5_real64, dtype=WLSTM_F64)
@@ -277,6 +304,13 @@ contains
         call trainer%gradients(gradients)
         call trainer%parameters(parameters)
         call require(size(gradients) == size(parameters) .and. abs(gradients(1)) > 0, "flat arrays")
+        told = 0
+        watcher = c_funloc(count_gradients)
+        call trainer%watch_gradients(watcher, c_loc(told))
+        call trainer%forward(x, out, training=.false.)
+        call trainer%backward(out)
+        call trainer%watch_gradients()
+        call require(told == size(gradients), "watch_gradients")
         once = gradients(1)
         call trainer%tape_bytes(nt, nb, bytes)
         allocate(tape(bytes))

@@ -236,6 +236,33 @@ class Trainer(Base):
         self.assertFalse(trainer.gradients.any())
         self.assertTrue(all(trainer.memory()))
 
+    def test_gradients_are_told_of_while_they_come(self):
+        lstm = wavelstm.LSTM(3, 4, num_layers=2)
+        trainer, parts = wavelstm.Trainer(lstm, 5, 6), []
+        sizes = [sum(getattr(lstm, name).size for name in trainer.state_dict() if name.endswith(layer)) for layer in ("l1", "l0")]
+        out, _ = trainer.forward(draw(5, 6, 3))
+        trainer.watch_gradients(parts.append)
+        trainer.backward(out)
+        self.assertEqual([part.size for part in parts], sizes)
+        np.testing.assert_array_equal(np.concatenate(parts[::-1]), trainer.gradients)
+        parts[0][:] = 7
+        self.assertTrue((trainer.gradients[sizes[1]:] == 7).all())
+
+        def fails(values):
+            raise KeyError(values.size)
+
+        for ready, told in ((fails, sizes[0]), (None, None)):
+            trainer.watch_gradients(ready)
+            trainer.forward(draw(5, 6, 3))
+            if told:
+                with self.assertRaisesRegex(KeyError, str(told)):
+                    trainer.backward(out)
+            else:
+                trainer.backward(out)
+        self.assertEqual(len(parts), 2)
+        with self.assertRaisesRegex(TypeError, "ready: a function or None expected, got int"):
+            trainer.watch_gradients(3)
+
     def test_errors(self):
         lstm = wavelstm.LSTM(3, 4)
         trainer = wavelstm.Trainer(lstm, 5, 6)

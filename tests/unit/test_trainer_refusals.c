@@ -126,6 +126,7 @@ static void passes_refuse(void **state) {
     assert_invalid(wlstm_trainer_forward(trainer, T, B, lengths, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
                    "lengths[1]");
     size_t bytes;
+    assert_invalid(wlstm_trainer_watch_gradients(NULL, NULL, NULL), "trainer");
     assert_invalid(wlstm_trainer_tape_bytes(NULL, T, B, &bytes), "trainer");
     assert_invalid(wlstm_trainer_tape_bytes(trainer, T, B, NULL), "bytes");
     assert_invalid(wlstm_trainer_tape_bytes(trainer, T + 1, B, &bytes), "seq_len");
