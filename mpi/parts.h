@@ -3,7 +3,8 @@
  *     agree.c    an error that is all ranks'        shape.c    the sizes of an lstm        deal.c     who does what
  *     call.c     one call's arguments               rows.c     rows of arrays as MPI types
  *     batch.c    rows over ranks                    layers.c   a rank's layers of a file
- *     pipeline.c layers over ranks, made            stream.c   and run                     tuning.c   the tuned cache */
+ *     pipeline.c layers over ranks, made            stream.c   and run                     tuning.c   the tuned cache
+ *     gradients.c  of rows over ranks, summed */
 #ifndef WLM_PARTS_H
 #define WLM_PARTS_H
 

@@ -1,6 +1,6 @@
 /* What is wrong on one rank is every rank's error: the same status and sentence, handles NULL, and nobody waits.
  *
- *     test_mpi_errors kill    the last rank is killed in the midst of a call: mpirun ends the others */
+ *     test_mpi_errors kill|kill-training    the last rank is killed in the midst of a call: mpirun ends the others */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,6 +211,76 @@ static void bad_arguments_of_a_call(void) {
     wlstm_lstm_free(other);
 }
 
+static wlstm_trainer *make_trainer(int64_t input_size) {
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    wlstm_lstm *lstm = make(0, input_size);
+    wlstm_trainer *trainer;
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 1;
+    require(wlstm_trainer_create(lstm, &options, &trainer) == WLSTM_OK, "%s", wlstm_last_error());
+    wlstm_lstm_free(lstm);
+    return trainer;
+}
+
+static wlstm_status forward(wlstm_trainer *trainer) {
+    return wlstm_trainer_forward(trainer, T, B, NULL, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL);
+}
+
+static wlstm_status backward(wlstm_trainer *trainer, int deterministic) {
+    return wlstm_mpi_trainer_backward(MPI_COMM_WORLD, trainer, NULL, out, NULL, NULL, NULL, NULL, NULL, 0,
+                                      deterministic);
+}
+
+/* The pass of one rank does not begin, or has other gradients: the others' has, and nobody waits for it. */
+static void a_trainer_that_cannot_go_back(void) {
+    wlstm_trainer *trainer = make_trainer(I), *other = make_trainer(I + 1);
+    char words[128];
+    for (int rank = 0; rank < r.count; rank += r.count - 1) {
+        const bool fails = r.rank == rank;
+        require((fails || forward(trainer) == WLSTM_OK) && forward(other) == WLSTM_OK, "%s", wlstm_last_error());
+        snprintf(words, sizeof words, "rank %d: tape: ", rank);
+        require_agreed(backward(trainer, 0), WLSTM_ERROR_INVALID_ARGUMENT, words);
+        require(forward(trainer) == WLSTM_OK, "%s", wlstm_last_error());
+        snprintf(words, sizeof words, "rank %d: trainer: a pointer expected", rank);
+        require_agreed(backward(fails ? NULL : trainer, 1), WLSTM_ERROR_INVALID_ARGUMENT, words);
+        if (!fails) require(forward(trainer) == WLSTM_OK, "%s", wlstm_last_error());
+        snprintf(words, sizeof words, "rank %d: trainer: one of the lstm", rank > 0 ? rank : 1);
+        require_agreed(backward(fails ? other : trainer, 0), WLSTM_ERROR_INVALID_ARGUMENT, words);
+        require(forward(trainer) == WLSTM_OK, "%s", wlstm_last_error());
+        snprintf(words, sizeof words, "rank %d: deterministic: ", rank > 0 ? rank : 1);
+        require_agreed(backward(trainer, fails), WLSTM_ERROR_INVALID_ARGUMENT, words);
+        /* It serves as before, and nobody watches any more. */
+        require(forward(trainer) == WLSTM_OK && backward(trainer, 0) == WLSTM_OK, "%s", wlstm_mpi_last_error());
+        require(fails || (forward(trainer) == WLSTM_OK &&
+                          wlstm_trainer_backward(trainer, NULL, out, NULL, NULL, NULL, NULL, NULL, 0) == WLSTM_OK),
+                "%s", wlstm_last_error());
+        require(wlstm_mpi_trainer_backward(MPI_COMM_NULL, trainer, NULL, out, NULL, NULL, NULL, NULL, NULL, 0, 0) ==
+                    WLSTM_ERROR_INVALID_ARGUMENT,
+                "MPI_COMM_NULL");
+        wlstm_trainer_free(trainer);
+        trainer = make_trainer(I);
+    }
+    wlstm_trainer_free(trainer);
+    wlstm_trainer_free(other);
+}
+
+static wlstm_status training(void) {
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    wlstm_lstm *lstm = NULL;
+    wlstm_trainer *trainer = NULL;
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 1;
+    wlstm_status own = wlstm_lstm_load(path, NULL, &lstm);
+    if (own == WLSTM_OK) own = wlstm_trainer_create(lstm, &options, &trainer);
+    if (own == WLSTM_OK) own = forward(trainer);
+    wlstm_status status = wlstm_mpi_agree(MPI_COMM_WORLD, own, NULL);
+    for (int deterministic = 0; deterministic < 2 && status == WLSTM_OK; deterministic++) {
+        status = backward(trainer, deterministic);
+        if (status == WLSTM_OK) status = wlstm_mpi_agree(MPI_COMM_WORLD, forward(trainer), NULL);
+    }
+    wlstm_trainer_free(trainer);
+    wlstm_lstm_free(lstm);
+    return status;
+}
+
 static wlstm_status layers(void) {
     wlstm_plan_options options = options_of(T);
     wlstm_lstm *stage = NULL;
@@ -256,7 +326,10 @@ int main(int argc, char **argv) {
     r = ranks_begin(&argc, &argv);
     if (argc > 1) {
         if (r.rank == r.count - 1) raise(SIGKILL);
-        wlstm_mpi_plan_cache_broadcast(MPI_COMM_WORLD);
+        if (strcmp(argv[1], "kill") == 0) wlstm_mpi_plan_cache_broadcast(MPI_COMM_WORLD);
+        wlstm_trainer *trainer = make_trainer(I);
+        forward(trainer);
+        backward(trainer, 0);
         pause();
     }
     int id = (int)getpid();
@@ -271,9 +344,11 @@ int main(int argc, char **argv) {
     two_directions_are_refused_by_name();
     stages_that_are_no_stack();
     bad_arguments_of_a_call();
+    a_trainer_that_cannot_go_back();
     for (int rank = 0; rank < 2; rank++) {
         no_memory_on_one_rank(layers, rank);
         no_memory_on_one_rank(rows, rank);
+        no_memory_on_one_rank(training, rank);
     }
     MPI_Barrier(MPI_COMM_WORLD);
     if (r.rank == 0) require(unlink(path) == 0, "%s", path);
