@@ -71,7 +71,7 @@ static void one_problem(ranks *r) {
     const int64_t blocks = problem_blocks(&p), count = loss.parameters;
     outcome o;
 
-    wlstm_trainer *alone = problem_trainer(&p, 0, 1);
+    wlstm_trainer *alone = problem_trainer(&p, 0, 1, WLSTM_SCHEDULE_AUTO);
     require(forward(&p, alone, 0, &o) == WLSTM_OK, "%s", wlstm_last_error());
     require(problem_back(alone, NULL, &whole) == WLSTM_OK, "%s", p.name);
     outcome_free(&o);
@@ -84,7 +84,7 @@ static void one_problem(ranks *r) {
     mine.d_out = steps_of(&p, loss.d_out, problem_out_width(&p), first, end);
     mine.d_h_n = rows_of(&p, loss.d_h_n, blocks, problem_width(&p), first, end);
     mine.d_c_n = rows_of(&p, loss.d_c_n, blocks, p.config.hidden_size, first, end);
-    wlstm_trainer *trainer = problem_trainer(&p, 0, threads);
+    wlstm_trainer *trainer = problem_trainer(&p, 0, threads, WLSTM_SCHEDULE_GANGS);
     const size_t bytes = (size_t)count * trainer->element;
     void *flat, *own = malloc(bytes), *expected = malloc(bytes);
     require(own && expected, "memory");

@@ -273,7 +273,8 @@ static void gradients_are_complete_when_told(void **state) {
     for (int round = 0; round < ROUNDS / 2; ++round) {
         problem p = draw(&stream, round);
         const int64_t recompute = p.config.bidirectional || random_flag(&stream) ? 0 : random_between(&stream, 1, 5);
-        wlstm_trainer *trainer = problem_trainer(&p, recompute, (int)random_between(&stream, 1, 4));
+        wlstm_trainer *trainer =
+            problem_trainer(&p, recompute, (int)random_between(&stream, 1, 4), random_schedule(&stream));
         gradients g = gradients_create(&p, &stream);
         void *flat;
         outcome o;
