@@ -211,7 +211,8 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
           "what the cell's arithmetic and synchronizing threads cost, and the instruction sets used" },
         { "--simulate-threads", "LIST", cli_take_list, &simulated,
           "predict the speed-up on so many threads, as in 2,4,8,16,32,64,128: the plans' items are timed\n"
-          "here and replayed on virtual threads; for 2 the measured speed-up stands beside" },
+          "here and replayed on virtual threads; for 2 the measured speed-up stands beside; of --family train\n"
+          "those of a trainer's passes" },
         { "--simulate-ranks", "LIST", cli_take_list, &given->ranks,
           "predict the speed-up of rows and of layers over so many ranks, as in 2,4,8,16,32,64: a rank's\n"
           "work is timed here, with --threads N, and laid out on a network" },

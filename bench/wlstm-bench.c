@@ -6,6 +6,7 @@
 #include "shim.h"
 #include "simulate.h"
 #include "simulate_ranks.h"
+#include "simulate_training.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +29,9 @@ static int print_machine(const bench_arguments *given) {
 static int print_simulation(const bench_arguments *given) {
     const wlstm_schedule schedule =
         given->schedules.count ? (wlstm_schedule)given->schedules.values[0] : WLSTM_SCHEDULE_AUTO;
-    if (simulate(given->problems, given->num_problems, schedule, given->threads, given->num_threads, stdout) ==
+    wlstm_status (*const simulates)(const bench_problem *, int, wlstm_schedule, const int *, int, FILE *) =
+        given->families[FAMILY_TRAIN] ? simulate_training : simulate;
+    if (simulates(given->problems, given->num_problems, schedule, given->threads, given->num_threads, stdout) ==
         WLSTM_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "wlstm-bench: --simulate-threads: %s\n", wlstm_last_error());

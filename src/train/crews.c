@@ -57,21 +57,22 @@ wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t 
     return at.layers;
 }
 
-/* What a pass forward and a pass back cost the crew of so many threads in the layers, in multiply-adds. The gradients of
- * the parameters wait for nobody, the rest for the crews before. */
+/* What a pass forward and a pass back cost the crew of so many threads in the layers, in multiply-adds. A step's calls
+ * cost what makes a thread worth while in it, a meeting of two half as much, and of more the more as all take one line in
+ * turn. The gradients of the parameters wait for nobody, the rest for the crews before. */
 static double crew_cost(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads, wli_span layers,
                         int64_t crews) {
-    const double meeting = (double)trainer->step_work;
     const int64_t T = tape->call.seq_len, B = tape->call.batch;
     const int64_t chunk = wli_crew_chunk(crews, T, B), chunks = crews == 1 ? 0 : (T + chunk - 1) / chunk;
     const wli_deal deal = wli_deal_for(trainer, B, threads, 0);
+    const double rows = (double)B / (double)deal.parts + FEW_ROWS, shares = (double)deal.shares;
+    const double calls = (double)trainer->step_work, meeting = shares > 1 ? calls / 2 * (0.5 + shares / 4) : 0;
     double chained = 0, sums = 0;
     for (int64_t layer = layers.first; layer < layers.end; layer++) {
         const wli_train_cell *cell = wli_trainer_cell(trainer, layer, 0);
-        const double input = (double)(4 * cell->H * cell->I),
-                     step = (double)(4 * cell->H * cell->R + cell->P * cell->H);
-        const double rows = (double)B / (double)deal.parts + FEW_ROWS;
-        chained += 2 * (double)T * (rows * step / (double)deal.shares + (deal.shares > 1 ? 2 * meeting : 0));
+        const double input = (double)(4 * cell->H * cell->I);
+        const double step = (double)(4 * cell->H * cell->R + cell->P * cell->H);
+        chained += 2 * (double)T * (rows * step / shares + calls + 2 * meeting);
         chained += 2 * ((double)tape->pairs + (double)chunks * FEW_ROWS) * input / (double)threads;
         sums += (double)tape->pairs * (input + step) / (double)threads;
     }
@@ -108,9 +109,13 @@ static void tell(const wli_hand *hand, wli_counter *counter, int64_t number) {
     if (hand->me == 0) atomic_store_explicit(&counter->value, number + 1, memory_order_release);
 }
 
+static void await(const wli_hand *hand, const wli_counter *counter, int64_t least) {
+    if (!hand->alone) wli_counter_wait(counter, least);
+}
+
 void wli_await_below(const wli_hand *hand, int64_t number) {
     const wli_crew *crews = hand->trainer->shared.crews;
-    if (hand->crew > 0) wli_counter_wait(&crews[hand->crew - 1].forward, number + 1);
+    if (hand->crew > 0) await(hand, &crews[hand->crew - 1].forward, number + 1);
 }
 
 void wli_tell_above(const wli_hand *hand, int64_t number) {
@@ -121,8 +126,8 @@ void wli_tell_above(const wli_hand *hand, int64_t number) {
 
 void wli_await_neighbours(const wli_hand *hand, int64_t number) {
     const wli_crew *crews = hand->trainer->shared.crews;
-    if (hand->crew + 1 < hand->crews) wli_counter_wait(&crews[hand->crew + 1].backward, number + 1);
-    if (hand->crew > 0) wli_counter_wait(&crews[hand->crew - 1].backward, number - 1);
+    if (hand->crew + 1 < hand->crews) await(hand, &crews[hand->crew + 1].backward, number + 1);
+    if (hand->crew > 0) await(hand, &crews[hand->crew - 1].backward, number - 1);
 }
 
 void wli_tell_neighbours(const wli_hand *hand, int64_t number) {

@@ -54,8 +54,7 @@ static void take_place(wli_hand *hand, int64_t me, int64_t threads, int64_t crew
     hand->gang = &trainer->shared.gangs[own.first + (hand->steps ? gang : 0)];
 }
 
-/* How many threads a pass is worth. */
-static int threads_for(const wlstm_trainer *trainer, const wli_tape *tape) {
+int wli_team_threads(const wlstm_trainer *trainer, const wli_tape *tape) {
     int64_t step, all;
     work_of_a_row(trainer, &step, &all);
     const int64_t work = tape ? tape->pairs * all : trainer->count;
@@ -64,7 +63,7 @@ static int threads_for(const wlstm_trainer *trainer, const wli_tape *tape) {
 }
 
 void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments) {
-    const int threads = threads_for(trainer, tape);
+    const int threads = wli_team_threads(trainer, tape);
     if (threads == 1) {
         wli_hand hand = { .trainer = trainer, .tape = tape };
         if (deals) wli_tape_deal(tape, 1);
@@ -90,6 +89,19 @@ void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *
         wli_meet_team(&hand);
         pass(&hand, arguments);
     }
+}
+
+void wli_team_rehearse(wlstm_trainer *trainer, wli_tape *tape, int64_t threads, int64_t crew, wli_pass *pass,
+                       const void *arguments) {
+    const int64_t crews = wli_crews_for(trainer, tape, threads);
+    const wli_span crew_threads = wli_span_of(threads, crew, crews);
+    const int64_t parts = wli_deal_for(trainer, tape->call.batch, threads / crews, 0).parts;
+    const wli_deal deal = wli_deal_for(trainer, tape->call.batch, crew_threads.end - crew_threads.first, parts);
+    wli_hand hand = { .trainer = trainer, .tape = tape, .alone = true };
+    /* The first gang has the most rows, its last member the most units. */
+    take_place(&hand, crew_threads.first + deal.shares - 1, threads, crews, parts);
+    wli_tape_deal(tape, parts);
+    pass(&hand, arguments);
 }
 
 void wli_team_multiply(const wli_hand *hand, int64_t rows, const void *const *a, int64_t depth, const void *panels,

@@ -20,6 +20,7 @@ typedef struct wli_hand {
     int64_t part, parts;            /* and parts of the batch likewise */
     int64_t share, shares;
     bool steps; /* it is in a gang */
+    bool alone; /* it waits for nobody */
     wli_barrier *gang;
 } wli_hand;
 
@@ -47,17 +48,26 @@ typedef void wli_pass(wli_hand *hand, const void *arguments);
  * rows are dealt to as many parts as there are gangs for. Without a tape there are no gangs. */
 void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments);
 
+/* How many threads a pass is worth. */
+int wli_team_threads(const wlstm_trainer *trainer, const wli_tape *tape);
+
+/* What one thread of a crew would have to do in a pass by so many threads, done by the calling one, which waits for
+ * nobody: for its time. By one thread it is the pass; by more, results are of no use. */
+void wli_team_rehearse(wlstm_trainer *trainer, wli_tape *tape, int64_t threads, int64_t crew, wli_pass *pass,
+                       const void *arguments);
+
 /* Returns when all threads of the gang, of the crew, of the team, have called it. */
 static inline void wli_meet_gang(const wli_hand *hand) {
-    if (hand->shares > 1) wli_barrier_wait(hand->gang, (int)hand->shares);
+    if (hand->shares > 1 && !hand->alone) wli_barrier_wait(hand->gang, (int)hand->shares);
 }
 
 static inline void wli_meet_crew(const wli_hand *hand) {
-    if (hand->threads > 1) wli_barrier_wait(&hand->trainer->shared.crews[hand->crew].barrier, (int)hand->threads);
+    if (hand->threads > 1 && !hand->alone)
+        wli_barrier_wait(&hand->trainer->shared.crews[hand->crew].barrier, (int)hand->threads);
 }
 
 static inline void wli_meet_team(const wli_hand *hand) {
-    if (hand->in_team > 1) wli_barrier_wait(&hand->trainer->shared.team, (int)hand->in_team);
+    if (hand->in_team > 1 && !hand->alone) wli_barrier_wait(&hand->trainer->shared.team, (int)hand->in_team);
 }
 
 /* C [rows, columns] = bias + A [rows, depth] W^T of a range of panels, or C += A W^T where bias is NULL. */
