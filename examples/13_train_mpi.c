@@ -1,10 +1,10 @@
-/* Trains the demo's weather forecaster (12_train.c) with the windows of each step over the ranks of an MPI program, and dropout between
- * its layers.
+/* Trains the demo's weather forecaster (12_train.c) with the windows of each step over the ranks of an MPI program, and
+ * dropout between its layers.
  *
  *     mpirun -n 2 13_train_mpi examples/demo
  *
- * Each rank goes forward and back through its windows; the gradients are summed over ranks, and all take the same step. Rank 0 then
- * trains on all windows alone: the losses are the same but for rounding. */
+ * Each rank goes forward and back through its windows; the gradients are summed over ranks, and all take the same step.
+ * Rank 0 then trains on all windows alone: the losses are the same but for rounding. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -580,9 +580,9 @@ typedef void (*wlstm_gradients_function)(void *context, wlstm_dtype dtype, void 
 
 /* Has each backward pass call `ready` for each layer and direction, the last layer first, as soon as the gradients of
  * its parameters are complete, while the pass goes on: for a sum over processes that takes no time of its own. It is
- * called by the thread that called wlstm_trainer_backward, also where the batch has no rows, and may read and write these gradients,
- * during the call and after; it calls no other function of the trainer. NULL: nobody is told, as at first. Errors: INVALID_ARGUMENT
- * (a NULL trainer). */
+ * called by the thread that called wlstm_trainer_backward, also where the batch has no rows, and may read and write
+ * these gradients, during the call and after; it calls no other function of the trainer. NULL: nobody is told, as at
+ * first. Errors: INVALID_ARGUMENT (a NULL trainer). */
 WLSTM_API wlstm_status wlstm_trainer_watch_gradients(wlstm_trainer *trainer, wlstm_gradients_function ready,
                                                      void *context);
 

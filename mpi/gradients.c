@@ -1,4 +1,4 @@
-/* A backward pass of rows over ranks: the gradients of a cell are summed while the cells below are still on their way. */
+/* A backward pass of rows over ranks: a cell's gradients are summed while the cells below are still on their way. */
 #include "parts.h"
 
 #include <inttypes.h>
@@ -25,8 +25,8 @@ typedef struct sum {
     MPI_Datatype type;
     MPI_Request requests[IN_FLIGHT];
     int64_t begun;
-    /* Of deterministic: [ranks] how many elements each rank adds, where they begin, as many from each and where those go; these [ranks,
-     * own]. */
+    /* Of deterministic: [ranks] how many elements each rank adds and where they begin; [ranks] how many come from each
+     * rank and where they go, in parts [ranks, own]. */
     int *counts, *places, *own_counts, *own_places;
     void *parts;
 } sum;

@@ -1,5 +1,5 @@
-/* wavelstm over the ranks of an MPI program: the rows of a batch, in training too, or the layers of a stack, on more than one
- * machine.
+/* wavelstm over the ranks of an MPI program: the rows of a batch, in training too, or the layers of a stack, on more
+ * than one machine.
  *
  *     mpirun -n 4 program
  *
@@ -12,11 +12,11 @@
  *         wlstm_mpi_pipeline_execute(pipeline, 100, 1, NULL, x, NULL, NULL, out, NULL, NULL) != WLSTM_OK)
  *         fprintf(stderr, "%s\n", wlstm_mpi_last_error());  // the same on all ranks
  *
- * Letters are those of wavelstm.h. Each function but wlstm_mpi_last_error and wlstm_mpi_pipeline_describe is collective:
- * all ranks of the communicator call it, in the same order, between MPI_Init_thread with MPI_THREAD_FUNNELED or more and
- * MPI_Finalize, each on the thread that MPI calls main. But in training seq_len and batch are the same on all ranks, and arrays and
- * lengths are rank 0's, what the others give for them not being read. The ranks' messages meet nobody else's, and are done when
- * a call returns.
+ * Letters are those of wavelstm.h. Each function but wlstm_mpi_last_error and wlstm_mpi_pipeline_describe is
+ * collective: all ranks of the communicator call it, in the same order, between MPI_Init_thread with
+ * MPI_THREAD_FUNNELED or more and MPI_Finalize, each on the thread that MPI calls main. But in training seq_len and
+ * batch are the same on all ranks, and arrays and lengths are rank 0's, what the others give for them not being read.
+ * The ranks' messages meet nobody else's, and are done when a call returns.
  *
  * Results have the bits of one process: rows and chunks of time change none of the native kernels' (wavelstm.h says so of
  * threads, schedules and batches), on machines of one instruction set. To be sure of that whatever a plan cache holds:
@@ -64,24 +64,24 @@ wlstm_status wlstm_mpi_forward(MPI_Comm comm, wlstm_lstm *lstm, int64_t seq_len,
 
 /* ------------------------------------------------------------------------------------------------------ training */
 
-/* wlstm_trainer_backward with the rows of the batch over the ranks: each has a trainer of the same parameters, and has run its rows
- * forward, as many as it likes, also none, with first_row where they are in the whole batch. Then the parameters' gradients are
- * the sum over ranks on all of them, so that the same update gives all the same parameters. Those of a cell are summed, by
- * MPI_Iallreduce, while the pass goes on through the cells below.
+/* wlstm_trainer_backward with the rows of the batch over the ranks: each has a trainer of the same parameters, and has
+ * run its rows forward, as many as it likes, also none, with first_row where they are in the whole batch. Then the
+ * parameters' gradients are the sum over ranks on all of them, so that the same update gives all the same parameters.
+ * Those of a cell are summed, by MPI_Iallreduce, while the pass goes on through the cells below.
  *
- * A sum: where the loss is a mean over the whole batch, d_out is divided by all rows, of all ranks, and the gradients are one
- * process's but for rounding. Where each rank's loss is a mean over its own rows, divide it by the ranks for the average that
- * PyTorch's DistributedDataParallel takes.
+ * A sum: where the loss is a mean over the whole batch, d_out is divided by all rows, of all ranks, and the gradients
+ * are one process's but for rounding. Where each rank's loss is a mean over its own rows, divide it by the ranks for
+ * the average that PyTorch's DistributedDataParallel takes.
  *
  *     tape, d_out ... d_c_0     each rank's own
- *     accumulate                1: what this rank's gradients were goes into the sum: those of passes by wlstm_trainer_backward, that
- *                               were not summed yet. On each rank as it likes
- *     deterministic             1: sums in the order of the ranks, after the pass, by a number for each number sent, so that their bits
- *                               do not depend on the algorithm that MPI picks; the same on all ranks
+ *     accumulate                1: what this rank's gradients were goes into the sum: those of passes by
+ *                               wlstm_trainer_backward, that were not summed yet. On each rank as it likes
+ *     deterministic             1: sums in the order of the ranks, after the pass, so that their bits do not depend on
+ *                               the algorithm that MPI picks; the same on all ranks
  *
- * It takes the place of a function of wlstm_trainer_watch_gradients. Memory: with deterministic that of the gradients. Errors: as
- * wlstm_trainer_backward, INVALID_ARGUMENT (a trainer or deterministic unlike rank 0's, more than 2^31 - 1 parameters),
- * OUT_OF_MEMORY; the gradients are of no use then, and tapes may be used up. */
+ * It takes the place of a function of wlstm_trainer_watch_gradients. Memory: with deterministic that of the gradients.
+ * Errors: as wlstm_trainer_backward, INVALID_ARGUMENT (a trainer or deterministic unlike rank 0's, more than 2^31 - 1
+ * parameters), OUT_OF_MEMORY; the gradients are of no use then, and tapes may be used up. */
 wlstm_status wlstm_mpi_trainer_backward(MPI_Comm comm, wlstm_trainer *trainer, void *tape, const void *d_out,
                                         const void *d_h_n, const void *d_c_n, void *d_x, void *d_h_0, void *d_c_0,
                                         int accumulate, int deterministic);

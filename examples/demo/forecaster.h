@@ -1,5 +1,6 @@
-/* The demo's forecaster in training: nn.LSTM(4, 48, 2), which is wavelstm's, and on it nn.Linear(48, 3), which is here, on the same
- * windows of days as demo/train_curve.py. What a step does for some of its windows, so that processes may share them. */
+/* The demo's forecaster in training: nn.LSTM(4, 48, 2), which is wavelstm's, and on it nn.Linear(48, 3), which is here,
+ * on the same windows of days as demo/train_curve.py. What a step does for some of its windows, so that processes may
+ * share them. */
 #ifndef DEMO_FORECASTER_H
 #define DEMO_FORECASTER_H
 
