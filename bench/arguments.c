@@ -5,6 +5,7 @@
 #include "options.h"
 #include "plan/plan.h"
 #include <getopt.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ static const char usage[] =
     "                   [--effort EFFORT] [--benchmark_*]...\n"
     "       wlstm-bench --machine [--threads LIST]\n"
     "       wlstm-bench --simulate-threads LIST [--schedule SCHEDULE] [PROBLEM]...\n"
-    "       wlstm-bench --simulate-ranks LIST [--threads N] [--network-us L] [--network-gbs B] [PROBLEM]...\n"
+    "       wlstm-bench --simulate-ranks LIST [--threads N] [--ranks-per-machine N] [--network-us L]\n"
+    "                   [--network-gbs B] [PROBLEM]...\n"
     "Times wavelstm on problems, across thread counts, with Google Benchmark. Each result is compared with the\n"
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
@@ -216,6 +218,8 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
         { "--simulate-ranks", "LIST", cli_take_list, &given->ranks,
           "predict the speed-up of rows and of layers over so many ranks, as in 2,4,8,16,32,64: a rank's\n"
           "work is timed here, with --threads N, and laid out on a network" },
+        { "--ranks-per-machine", "N", cli_take_list, &given->ranks_per_machine,
+          "so many of them share a machine, and are timed at once; default: 1" },
         { "--network-us", "L", take_positive, &given->network_us, "that network's microseconds a message; default: 2" },
         { "--network-gbs", "B", take_positive, &given->network_gbs,
           "and 10^9 bytes a second of each rank's link; default: 10" },
@@ -229,6 +233,7 @@ static int parse_options(int argc, char **argv, bench_arguments *given, bool *fi
     given->simulate = simulated.count > 0;
     if (given->ranks.count > 0 && threads.count > 1)
         return cli_wrong("--simulate-ranks", "one thread count beside it", "several");
+    if (given->ranks_per_machine.count > 1) return cli_wrong("--ranks-per-machine", "one number", "several");
     if (given->simulate && threads.count > 0) return cli_wrong("--simulate-threads", "none beside --threads", "both");
     set_threads(given->simulate ? &simulated : &threads, given);
     return 0;
@@ -249,6 +254,9 @@ static int check_together(const bench_arguments *given, const char *problem) {
     if (given->machine && given->simulate) return cli_wrong("--simulate-threads", "none beside --machine", "both");
     if (given->ranks.count && (given->machine || given->simulate || ways))
         return cli_wrong("--simulate-ranks", "no --machine, --simulate-threads, --backend and --schedule", "one");
+    if (given->ranks_per_machine.count && given->ranks_per_machine.values[0] * given->threads[0] > omp_get_num_procs())
+        return cli_wrong("--ranks-per-machine", "a rank's threads so many times, no more than there are processors,",
+                         "more");
     if (given->machine && problem) return cli_wrong("--machine", "no PROBLEM", problem);
     if (given->machine && ways) return cli_wrong("--machine", "no --backend and no --schedule", "one");
     if (given->simulate && given->backends.count)
@@ -266,7 +274,9 @@ static int check_together(const bench_arguments *given, const char *problem) {
 }
 
 int bench_parse_arguments(int argc, char **argv, bench_arguments *given, bool *finished) {
-    *given = (bench_arguments){ .ranks.largest = CLI_RANKS, .network_us = 2, .network_gbs = 10 };
+    *given = (bench_arguments){
+        .ranks.largest = CLI_RANKS, .ranks_per_machine.largest = CLI_RANKS, .network_us = 2, .network_gbs = 10
+    };
     *finished = false;
     char **own_argv = wli_calloc(((size_t)argc + 1) * sizeof *own_argv);
     given->benchmark_argv = wli_calloc(((size_t)argc + 1) * sizeof *own_argv);

@@ -23,6 +23,7 @@ typedef struct bench_arguments {
     bool machine;
     bool simulate;  /* the threads are virtual */
     cli_list ranks; /* virtual ones too, of so many threads each */
+    cli_list ranks_per_machine;
     double network_us, network_gbs;
     char **benchmark_argv; /* argv[0] and Google Benchmark's own options */
     int benchmark_argc;

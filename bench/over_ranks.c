@@ -2,7 +2,7 @@
  *
  *     WLSTM_NUM_THREADS=1 mpirun -n 2 build/bin/wlstm-bench-ranks t100b1i256h256l4 ...
  *
- * A line a problem on rank 0: the least seconds of calls in turns, and whether the bits are the same. Ranks that have nothing to do
+ * A line on rank 0 of messages between ranks 0 and 1, and one a problem: the least seconds of calls in turns, and whether the bits are the same. Ranks that have nothing to do
  * sleep. */
 #include "problems.h"
 #include "wavelstm_mpi.h"
@@ -49,6 +49,34 @@ static void meet_asleep(void) {
     int all = 0;
     MPI_Ibarrier(MPI_COMM_WORLD, &request);
     while (MPI_Test(&request, &all, MPI_STATUS_IGNORE), !all) (void)nanosleep(&(struct timespec){ 0, 200000 }, NULL);
+}
+
+/* Half of the least time that `bytes` take from rank 0 to rank 1 and back, of so many turns. */
+static double time_message(int rank, int bytes, int turns) {
+    char *message = calloc(1, (size_t)bytes);
+    double least = INFINITY;
+    check_own(message ? WLSTM_OK : WLSTM_ERROR_OUT_OF_MEMORY, "no memory");
+    for (int turn = 0; turn < turns && rank < 2; turn++) {
+        const double start = MPI_Wtime();
+        if (rank == 0) MPI_Send(message, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD);
+        MPI_Recv(message, bytes, MPI_BYTE, 1 - rank, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        if (rank == 1) MPI_Send(message, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD);
+        least = fmin(least, MPI_Wtime() - start);
+    }
+    free(message);
+    return least / 2;
+}
+
+/* For --network-us and --network-gbs of wlstm-bench --simulate-ranks. */
+static void measure_messages(void) {
+    int rank, ranks;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    if (ranks < 2) return;
+    const int small = 64, large = 1 << 20;
+    const double latency = time_message(rank, small, 2000), seconds = time_message(rank, large, 200);
+    if (rank == 0)
+        printf("messages: %.3f us, %.3f GB/s\n", 1e6 * latency, 1e-9 * large / fmax(seconds - latency, 1e-9));
 }
 
 /* The lstm whole, in memory of rank 0 and in a file for the stages. */
@@ -121,6 +149,7 @@ int main(int argc, char **argv) {
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     MPI_Bcast(&id, 1, MPI_INT, 0, MPI_COMM_WORLD);
     snprintf(path, sizeof path, "/tmp/wlstm-bench-ranks-%d.safetensors", id);
+    measure_messages();
     for (int i = 1; i < argc; i++) {
         job j = { .rank = 0 };
         MPI_Comm_rank(MPI_COMM_WORLD, &j.rank);

@@ -6,12 +6,14 @@
 
 #include <stdio.h>
 
-typedef struct bench_network {
+typedef struct bench_cluster {
+    int threads;               /* of a rank */
+    int per_machine;           /* ranks that share a machine's caches and memory */
     double latency, bandwidth; /* seconds a message, bytes a second of each rank's link */
-} bench_network;
+} bench_cluster;
 
 /* A line for each problem and number of ranks on `out`. The status of what failed, if anything did. */
-wlstm_status simulate_ranks(const bench_problem *problems, int count, const int64_t *ranks, int num_ranks, int threads,
-                            bench_network network, FILE *out);
+wlstm_status simulate_ranks(const bench_problem *problems, int count, const int64_t *ranks, int num_ranks,
+                            const bench_cluster *cluster, FILE *out);
 
 #endif

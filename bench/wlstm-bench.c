@@ -39,9 +39,13 @@ static int print_simulation(const bench_arguments *given) {
 }
 
 static int print_ranks(const bench_arguments *given) {
-    const bench_network network = { 1e-6 * given->network_us, 1e9 * given->network_gbs };
-    if (simulate_ranks(given->problems, given->num_problems, given->ranks.values, given->ranks.count, given->threads[0],
-                       network, stdout) == WLSTM_OK)
+    const bench_cluster cluster = { .threads = given->threads[0],
+                                    .per_machine =
+                                        given->ranks_per_machine.count ? (int)given->ranks_per_machine.values[0] : 1,
+                                    .latency = 1e-6 * given->network_us,
+                                    .bandwidth = 1e9 * given->network_gbs };
+    if (simulate_ranks(given->problems, given->num_problems, given->ranks.values, given->ranks.count, &cluster,
+                       stdout) == WLSTM_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "wlstm-bench: --simulate-ranks: %s\n", wlstm_last_error());
     return EXIT_FAILURE;
