@@ -118,9 +118,9 @@ wlstm_status wlstm_mpi_trainer_backward(MPI_Comm comm, wlstm_trainer *trainer, v
     for (int i = 0; i < IN_FLIGHT; i++) s.requests[i] = MPI_REQUEST_NULL;
     (void)wlm_note(&s.failure, wlstm_trainer_gradients(trainer, &values, &s.own.count));
     s.values = values;
-    if (s.own.count > INT_MAX)
+    if (s.own.count > INT_MAX - s.ranks) /* places behind the parts of all ranks are ints too */
         wlm_fail(&s.failure, WLSTM_ERROR_INVALID_ARGUMENT, "trainer: at most %d parameters expected, got %" PRId64,
-                 INT_MAX, s.own.count);
+                 INT_MAX - s.ranks, s.own.count);
     if (deterministic && s.failure.status == WLSTM_OK) allocate_parts(&s);
     if (s.failure.status == WLSTM_OK && wlm_note(&s.failure, wlstm_trainer_watch_gradients(trainer, ready, &s))) {
         (void)wlm_note(&s.failure,

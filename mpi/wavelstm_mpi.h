@@ -79,9 +79,9 @@ wlstm_status wlstm_mpi_forward(MPI_Comm comm, wlstm_lstm *lstm, int64_t seq_len,
  *     deterministic             1: sums in the order of the ranks, after the pass, so that their bits do not depend on
  *                               the algorithm that MPI picks; the same on all ranks
  *
- * It takes the place of a function of wlstm_trainer_watch_gradients. Memory: with deterministic that of the gradients.
- * Errors: as wlstm_trainer_backward, INVALID_ARGUMENT (a trainer or deterministic unlike rank 0's, more than 2^31 - 1
- * parameters), OUT_OF_MEMORY; the gradients are of no use then, and tapes may be used up. */
+ * It takes the place of a function of wlstm_trainer_watch_gradients. Memory: with deterministic a double for each
+ * parameter. Errors: as wlstm_trainer_backward, INVALID_ARGUMENT (a trainer or deterministic unlike rank 0's, as many
+ * parameters as 2^31 less the ranks), OUT_OF_MEMORY; the gradients are of no use then, and tapes may be used up. */
 wlstm_status wlstm_mpi_trainer_backward(MPI_Comm comm, wlstm_trainer *trainer, void *tape, const void *d_out,
                                         const void *d_h_n, const void *d_c_n, void *d_x, void *d_h_0, void *d_c_0,
                                         int accumulate, int deterministic);
