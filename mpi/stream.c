@@ -10,6 +10,10 @@
 
 enum { CHUNK, OUT, H, C }; /* tags */
 
+/* A chunk goes from stage to stage in pieces that MPI sends off at once, into room of its own. A longer message often waits until
+ * its sender is in MPI again, which is when the next chunk is done. */
+enum { PIECE_BYTES = 3072, PIECES = 32 };
+
 /* One call, as all ranks know it. */
 typedef struct stream {
     wlstm_mpi_pipeline *p;
@@ -156,18 +160,50 @@ static const int64_t *lengths_of(const stream *s, int64_t first, int64_t steps, 
     return p->chunk_lengths;
 }
 
-/* Two buffers each way: a chunk is received while the one before is run, and sent while the next one is. What failed is sent all the
- * same, so that nobody waits in vain. */
+/* Sends or receives `elements` of a chunk that has at most `most`, in pieces. requests [PIECES], all of them null. */
+static void move_chunk(const stream *s, bool sends, int other, char *chunk, int64_t elements, int64_t most,
+                       MPI_Request *requests) {
+    const MPI_Datatype type = wlm_element_type(s->p->stage.dtype);
+    const int64_t least = (most + PIECES - 1) / PIECES, short_one = PIECE_BYTES / (int64_t)element_bytes(s);
+    const int64_t piece = least > short_one ? least : short_one;
+    for (int64_t at = 0; at < elements; at += piece) {
+        char *from = chunk + (size_t)at * element_bytes(s);
+        const int count = (int)(elements - at < piece ? elements - at : piece);
+        if (sends)
+            MPI_Isend(from, count, type, other, CHUNK, s->p->comm, requests++);
+        else
+            MPI_Irecv(from, count, type, other, CHUNK, s->p->comm, requests++);
+    }
+}
+
+/* Chunk k of the stage below, of so many rows: all ranks know how long chunks are. */
+static void receive_chunk(const stream *s, int64_t k, int64_t rows, MPI_Request *requests) {
+    wlstm_mpi_pipeline *p = s->p;
+    const int64_t size = p->stage.input_size;
+    move_chunk(s, false, p->rank - 1, p->in[k % 2], steps_of(s, k) * rows * size, p->chunk * p->max_batch * size,
+               requests);
+}
+
+static void send_chunk(const stream *s, int64_t k, int64_t rows, MPI_Request *requests) {
+    wlstm_mpi_pipeline *p = s->p;
+    const int64_t size = p->stage.out_size, elements = steps_of(s, k) * rows * size;
+    if (p->rank + 1 < p->stages)
+        move_chunk(s, true, p->rank + 1, p->out[k % 2], elements, p->chunk * p->max_batch * size, requests);
+    else
+        MPI_Isend(p->out[k % 2], (int)elements, wlm_element_type(p->stage.dtype), 0, OUT, p->comm, requests);
+}
+
+/* Two buffers each way: a chunk is received while the one before is run, and sent while the next one is. What failed is
+ * sent all the same, so that nobody waits in vain. */
 static void run_stage(const stream *s, wlm_failure *failure) {
     wlstm_mpi_pipeline *p = s->p;
     const wlm_shape *shape = &p->stage;
-    const MPI_Datatype element = wlm_element_type(shape->dtype);
-    const int to = p->rank + 1 < p->stages ? p->rank + 1 : 0, tag = p->rank + 1 < p->stages ? CHUNK : OUT;
-    const int room = (int)(p->chunk * p->max_batch * shape->input_size);
     const int64_t chunks = wlm_chunks(p, s->last);
-    MPI_Request received[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL }, sent[2] = { MPI_REQUEST_NULL, MPI_REQUEST_NULL };
+    MPI_Request received[2][PIECES], sent[2][PIECES];
+    for (int i = 0; i < 2 * PIECES; i++)
+        received[i / PIECES][i % PIECES] = sent[i / PIECES][i % PIECES] = MPI_REQUEST_NULL;
     int64_t active = s->header->batch;
-    if (p->rank > 0) MPI_Irecv(p->in[0], room, element, p->rank - 1, CHUNK, p->comm, &received[0]);
+    if (p->rank > 0) receive_chunk(s, 0, active, received[0]);
     for (int64_t k = 0; k < chunks; k++) {
         const int64_t first = k * p->chunk, steps = steps_of(s, k), left = rows_past(s, first, active);
         const int own = (int)(k % 2), next = 1 - own;
@@ -180,18 +216,18 @@ static void run_stage(const stream *s, wlm_failure *failure) {
         if (p->rank == 0) {
             x = chunk_of_x(s, first, steps, active, p->in[own]);
         } else {
-            if (k + 1 < chunks) MPI_Irecv(p->in[next], room, element, p->rank - 1, CHUNK, p->comm, &received[next]);
-            MPI_Wait(&received[own], MPI_STATUS_IGNORE);
+            if (k + 1 < chunks) receive_chunk(s, k + 1, rows_past(s, first + p->chunk, active), received[next]);
+            MPI_Waitall(PIECES, received[own], MPI_STATUSES_IGNORE);
         }
-        MPI_Wait(&sent[own], MPI_STATUS_IGNORE);
+        MPI_Waitall(PIECES, sent[own], MPI_STATUSES_IGNORE);
         if (failure->status == WLSTM_OK)
             (void)wlm_note(failure, wlstm_plan_execute(p->plan, steps, active, lengths_of(s, first, steps, active), x,
                                                        p->h, p->c, p->out[own], p->h, p->c));
-        MPI_Isend(p->out[own], (int)(steps * active * shape->out_size), element, to, tag, p->comm, &sent[own]);
+        send_chunk(s, k, active, sent[own]);
     }
     end_rows(s, shape->h_sizes, active, 0, p->h, p->h_end);
     end_rows(s, shape->c_sizes, active, 0, p->c, p->c_end);
-    MPI_Waitall(2, sent, MPI_STATUSES_IGNORE);
+    MPI_Waitall(2 * PIECES, sent[0], MPI_STATUSES_IGNORE);
 }
 
 static void run(const stream *s, wlm_failure *failure) {
