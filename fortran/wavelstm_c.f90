@@ -250,6 +250,20 @@ module wavelstm_c
             type(c_ptr), value :: c_n
             integer(c_int) :: c_forward
         end function
+        function c_forward_packed(lstm, seq_len, batch_sizes, x, h_0, c_0, out, h_n, c_n) &
+                bind(c, name="wlstm_forward_packed")
+            import
+            type(c_ptr), value :: lstm
+            integer(c_int64_t), value :: seq_len
+            type(c_ptr), value :: batch_sizes
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h_0
+            type(c_ptr), value :: c_0
+            type(c_ptr), value :: out
+            type(c_ptr), value :: h_n
+            type(c_ptr), value :: c_n
+            integer(c_int) :: c_forward_packed
+        end function
         function c_cell_create(config, cell) bind(c, name="wlstm_cell_create")
             import
             type(wlstm_cell_config), intent(in) :: config
@@ -359,6 +373,20 @@ module wavelstm_c
             type(c_ptr), value :: h_n
             type(c_ptr), value :: c_n
             integer(c_int) :: c_plan_execute
+        end function
+        function c_plan_execute_packed(plan, seq_len, batch_sizes, x, h_0, c_0, out, h_n, c_n) &
+                bind(c, name="wlstm_plan_execute_packed")
+            import
+            type(c_ptr), value :: plan
+            integer(c_int64_t), value :: seq_len
+            type(c_ptr), value :: batch_sizes
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h_0
+            type(c_ptr), value :: c_0
+            type(c_ptr), value :: out
+            type(c_ptr), value :: h_n
+            type(c_ptr), value :: c_n
+            integer(c_int) :: c_plan_execute_packed
         end function
         function c_plan_describe(plan) bind(c, name="wlstm_plan_describe")
             import
@@ -514,6 +542,24 @@ module wavelstm_c
             integer(c_int64_t), value :: first_row
             type(c_ptr), value :: tape
             integer(c_int) :: c_trainer_forward
+        end function
+        function c_trainer_forward_packed(trainer, seq_len, batch_sizes, x, h_0, c_0, out, h_n, c_n, training, seed, &
+                first_row, tape) bind(c, name="wlstm_trainer_forward_packed")
+            import
+            type(c_ptr), value :: trainer
+            integer(c_int64_t), value :: seq_len
+            type(c_ptr), value :: batch_sizes
+            type(c_ptr), value :: x
+            type(c_ptr), value :: h_0
+            type(c_ptr), value :: c_0
+            type(c_ptr), value :: out
+            type(c_ptr), value :: h_n
+            type(c_ptr), value :: c_n
+            integer(c_int), value :: training
+            integer(c_int64_t), value :: seed
+            integer(c_int64_t), value :: first_row
+            type(c_ptr), value :: tape
+            integer(c_int) :: c_trainer_forward_packed
         end function
         function c_trainer_backward(trainer, tape, d_out, d_h_n, d_c_n, d_x, d_h_0, d_c_0, accumulate) &
                 bind(c, name="wlstm_trainer_backward")

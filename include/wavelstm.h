@@ -253,6 +253,23 @@ WLSTM_API wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const ch
 WLSTM_API wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                      const void *x, const void *h_0, const void *c_0, void *out, void *h_n, void *c_n);
 
+/* wlstm_forward of rows without padding, as a PackedSequence of PyTorch's has them: longest first, and of each time
+ * those that still run, one time after the other. N is the sum of batch_sizes.
+ *
+ *     batch_sizes [T]     how many rows run at each time: at least 1, and at most those of the time before; B is
+ *                         batch_sizes[0]
+ *     x     [N, I]        row b at time t lies at batch_sizes[0] + ... + batch_sizes[t-1] + b, also if batch_first
+ *     out   [N, D*R]      likewise
+ *     h_0, c_0, h_n, c_n  as of wlstm_forward, their rows in this order too: PyTorch's module permutes its caller's by
+ *                         sorted_indices and unsorted_indices, here nothing is permuted
+ *
+ * Results are bit for bit those of wlstm_forward for the same rows with padding and lengths; all else is as there.
+ * Errors: also INVALID_ARGUMENT for batch_sizes (NULL, a size below 1 or larger than the one before). Cost:
+ * N*(8*H*(I+R) + 2*H*P) operations a layer and direction. */
+WLSTM_API wlstm_status wlstm_forward_packed(wlstm_lstm *lstm, int64_t seq_len, const int64_t *batch_sizes,
+                                            const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
+                                            void *c_n);
+
 /* ------------------------------------------------------------------------------------------------ 3. nn.LSTMCell */
 
 /* torch.nn.LSTMCell's arguments. Start from WLSTM_CELL_CONFIG_INIT. */
@@ -374,6 +391,11 @@ WLSTM_API wlstm_status wlstm_plan_create(wlstm_lstm *lstm, const wlstm_plan_opti
 WLSTM_API wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                           const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
                                           void *c_n);
+
+/* wlstm_forward_packed by this plan, for T and batch_sizes[0] up to its maxima; else as wlstm_plan_execute. */
+WLSTM_API wlstm_status wlstm_plan_execute_packed(wlstm_plan *plan, int64_t seq_len, const int64_t *batch_sizes,
+                                                 const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
+                                                 void *c_n);
 
 /* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB,
  * tuned". The end is "estimated" where a cost model chose, "tuned for" and the problem where a like one was tuned,
@@ -559,6 +581,13 @@ WLSTM_API wlstm_status wlstm_trainer_forward(wlstm_trainer *trainer, int64_t seq
                                              const int64_t *lengths, const void *x, const void *h_0, const void *c_0,
                                              void *out, void *h_n, void *c_n, int training, uint64_t seed,
                                              int64_t first_row, void *tape);
+
+/* wlstm_trainer_forward of packed rows, as of wlstm_forward_packed: batch_sizes is copied, and a tape for T steps of
+ * batch_sizes[0] rows has room. The pass back by this tape takes d_out, and gives d_x, packed as out and x are. */
+WLSTM_API wlstm_status wlstm_trainer_forward_packed(wlstm_trainer *trainer, int64_t seq_len, const int64_t *batch_sizes,
+                                                    const void *x, const void *h_0, const void *c_0, void *out,
+                                                    void *h_n, void *c_n, int training, uint64_t seed,
+                                                    int64_t first_row, void *tape);
 
 /* The gradients of a loss, from those by the results of the forward pass on this tape (NULL: the trainer's own).
  *

@@ -293,16 +293,34 @@ struct widths {
     template <class Real>
     void check(std::int64_t seq_len, std::int64_t batch, span<const Real> in, span<Real> result, const states<Real> &s,
                span<const std::int64_t> lengths) const {
-        check_dtype(dtype, dtype_of<Real>());
         const bool sane = seq_len > 0 && batch > 0 && seq_len <= INT64_MAX / batch;
-        const std::int64_t rows = sane ? seq_len * batch : batch == 0 ? 0 : -1;
+        check_rows(sane ? seq_len * batch : batch == 0 ? 0 : -1, batch, in, result, s);
+        check_size("lengths", lengths, batch, 1, true);
+    }
+
+    // How many rows x and out have, of packed rows.
+    template <class Real>
+    std::int64_t check_packed(span<const std::int64_t> batch_sizes, span<const Real> in, span<Real> result,
+                              const states<Real> &s) const {
+        std::int64_t rows = 0;
+        for (std::size_t t = 0; t < batch_sizes.size() && rows >= 0; t++) { // C refuses bad sizes
+            const std::int64_t size = batch_sizes.data()[t];
+            rows = size > 0 && size <= INT64_MAX - rows ? rows + size : -1;
+        }
+        check_rows(rows, batch_sizes.size() ? batch_sizes.data()[0] : 0, in, result, s);
+        return rows;
+    }
+
+    template <class Real>
+    void check_rows(std::int64_t rows, std::int64_t batch, span<const Real> in, span<Real> result,
+                    const states<Real> &s) const {
+        check_dtype(dtype, dtype_of<Real>());
         check_size("x", in, rows, x, false);
         check_size("out", result, rows, out, false);
         check_size("h_0", s.h_0, batch, h, true);
         check_size("c_0", s.c_0, batch, c, true);
         check_size("h_n", s.h_n, batch, h, true);
         check_size("c_n", s.c_n, batch, c, true);
-        check_size("lengths", lengths, batch, 1, true);
     }
 };
 
@@ -394,6 +412,15 @@ class lstm : public detail::base<detail::lstm_functions> {
                  const states<double> &s = {}, span<const std::int64_t> lengths = {}) const {
         run(seq_len, batch, x, out, s, lengths);
     }
+    // wlstm_forward_packed: rows without padding, longest first; seq_len is batch_sizes.size()
+    void forward_packed(span<const std::int64_t> batch_sizes, span<const float> x, span<float> out,
+                        const states<float> &s = {}) const {
+        run_packed(batch_sizes, x, out, s);
+    }
+    void forward_packed(span<const std::int64_t> batch_sizes, span<const double> x, span<double> out,
+                        const states<double> &s = {}) const {
+        run_packed(batch_sizes, x, out, s);
+    }
 
   private:
     friend class plan;
@@ -415,6 +442,14 @@ class lstm : public detail::base<detail::lstm_functions> {
                                     detail::address(s.h_0), detail::address(s.c_0), out.data(), detail::address(s.h_n),
                                     detail::address(s.c_n)));
     }
+    template <class Real>
+    void run_packed(span<const std::int64_t> batch_sizes, span<const Real> x, span<Real> out,
+                    const states<Real> &s) const {
+        widths_.check_packed(batch_sizes, x, out, s);
+        detail::check(wlstm_forward_packed(handle(), std::int64_t(batch_sizes.size()), batch_sizes.data(), x.data(),
+                                           detail::address(s.h_0), detail::address(s.c_0), out.data(),
+                                           detail::address(s.h_n), detail::address(s.c_n)));
+    }
     detail::widths widths_;
 };
 
@@ -433,6 +468,15 @@ class plan {
     void execute(std::int64_t seq_len, std::int64_t batch, span<const double> x, span<double> out,
                  const states<double> &s = {}, span<const std::int64_t> lengths = {}) {
         run(seq_len, batch, x, out, s, lengths);
+    }
+    // wlstm_plan_execute_packed: lstm::forward_packed by this plan
+    void execute_packed(span<const std::int64_t> batch_sizes, span<const float> x, span<float> out,
+                        const states<float> &s = {}) {
+        run_packed(batch_sizes, x, out, s);
+    }
+    void execute_packed(span<const std::int64_t> batch_sizes, span<const double> x, span<double> out,
+                        const states<double> &s = {}) {
+        run_packed(batch_sizes, x, out, s);
     }
 
     // wlstm_plan_describe: one line for people, as long as the plan lives
@@ -466,6 +510,13 @@ class plan {
         detail::check(wlstm_plan_execute(handle(), seq_len, batch, detail::address(lengths), x.data(),
                                          detail::address(s.h_0), detail::address(s.c_0), out.data(),
                                          detail::address(s.h_n), detail::address(s.c_n)));
+    }
+    template <class Real>
+    void run_packed(span<const std::int64_t> batch_sizes, span<const Real> x, span<Real> out, const states<Real> &s) {
+        widths_.check_packed(batch_sizes, x, out, s);
+        detail::check(wlstm_plan_execute_packed(handle(), std::int64_t(batch_sizes.size()), batch_sizes.data(),
+                                                x.data(), detail::address(s.h_0), detail::address(s.c_0), out.data(),
+                                                detail::address(s.h_n), detail::address(s.c_n)));
     }
     std::unique_ptr<wlstm_plan, void (*)(wlstm_plan *)> handle_;
     detail::widths widths_;
@@ -578,6 +629,7 @@ class tape {
     }
     std::vector<unsigned char> memory_;
     std::int64_t most_steps_ = 0, most_rows_ = 0, seq_len_ = 0, batch_ = 0;
+    std::int64_t rows_ = 0; // of x and out
 };
 
 // An nn.LSTM in training; the lstm that it was made from may go. Used by one thread at a time.
@@ -621,11 +673,20 @@ class trainer {
                  tape *on = nullptr) {
         run(seq_len, batch, x, out, s, lengths, pass, on);
     }
+    // wlstm_trainer_forward_packed: as lstm::forward_packed; backward takes and gives packed rows then
+    void forward_packed(span<const std::int64_t> batch_sizes, span<const float> x, span<float> out,
+                        const states<float> &s = {}, const dropout_pass &pass = {}, tape *on = nullptr) {
+        run_packed(batch_sizes, x, out, s, pass, on);
+    }
+    void forward_packed(span<const std::int64_t> batch_sizes, span<const double> x, span<double> out,
+                        const states<double> &s = {}, const dropout_pass &pass = {}, tape *on = nullptr) {
+        run_packed(batch_sizes, x, out, s, pass, on);
+    }
 
     // wlstm_trainer_backward
     template <class Real> void backward(const gradients<Real> &g, bool accumulate = false, tape *on = nullptr) {
         tape &kept = on ? *on : own_;
-        const std::int64_t rows = kept.seq_len_ * kept.batch_;
+        const std::int64_t rows = kept.rows_;
         detail::check_dtype(widths_.dtype, detail::dtype_of<Real>());
         detail::check_size("d_out", g.d_out, rows, widths_.out, true);
         detail::check_size("d_h_n", g.d_h_n, kept.batch_, widths_.h, true);
@@ -705,14 +766,30 @@ class trainer {
     void run(std::int64_t seq_len, std::int64_t batch, span<const Real> x, span<Real> out, const states<Real> &s,
              span<const std::int64_t> lengths, const dropout_pass &pass, tape *on) {
         widths_.check(seq_len, batch, x, out, s, lengths);
-        tape &kept = on ? *on : own_;
-        detail::expect(!on || (seq_len <= kept.most_steps_ && batch <= kept.most_rows_), "tape",
-                       "one made for as many steps and rows", "a smaller one");
+        tape &kept = fitting(on, seq_len, batch);
         detail::check(wlstm_trainer_forward(handle(), seq_len, batch, detail::address(lengths), x.data(),
                                             detail::address(s.h_0), detail::address(s.c_0), out.data(),
                                             detail::address(s.h_n), detail::address(s.c_n), pass.training ? 1 : 0,
                                             pass.seed, pass.first_row, kept.address()));
-        kept.seq_len_ = seq_len, kept.batch_ = batch;
+        kept.seq_len_ = seq_len, kept.batch_ = batch, kept.rows_ = seq_len * batch;
+    }
+    template <class Real>
+    void run_packed(span<const std::int64_t> batch_sizes, span<const Real> x, span<Real> out, const states<Real> &s,
+                    const dropout_pass &pass, tape *on) {
+        const std::int64_t rows = widths_.check_packed(batch_sizes, x, out, s);
+        const std::int64_t seq_len = std::int64_t(batch_sizes.size()), batch = seq_len ? batch_sizes.data()[0] : 0;
+        tape &kept = fitting(on, seq_len, batch);
+        detail::check(wlstm_trainer_forward_packed(handle(), seq_len, batch_sizes.data(), x.data(),
+                                                   detail::address(s.h_0), detail::address(s.c_0), out.data(),
+                                                   detail::address(s.h_n), detail::address(s.c_n),
+                                                   pass.training ? 1 : 0, pass.seed, pass.first_row, kept.address()));
+        kept.seq_len_ = seq_len, kept.batch_ = batch, kept.rows_ = rows;
+    }
+    // The tape, or the trainer's own.
+    tape &fitting(tape *on, std::int64_t seq_len, std::int64_t batch) {
+        detail::expect(!on || (seq_len <= on->most_steps_ && batch <= on->most_rows_), "tape",
+                       "one made for as many steps and rows", "a smaller one");
+        return on ? *on : own_;
     }
     std::unique_ptr<wlstm_trainer, void (*)(wlstm_trainer *)> handle_;
     detail::widths widths_;

@@ -65,6 +65,10 @@ def fortran(of):
         kind = "subroutine" if (function.result.type, function.result.stars) == ("void", 0) else "function"
         first = f"        {kind} {ours}({', '.join(argument.name for argument in function.arguments)})"
         bind = f'bind(c, name="{name}")'
+        if len(first) > 130:  # a line of Fortran has at most 132 characters
+            end = first.rindex(", ", 0, 120) + 1
+            lines += [f"{first[:end]} &"]
+            first = " " * 15 + first[end:]
         lines += [f"{first} {bind}"] if len(first + bind) < 120 else [f"{first} &", f"                {bind}"]
         lines += ["            import"]
         lines += [f"            {fortran_argument(argument, of)}" for argument in function.arguments]

@@ -149,8 +149,16 @@ wlstm_status wlstm_lstm_get_parameter(const wlstm_lstm *lstm, const char *name, 
 wlstm_status wlstm_forward(wlstm_lstm *lstm, int64_t seq_len, int64_t batch, const int64_t *lengths, const void *x,
                            const void *h_0, const void *c_0, void *out, void *h_n, void *c_n) {
     if (!lstm) return wli_null_argument("lstm");
-    const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, NULL, 0 };
+    const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, NULL, 0, NULL };
     wlstm_status status = wli_call_check(lstm->module.model, &call, INT64_MAX, INT64_MAX);
+    return status == WLSTM_OK ? wli_module_run(&lstm->module, &call) : status;
+}
+
+wlstm_status wlstm_forward_packed(wlstm_lstm *lstm, int64_t seq_len, const int64_t *batch_sizes, const void *x,
+                                  const void *h_0, const void *c_0, void *out, void *h_n, void *c_n) {
+    if (!lstm) return wli_null_argument("lstm");
+    wli_call call = { seq_len, 0, NULL, x, h_0, c_0, out, h_n, c_n, NULL, 0, batch_sizes };
+    wlstm_status status = wli_call_check_packed(lstm->module.model, &call, INT64_MAX, INT64_MAX);
     return status == WLSTM_OK ? wli_module_run(&lstm->module, &call) : status;
 }
 

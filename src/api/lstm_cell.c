@@ -82,7 +82,7 @@ wlstm_status wlstm_cell_forward(wlstm_cell *cell, int64_t batch, const void *x, 
     if (batch < 0 || batch > WLI_LARGEST_ROWS)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "batch: 0 to 2^40 expected, got %" PRId64, batch);
     if (batch > 0 && (!x || !h_out || !c_out)) return wli_null_argument(!x ? "x" : !h_out ? "h_out" : "c_out");
-    const wli_call call = { 1, batch, NULL, x, h, c, h_out, NULL, c_out, NULL, 0 };
+    const wli_call call = { 1, batch, NULL, x, h, c, h_out, NULL, c_out, NULL, 0, NULL };
     wlstm_status status = wli_call_check_overlap(cell->module.model, &call);
     return status == WLSTM_OK ? wli_module_run(&cell->module, &call) : status;
 }

@@ -117,46 +117,63 @@ wlstm_status wlstm_trainer_copy_to(const wlstm_trainer *trainer, wlstm_lstm *lst
     return WLSTM_OK;
 }
 
-/* That T, at least 1, and B, at least `least`, are within the trainer's maxima. */
-static wlstm_status check_sizes(const wlstm_trainer *trainer, int64_t seq_len, int64_t batch, int64_t least) {
+/* That T, at least 1, and B, which the caller calls that, are within the trainer's maxima. */
+static wlstm_status check_sizes(const wlstm_trainer *trainer, int64_t seq_len, int64_t batch, const char *name) {
     if (seq_len < 1 || seq_len > trainer->max_seq_len)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "seq_len: 1 to the trainer's max_seq_len of %" PRId64 " expected, got %" PRId64,
                         trainer->max_seq_len, seq_len);
-    if (batch < least || batch > trainer->max_batch)
+    if (batch < 0 || batch > trainer->max_batch)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
-                        "batch: %" PRId64 " to the trainer's max_batch of %" PRId64 " expected, got %" PRId64, least,
+                        "%s: 0 to the trainer's max_batch of %" PRId64 " expected, got %" PRId64, name,
                         trainer->max_batch, batch);
     return WLSTM_OK;
 }
 
 wlstm_status wlstm_trainer_tape_bytes(const wlstm_trainer *trainer, int64_t seq_len, int64_t batch, size_t *bytes) {
     if (!trainer || !bytes) return wli_null_argument(trainer ? "bytes" : "trainer");
-    const wlstm_status status = check_sizes(trainer, seq_len, batch, 0);
+    const wlstm_status status = check_sizes(trainer, seq_len, batch, "batch");
     if (status != WLSTM_OK) return status;
     return wli_tape_bytes(trainer, seq_len, batch, bytes) ? WLSTM_OK : wli_out_of_memory("tape", SIZE_MAX);
+}
+
+/* A call whose T and B are within the trainer's maxima. */
+static wlstm_status forward(wlstm_trainer *trainer, const wli_call *call, bool training, uint64_t seed,
+                            int64_t first_row, void *tape) {
+    wlstm_status status = wli_call_check(trainer->model, call, INT64_MAX, INT64_MAX);
+    if (status == WLSTM_OK && (first_row < 0 || first_row > WLI_LARGEST_ROWS - call->batch))
+        status = wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "first_row: 0 to 2^40 less the batch expected, got %" PRId64,
+                          first_row);
+    if (status != WLSTM_OK) return status;
+    wli_weights_notice(trainer);
+    wli_tape *kept = wli_tape_begin(trainer, tape ? tape : trainer->own_tape, call, training);
+    kept->seed = seed, kept->first_row = first_row;
+    if (call->batch > 0) {
+        wli_team_run(trainer, kept, true, wli_forward_pass, NULL);
+        wli_weights_packed(trainer, false);
+    }
+    kept->state = WLI_TAPE_KEPT;
+    return WLSTM_OK;
 }
 
 wlstm_status wlstm_trainer_forward(wlstm_trainer *trainer, int64_t seq_len, int64_t batch, const int64_t *lengths,
                                    const void *x, const void *h_0, const void *c_0, void *out, void *h_n, void *c_n,
                                    int training, uint64_t seed, int64_t first_row, void *tape) {
     if (!trainer) return wli_null_argument("trainer");
-    const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, NULL, 0 };
-    wlstm_status status = check_sizes(trainer, seq_len, batch, 0);
-    if (status == WLSTM_OK) status = wli_call_check(trainer->model, &call, INT64_MAX, INT64_MAX);
-    if (status == WLSTM_OK && (first_row < 0 || first_row > WLI_LARGEST_ROWS - batch))
-        status = wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "first_row: 0 to 2^40 less the batch expected, got %" PRId64,
-                          first_row);
-    if (status != WLSTM_OK) return status;
-    wli_weights_notice(trainer);
-    wli_tape *kept = wli_tape_begin(trainer, tape ? tape : trainer->own_tape, &call, training != 0);
-    kept->seed = seed, kept->first_row = first_row;
-    if (batch > 0) {
-        wli_team_run(trainer, kept, true, wli_forward_pass, NULL);
-        wli_weights_packed(trainer, false);
-    }
-    kept->state = WLI_TAPE_KEPT;
-    return WLSTM_OK;
+    const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, NULL, 0, NULL };
+    const wlstm_status status = check_sizes(trainer, seq_len, batch, "batch");
+    return status == WLSTM_OK ? forward(trainer, &call, training != 0, seed, first_row, tape) : status;
+}
+
+wlstm_status wlstm_trainer_forward_packed(wlstm_trainer *trainer, int64_t seq_len, const int64_t *batch_sizes,
+                                          const void *x, const void *h_0, const void *c_0, void *out, void *h_n,
+                                          void *c_n, int training, uint64_t seed, int64_t first_row, void *tape) {
+    if (!trainer) return wli_null_argument("trainer");
+    wli_call call = { seq_len, 0, NULL, x, h_0, c_0, out, h_n, c_n, NULL, 0, batch_sizes };
+    wlstm_status status = check_sizes(trainer, seq_len, 0, "batch_sizes[0]");
+    if (status == WLSTM_OK) status = wli_call_count_rows(&call);
+    if (status == WLSTM_OK) status = check_sizes(trainer, seq_len, call.batch, "batch_sizes[0]");
+    return status == WLSTM_OK ? forward(trainer, &call, training != 0, seed, first_row, tape) : status;
 }
 
 /* The tape in the memory, or the trainer's own; a sentence where no forward pass of this trainer left it there. */

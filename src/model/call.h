@@ -16,6 +16,9 @@ typedef struct wli_call {
      * states are those four. */
     char *const *streams;
     int64_t pitch; /* rows of x and out from one time to the next, where the call has some of them; 0: batch */
+    /* [T] of a packed call, whose rows are longest first: how many of them still run. x and out have the rows of each
+     * time that still run, one time after the other, also if batch_first. NULL: the call is not packed. */
+    const int64_t *batch_sizes;
 } wli_call;
 
 /* The largest call and the thread count that somebody's options name. Errors: INVALID_ARGUMENT, by the options' names. */
@@ -27,6 +30,12 @@ wlstm_status wli_check_schedule(wlstm_schedule schedule);
 /* Checks T, B, lengths and the arrays, and that T, B are within the maxima; names what is wrong. */
 wlstm_status wli_call_check(const wli_model *model, const wli_call *call, int64_t max_seq_len, int64_t max_batch);
 
+/* The same of a packed call, whose B it sets. */
+wlstm_status wli_call_check_packed(const wli_model *model, wli_call *call, int64_t max_seq_len, int64_t max_batch);
+
+/* Sets B of a packed call whose T is in order: checks batch_sizes. */
+wlstm_status wli_call_count_rows(wli_call *call);
+
 /* Of a call whose T and B are in order: that no array it writes overlaps another, but for those that may be one. */
 wlstm_status wli_call_check_overlap(const wli_model *model, const wli_call *call);
 
@@ -35,11 +44,27 @@ typedef struct wli_strides {
     int64_t time, row;
 } wli_strides;
 
-/* [T, B, width], or [B, T, width] if batch_first. */
+/* [T, B, width], or [B, T, width] if batch_first. Packed rows are one after the other, those of wli_packed_rows_at. */
 static inline wli_strides wli_call_strides(const wli_model *model, const wli_call *call, int64_t width) {
     wli_strides strides = { (call->pitch ? call->pitch : call->batch) * width, width };
-    if (model->batch_first) strides = (wli_strides){ width, call->seq_len * width };
+    if (model->batch_first && !call->batch_sizes) strides = (wli_strides){ width, call->seq_len * width };
     return strides;
+}
+
+/* Where the rows of a packed call's x and out lie, in memory that does not grow with T: before a time of n rows lie a
+ * row each of these for every time, and all of those from n on, which have ended. */
+typedef struct wli_packed_rows {
+    const int64_t *batch_sizes;
+    int64_t *behind; /* [B+1] how many steps rows b, b+1, ... have in all */
+} wli_packed_rows;
+
+/* Of a packed call: fills behind. */
+void wli_packed_rows_begin(wli_packed_rows *packed, const wli_call *call);
+
+/* Which of the rows (t, b) is. */
+static inline int64_t wli_packed_rows_at(const wli_packed_rows *packed, int64_t t, int64_t b) {
+    const int64_t rows = packed->batch_sizes[t];
+    return t * rows + packed->behind[rows] + b;
 }
 
 /* The rows [B, width] of one cell's h, or c: one after the other in a tensor, or each in its stream's state. */
@@ -77,7 +102,11 @@ static inline char *wli_state_row(const wli_state_rows *rows, int64_t row) {
     return rows->streams ? rows->streams[row] + rows->at : rows->tensor + (size_t)row * rows->row;
 }
 
+/* A row's length in a packed call. */
+int64_t wli_packed_rows_length(const wli_call *call, int64_t row);
+
 static inline int64_t wli_call_length(const wli_call *call, int64_t row) {
+    if (call->batch_sizes) return wli_packed_rows_length(call, row);
     return call->lengths ? call->lengths[row] : call->seq_len;
 }
 

@@ -208,8 +208,16 @@ wlstm_status wli_plan_run(wlstm_plan *plan, const wli_call *call) {
 wlstm_status wlstm_plan_execute(wlstm_plan *plan, int64_t seq_len, int64_t batch, const int64_t *lengths, const void *x,
                                 const void *h_0, const void *c_0, void *out, void *h_n, void *c_n) {
     if (!plan) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "plan: a plan expected, got NULL");
-    const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, NULL, 0 };
+    const wli_call call = { seq_len, batch, lengths, x, h_0, c_0, out, h_n, c_n, NULL, 0, NULL };
     wlstm_status status = wli_call_check(plan->model, &call, plan->max_seq_len, plan->max_batch);
+    return status == WLSTM_OK ? wli_plan_run(plan, &call) : status;
+}
+
+wlstm_status wlstm_plan_execute_packed(wlstm_plan *plan, int64_t seq_len, const int64_t *batch_sizes, const void *x,
+                                       const void *h_0, const void *c_0, void *out, void *h_n, void *c_n) {
+    if (!plan) return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "plan: a plan expected, got NULL");
+    wli_call call = { seq_len, 0, NULL, x, h_0, c_0, out, h_n, c_n, NULL, 0, batch_sizes };
+    wlstm_status status = wli_call_check_packed(plan->model, &call, plan->max_seq_len, plan->max_batch);
     return status == WLSTM_OK ? wli_plan_run(plan, &call) : status;
 }
 

@@ -54,15 +54,17 @@ static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_it
                             worker->gates);
 }
 
-/* Pointers to the rows of h before and after the item's first step. */
-static void point_to_h(const wli_run *run, wli_worker *worker, const wli_item *item, const wli_view *output) {
+/* Pointers to the rows of h before and after the item's step s. */
+static void point_to_h(const wli_run *run, wli_worker *worker, const wli_item *item, const wli_view *output,
+                       int64_t s) {
     const wli_sequence *sequence = run->sequence;
     const wli_cell_weights *cell = wli_item_cell(run, item)->weights;
-    const int64_t s = item->first_step, active = active_rows(run, item, s, all_rows(run, item));
+    const int64_t active = active_rows(run, item, s, all_rows(run, item));
     wli_state_rows h_0 = wli_call_h(sequence->spec.model, run->call, cell, run->call->h_0);
     if (h_0.tensor && h_0.tensor == run->call->out) h_0.tensor = sequence->h_copy;
-    const wli_view previous =
-        s == 0 ? *output : wli_output_view(run, item->layer, item->direction, s - run->graph.chunk_steps);
+    const wli_view previous = s > item->first_step || s == 0
+                                  ? *output
+                                  : wli_output_view(run, item->layer, item->direction, s - run->graph.chunk_steps);
     for (int64_t r = item->part, i = 0; i < active; r += run->graph.parts, i++) {
         worker->h_rows[i] = wli_view_at(output, wli_rows_time(&sequence->rows, item->direction, s, r), r);
         worker->h_prev_rows[i] =
@@ -77,11 +79,29 @@ static void meet(const wli_item *item) {
     if (item->share.barrier) wli_barrier_wait(item->share.barrier, item->share.members);
 }
 
-/* How many steps from `step` on, and so many rows, may be one after the other without a word to other threads. */
-static int64_t steps_together(const wli_run *run, const wli_item *item, int64_t step, int64_t active) {
+/* Of so many packed steps those from each of which to the next it is as far: until a row ends; in the reverse
+ * direction, where each row begins at its own end, for rows that are equally long. */
+static int64_t even_steps(const wli_run *run, const wli_item *item, const wli_view *output, int64_t step,
+                          int64_t active, int64_t most, int64_t *h_step) {
+    const wli_rows *rows = &run->sequence->rows;
+    const int64_t last = item->part + (active - 1) * run->graph.parts, way = item->direction ? -1 : 1;
+    if (most == 1 || (item->direction && rows->lengths[item->part] != rows->lengths[last])) return 1;
+    const int64_t *sizes = &output->packed->batch_sizes[wli_rows_time(rows, item->direction, step, last)];
+    if (item->direction) sizes--; /* rows are as far from the time before as that has rows */
+    int64_t steps = 2;
+    while (steps < most && sizes[way * (steps - 1)] == sizes[0]) steps++;
+    *h_step = way * sizes[0] * output->row;
+    return steps;
+}
+
+/* How many steps from `step` on, and so many rows, may be one after the other without a word to other threads, and how
+ * far it is from one to the next where there are several. */
+static int64_t steps_together(const wli_run *run, const wli_item *item, const wli_view *output, int64_t step,
+                              int64_t active, int64_t *h_step) {
     if (item->share.members > 1 || wli_item_cell(run, item)->weights->proj_size) return 1;
     const int64_t length = run->sequence->rows.lengths[item->part + (active - 1) * run->graph.parts];
-    return (length < item->end_step ? length : item->end_step) - step;
+    const int64_t most = (length < item->end_step ? length : item->end_step) - step;
+    return output->packed ? even_steps(run, item, output, step, active, most, h_step) : most;
 }
 
 /* The item's first step, but for what each step has of its own. */
@@ -135,14 +155,15 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
     if (item->first_step == 0) wli_load_c(run, item);
     wlstm_status status = wli_failure_seen(&run->sequence->failure);
     if (status == WLSTM_OK) status = project(run, worker, item);
-    point_to_h(run, worker, item, &output);
+    point_to_h(run, worker, item, &output, item->first_step);
     wli_cell_step step = first_step(run, worker, item, &output);
     step.rows = all_rows(run, item);
     for (int64_t s = item->first_step, done = 0; s < item->end_step; s += done) {
         step.rows = active_rows(run, item, s, step.rows);
         if (step.rows == 0) break;
-        if (done > 0) move_h(worker, &step, done);
-        step.steps = steps_together(run, item, s, step.rows);
+        if (done > 0 && output.packed) point_to_h(run, worker, item, &output, s);
+        if (done > 0 && !output.packed) move_h(worker, &step, done);
+        step.steps = steps_together(run, item, &output, s, step.rows, &step.h_step);
         step.h_prev_is_zero = s == 0 && !run->call->h_0 && !run->call->streams;
         step.backwards = s % 2 == 1;
         status = run_steps(cell, worker, item, &step, status, &done);

@@ -84,6 +84,7 @@ void wli_lay_out(wli_sequence *sequence, wli_arena *arena) {
     lay_out_signals(sequence, arena);
     sequence->rows.order = wli_arena_take(arena, B, 1, sizeof(int64_t));
     sequence->rows.lengths = wli_arena_take(arena, B, 1, sizeof(int64_t));
+    sequence->packed.behind = wli_arena_take(arena, B + 1, 1, sizeof(int64_t));
     sequence->zeros = wli_arena_take(arena, w.state, 1, sequence->element);
     sequence->h_copy = wli_arena_take(arena, B, w.state, sequence->element);
     for (int64_t i = 0; i < num_cells; i++) {

@@ -39,11 +39,14 @@ static inline int64_t wli_rows_time(const wli_rows *rows, int direction, int64_t
 typedef struct wli_view {
     char *base; /* of time first_time */
     int64_t first_time, time, row;
-    const int64_t *order; /* NULL: rows are in the order of work */
+    const int64_t *order;          /* NULL: rows are in the order of work */
+    const wli_packed_rows *packed; /* NULL: rows are by the strides */
 } wli_view;
 
 static inline char *wli_view_at(const wli_view *view, int64_t t, int64_t r) {
-    return view->base + (t - view->first_time) * view->time + (view->order ? view->order[r] : r) * view->row;
+    const int64_t row = view->order ? view->order[r] : r;
+    if (view->packed) return view->base + wli_packed_rows_at(view->packed, t, row) * view->row;
+    return view->base + (t - view->first_time) * view->time + row * view->row;
 }
 
 #endif

@@ -94,6 +94,7 @@ wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, w
                                      .lengths = sequence->rows.lengths } };
     wli_rows_sort(&sequence->rows, call);
     wli_rows_deal(&sequence->rows, parts);
+    if (call->batch_sizes) wli_packed_rows_begin(&sequence->packed, call);
     if (call->h_0 && call->h_0 == call->out) /* a cell's h_out may be h */
         memcpy(sequence->h_copy, call->h_0,
                (size_t)(call->batch * spec->cells[0].weights->state_size) * sequence->element);

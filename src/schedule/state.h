@@ -64,7 +64,8 @@ struct wli_sequence {
     char **c;       /* [cells] pointers to [max_batch, c_stride] */
     char **between; /* [cells or 2][2 or 1] outputs on their way to the next layer */
     wli_rows rows;
-    wli_worker *workers; /* [threads] */
+    wli_packed_rows packed; /* of a packed call */
+    wli_worker *workers;    /* [threads] */
     /* What stands for nodes in task dependences: [1 + token_layers * directions * parts * token_window]. Layers so
      * far from each other, and chunks of a chain, have the same in turn. */
     char *tokens;

@@ -227,6 +227,7 @@ static void end_rows(const wli_hand *hand, const wli_backward_call *call) {
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
     const int64_t I = wli_trainer_cell(trainer, 0, 0)->I;
+    if (tape->packed) return;
     for (int64_t r = hand->me; r < tape->call.batch && call->d_x; r += hand->threads)
         for (int64_t t = tape->rows.lengths[r]; t < tape->call.seq_len; t++)
             memset(wli_callers_row(trainer, tape, call->d_x, I, t, r), 0, (size_t)I * trainer->element);

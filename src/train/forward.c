@@ -140,6 +140,7 @@ static void end_rows(const wli_hand *hand) {
     const wlstm_trainer *trainer = hand->trainer;
     const wli_tape *tape = hand->tape;
     const int64_t width = wli_output_width(trainer, trainer->model->num_layers - 1);
+    if (tape->packed) return;
     for (int64_t r = hand->me; r < tape->call.batch; r += hand->threads)
         for (int64_t t = tape->rows.lengths[r]; t < tape->call.seq_len; t++)
             memset(wli_callers_row(trainer, tape, tape->call.out, width, t, r), 0, (size_t)width * trainer->element);

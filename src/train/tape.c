@@ -105,7 +105,8 @@ wli_tape *wli_tape_begin(const wlstm_trainer *trainer, void *memory, const wli_c
     tape->call = *call;
     tape->pairs = pairs;
     wli_rows_sort(&tape->rows, call);
-    tape->call.lengths = NULL; /* the caller's may go */
+    tape->packed = call->batch_sizes;
+    tape->call.lengths = tape->call.batch_sizes = NULL; /* the caller's may go */
     int64_t active = B;
     tape->first[0] = 0;
     for (int64_t s = 0; s < T; s++) {

@@ -28,6 +28,7 @@ struct wli_tape {
     uint64_t version; /* of the parameters */
     wli_tape_state state;
     bool training;
+    bool packed; /* x, out and their gradients are */
     uint64_t seed;
     int64_t first_row;
     wli_call call; /* x and out are read by the backward pass */
@@ -107,9 +108,10 @@ static inline char *wli_tape_state_row(const wlstm_trainer *trainer, const wli_t
     return wli_elements(trainer, states, (window * tape->call.batch + r) * stride);
 }
 
-/* The row (t, r) of a caller's tensor [T, B, width], or [B, T, width] if batch_first. */
+/* The row (t, r) of a caller's tensor [T, B, width], or [B, T, width] if batch_first, or [pairs, width] if packed. */
 static inline char *wli_callers_row(const wlstm_trainer *trainer, const wli_tape *tape, const void *base, int64_t width,
                                     int64_t t, int64_t r) {
+    if (tape->packed) return wli_elements(trainer, base, (tape->first[t] + tape->rows.order[r]) * width);
     const wli_strides strides = wli_call_strides(trainer->model, &tape->call, width);
     return wli_elements(trainer, base, t * strides.time + tape->rows.order[r] * strides.row);
 }

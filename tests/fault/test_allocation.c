@@ -15,7 +15,7 @@
 enum { I = LEDGER_I, H = LEDGER_H, L = LEDGER_L, T = 6, B = 5, LARGE_H = 400 };
 
 static float x[T * B * I], out[T * B * 2 * H], h[2 * L * B * H], c[2 * L * B * H];
-static const int64_t lengths[B] = { 6, 1, 3, 5, 2 };
+static const int64_t lengths[B] = { 6, 1, 3, 5, 2 }, batch_sizes[T] = { 5, 4, 3, 2, 2, 1 };
 static char path[512];
 
 /* (2, 1), then (1, 2): the plan that would serve both cannot be had, the one of the call can. */
@@ -101,6 +101,7 @@ static wlstm_status forward(void) {
     if (status != WLSTM_OK) return status;
     status = wlstm_forward(lstm, 1, 1, NULL, x, NULL, NULL, out, NULL, NULL);
     if (status == WLSTM_OK) status = wlstm_lstm_set_parameter(lstm, "bias_ih_l0", x, 4 * H);
+    if (status == WLSTM_OK) status = wlstm_forward_packed(lstm, T - 1, batch_sizes, x, h, c, out, h, c);
     if (status == WLSTM_OK) status = wlstm_forward(lstm, T, B, lengths, x, h, c, out, h, c);
     wlstm_lstm_free(lstm);
     return status;

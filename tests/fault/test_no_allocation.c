@@ -13,7 +13,7 @@
 enum { I = LEDGER_I, H = LEDGER_H, L = LEDGER_L, T = 6, B = 5 };
 
 static float x[T * B * I], out[T * B * 2 * H], h[2 * L * B * H], c[2 * L * B * H];
-static const int64_t lengths[B] = { 6, 1, 3, 5, 2 };
+static const int64_t lengths[B] = { 6, 1, 3, 5, 2 }, batch_sizes[T] = { 5, 4, 3, 2, 2, 1 };
 
 static void executing_a_plan_allocates_nothing(void **state) {
     (void)state;
@@ -34,6 +34,7 @@ static void executing_a_plan_allocates_nothing(void **state) {
                                      WLSTM_OK);
                 }
                 assert_int_equal(wlstm_plan_execute(plan, T, B, lengths, x, h, c, out, h, c), WLSTM_OK);
+                assert_int_equal(wlstm_plan_execute_packed(plan, T, batch_sizes, x, h, c, out, h, c), WLSTM_OK);
                 assert_int_equal(ledger_made(), 0);
             }
             wlstm_plan_free(plan);
@@ -68,6 +69,7 @@ static void forward_allocates_in_its_first_call_only(void **state) {
         assert_int_equal(wlstm_forward(lstm, T - step, B - step, NULL, x, NULL, NULL, out, h, c), WLSTM_OK);
     }
     assert_int_equal(wlstm_forward(lstm, T, B, lengths, x, NULL, NULL, out, h, c), WLSTM_OK);
+    assert_int_equal(wlstm_forward_packed(lstm, T, batch_sizes, x, NULL, NULL, out, h, c), WLSTM_OK);
     assert_int_equal(ledger_made(), 0);
     wlstm_lstm_free(lstm);
     assert_int_equal(atomic_load(&books.live), 0);
@@ -155,6 +157,9 @@ static void a_trainer_allocates_in_its_creation_only(void **state) {
             assert_int_equal(wlstm_trainer_clip_gradients(trainer, 1, NULL), WLSTM_OK);
             assert_int_equal(wlstm_trainer_update(trainer, &optimizer), WLSTM_OK);
         }
+        assert_int_equal(wlstm_trainer_forward_packed(trainer, T, batch_sizes, x, h, c, out, NULL, NULL, 1, 0, 0, NULL),
+                         WLSTM_OK);
+        assert_int_equal(wlstm_trainer_backward(trainer, NULL, out, NULL, NULL, NULL, NULL, NULL, 0), WLSTM_OK);
         assert_int_equal(ledger_made(), 0);
         wlstm_trainer_free(trainer);
         wlstm_lstm_free(lstm);

@@ -87,7 +87,8 @@ NOT_INLINED int posix_memalign(void **memory, size_t alignment, size_t bytes) {
 #endif
 
 static float x[T * B * I], out[T * B * 2 * H], h[2 * L * B * H], c[2 * L * B * H];
-static const int64_t lengths[B] = { 12, 1, 3, 5, 2, 7, 12, 9, 4 };
+static const int64_t lengths[B] = { 12, 1, 3, 5, 2, 7, 12, 9, 4 },
+                     batch_sizes[T] = { 9, 8, 7, 6, 5, 4, 4, 3, 3, 2, 2, 2 };
 
 static void start_counting(void) {
     atomic_store(&own_calls, 0);
@@ -119,6 +120,7 @@ static long execute_all(wlstm_plan *plan) {
             failures += wlstm_plan_execute(plan, t, 1, NULL, x, NULL, NULL, out, NULL, NULL) != WLSTM_OK;
         }
         failures += wlstm_plan_execute(plan, T, B, lengths, x, NULL, NULL, out, h, c) != WLSTM_OK;
+        failures += wlstm_plan_execute_packed(plan, T, batch_sizes, x, NULL, NULL, out, h, c) != WLSTM_OK;
     }
     stop_counting();
     return failures;

@@ -28,14 +28,30 @@ typedef struct array {
 
 typedef struct call {
     problem p;
-    wlstm_plan *plan; /* NULL: wlstm_forward, or the cell's */
-    wlstm_cell *cell; /* NULL: the problem's lstm */
+    wlstm_plan *plan;        /* NULL: wlstm_forward, or the cell's */
+    wlstm_cell *cell;        /* NULL: the problem's lstm */
+    int64_t batch_sizes[12]; /* of a packed call, which has them in the place of lengths; else 0 */
     array arrays[ARRAYS];
     int may_be_one[WRITTEN];
 } call;
 
 static void add(call *c, int which, const char *name, int64_t count, size_t element) {
     c->arrays[which] = (array){ .name = name, .bytes = (size_t)count * element };
+}
+
+/* The rows' lengths, longest first, as batch_sizes. */
+static void pack(call *c) {
+    const problem *p = &c->p;
+    int64_t rows = 0;
+    p->lengths[0] = p->seq_len;
+    for (int64_t b = 1; b < p->batch; ++b) p->lengths[b] = random_between(&stream, 1, p->lengths[b - 1]);
+    for (int64_t b = 0; b < p->batch; ++b) {
+        rows += p->lengths[b];
+        for (int64_t t = 0; t < p->lengths[b]; ++t) ++c->batch_sizes[t];
+    }
+    add(c, OUT, "out", rows * problem_out_width(p), dtype_size(p->config.dtype));
+    add(c, X, "x", rows * p->config.input_size, dtype_size(p->config.dtype));
+    add(c, LENGTHS, "batch_sizes", p->seq_len, sizeof(int64_t));
 }
 
 static void add_arrays(call *c) {
@@ -50,6 +66,7 @@ static void add_arrays(call *c) {
     add(c, LENGTHS, "lengths", p->with_lengths ? p->batch : 0, sizeof(int64_t));
     c->may_be_one[OUT] = problem_blocks(p) == 1 ? H_0 : -1;
     c->may_be_one[H_N] = H_0, c->may_be_one[C_N] = C_0;
+    if (p->with_lengths && random_flag(&stream)) pack(c);
 }
 
 /* One layer and direction half of the time, as there out may be h_0; then also as a cell. */
@@ -92,6 +109,10 @@ static wlstm_status run(const call *c, void *const arrays[ARRAYS]) {
     const int64_t T = c->p.seq_len, B = c->p.batch;
     void *const *a = arrays;
     if (c->cell) return wlstm_cell_forward(c->cell, B, a[X], a[H_0], a[C_0], a[OUT], a[C_N]);
+    if (c->batch_sizes[0] && c->plan)
+        return wlstm_plan_execute_packed(c->plan, T, a[LENGTHS], a[X], a[H_0], a[C_0], a[OUT], a[H_N], a[C_N]);
+    if (c->batch_sizes[0])
+        return wlstm_forward_packed(c->p.lstm, T, a[LENGTHS], a[X], a[H_0], a[C_0], a[OUT], a[H_N], a[C_N]);
     if (c->plan) return wlstm_plan_execute(c->plan, T, B, a[LENGTHS], a[X], a[H_0], a[C_0], a[OUT], a[H_N], a[C_N]);
     return wlstm_forward(c->p.lstm, T, B, a[LENGTHS], a[X], a[H_0], a[C_0], a[OUT], a[H_N], a[C_N]);
 }
@@ -129,7 +150,9 @@ static bool check_placement(call *c, char *block, size_t block_bytes, char *befo
     random_fill(c->p.config.dtype, block, (int64_t)(block_bytes / dtype_size(c->p.config.dtype)),
                 random_bits(stream, 1), 0);
     stream = random_bits(stream, 0);
-    if (c->p.with_lengths) memcpy(block + c->arrays[LENGTHS].begin, c->p.lengths, c->arrays[LENGTHS].bytes);
+    if (c->p.with_lengths)
+        memcpy(block + c->arrays[LENGTHS].begin, c->batch_sizes[0] ? c->batch_sizes : c->p.lengths,
+               c->arrays[LENGTHS].bytes);
     memcpy(before, block, block_bytes);
     for (int i = 0; i < ARRAYS; ++i) arrays[i] = at(&c->arrays[i], block);
     const bool refuse = refused(c, &written, &other);

@@ -28,7 +28,7 @@ typedef struct results {
 } results;
 
 static double x[LARGEST_T * LARGEST_B * LARGEST_I], h_0[STATE], c_0[STATE];
-static int64_t lengths[LARGEST_B];
+static int64_t lengths[LARGEST_B], batch_sizes[LARGEST_T];
 static results serial, other, expected;
 
 static wli_model *draw_model(void) {
@@ -60,6 +60,18 @@ static void draw_values(wlstm_dtype dtype, double *values, int64_t count) {
         else
             ((float *)values)[k] = (float)value;
     }
+}
+
+/* Of rows up to T long, the longest first in a packed call: `lengths` or `batch_sizes` of the call. */
+static void draw_lengths(wli_call *call) {
+    const int64_t T = call->seq_len, B = call->batch;
+    const int kind = (int)random_between(&stream, 0, 2);
+    for (int64_t b = 0; b < B; b++) lengths[b] = random_between(&stream, 1, T);
+    for (int64_t t = 0; t < T; t++)
+        batch_sizes[t] =
+            t == 0 ? B : random_between(&stream, random_flag(&stream) ? batch_sizes[t - 1] : 1, batch_sizes[t - 1]);
+    if (kind == 1) call->lengths = lengths;
+    if (kind == 2) call->batch_sizes = batch_sizes;
 }
 
 static bool is_done(const wli_graph *graph, const int64_t *done, const wli_node *node) {
@@ -173,7 +185,7 @@ static void all_schedules_give_the_same_bits(void **state) {
         const int64_t T = random_between(&stream, 1, LARGEST_T), B = random_between(&stream, 1, LARGEST_B);
         const wlstm_precision precision = draw_precision(model->dtype);
         const int64_t num_cells = model->num_layers * model->num_directions;
-        const bool with_lengths = random_between(&stream, 0, 1), with_states = random_between(&stream, 0, 1);
+        const bool with_states = random_between(&stream, 0, 1);
         wli_cell_kernels cells[2 * MOST_LAYERS];
         char name[128];
         snprintf(name, sizeof name, "precision %d, T %d, B %d, I %d, H %d, L %d, P %d, D %d", (int)precision, (int)T,
@@ -195,13 +207,10 @@ static void all_schedules_give_the_same_bits(void **state) {
         draw_values(model->dtype, x, LARGEST_T * LARGEST_B * LARGEST_I);
         draw_values(model->dtype, h_0, STATE);
         draw_values(model->dtype, c_0, STATE);
-        for (int64_t b = 0; b < B; b++) lengths[b] = random_between(&stream, 1, T);
-        const wli_call call = { .seq_len = T,
-                                .batch = B,
-                                .lengths = with_lengths ? lengths : NULL,
-                                .x = x,
-                                .h_0 = with_states ? h_0 : NULL,
-                                .c_0 = with_states ? c_0 : NULL };
+        wli_call call = {
+            .seq_len = T, .batch = B, .x = x, .h_0 = with_states ? h_0 : NULL, .c_0 = with_states ? c_0 : NULL
+        };
+        draw_lengths(&call);
         wli_sequence_spec spec = {
             .model = model,
             .cells = cells,

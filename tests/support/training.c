@@ -108,7 +108,8 @@ void problem_reference(const problem *p, const void *mask, outcome *o, gradients
     const wli_model *model = p->lstm->module.model;
     size_t bytes;
     *o = outcome_create(p);
-    const wli_call call = { p->seq_len, p->batch, p->lengths, p->x, p->h_0, p->c_0, o->out, o->h_n, o->c_n, NULL, 0 };
+    const wli_call call = { p->seq_len, p->batch, p->lengths, p->x, p->h_0, p->c_0,
+                            o->out,     o->h_n,   o->c_n,     NULL, 0,      NULL };
     const wli_gradients all = { g->d_out, g->d_h_n, g->d_c_n, g->d_x, g->d_h_0, g->d_c_0, g->d_parameters };
     if (!wli_reference_of(model)->workspace(model, p->seq_len, p->batch, &bytes)) abort();
     void *workspace = malloc(bytes);

@@ -115,6 +115,25 @@ template <class Real> static void test_lstm(wlstm_dtype dtype, const std::string
     first.forward(T, B, x, halves, {}, lengths);
     REQUIRE(std::abs(halves[0] - out[0]) <= Real(1e-6) && std::abs(halves[(1 * B + 2) * 3]) <= 0);
     first.forward(T, 0, span<const Real>(), span<Real>());
+    // The same rows without their padding.
+    const std::vector<std::int64_t> batch_sizes{ 3, 2, 1, 1 };
+    std::vector<Real> packed_x, packed(7 * 3), by_plan(packed.size()), expected;
+    for (std::int64_t t = 0; t < T; t++)
+        for (std::int64_t b = 0; b < batch_sizes[std::size_t(t)]; b++) {
+            packed_x.insert(packed_x.end(), &x[std::size_t((t * B + b) * I)], &x[std::size_t((t * B + b) * I)] + I);
+            expected.insert(expected.end(), &halves[std::size_t((t * B + b) * 3)],
+                            &halves[std::size_t((t * B + b) * 3)] + 3);
+        }
+    first.forward_packed(batch_sizes, packed_x, packed);
+    way.execute_packed(batch_sizes, packed_x, by_plan);
+    REQUIRE(near(packed, expected) && near(by_plan, expected));
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "x: 7 * 5 elements expected, got 60",
+                   [&] { first.forward_packed(batch_sizes, x, packed); });
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT,
+                   "batch_sizes[1]: at least 1 row expected, got 0; seq_len is the length of the longest", [&] {
+                       const std::vector<std::int64_t> none{ 3, 0 };
+                       first.forward_packed(none, x, packed);
+                   });
     require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "lengths: 3 * 1 elements expected, got 2", [&] {
         first.forward(T, B, x, out, {}, { lengths.data(), 2 });
     });
@@ -158,6 +177,19 @@ template <class Real> static void test_trainer(wlstm_dtype dtype, const std::str
     wavelstm::tape short_one(trainer, T - 1, B);
     require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "tape: one made for as many steps and rows expected",
                    [&] { trainer.forward(T, B, x, out, {}, {}, without, &short_one); });
+    // Packed rows, whose gradients are packed too.
+    const std::vector<std::int64_t> batch_sizes{ 3, 2, 1, 1 };
+    const std::vector<Real> packed_x(x.begin(), x.begin() + 7 * I);
+    std::vector<Real> packed(7 * 6), of_lstm(packed.size()), d_packed(packed_x.size());
+    first.forward_packed(batch_sizes, packed_x, of_lstm);
+    trainer.forward_packed(batch_sizes, packed_x, packed, {}, without, &kept);
+    REQUIRE(near(packed, of_lstm));
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "d_out: 7 * 6 elements expected, got 72",
+                   [&] { trainer.backward(wavelstm::gradients<Real>{ out }, false, &kept); });
+    trainer.backward(wavelstm::gradients<Real>{ packed, {}, {}, d_packed }, false, &kept);
+    REQUIRE(std::abs(d_packed.back()) > 0);
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "tape: one made for as many steps and rows expected",
+                   [&] { trainer.forward_packed(batch_sizes, packed_x, packed, {}, without, &short_one); });
     trainer.forward(T, B, x, out);
     const auto mask = trainer.dropout_mask<Real>(0);
     REQUIRE(mask.size() == T * B * 6 && (mask[0] == 0 || mask[0] == 2));

@@ -32,6 +32,8 @@ program test_fortran
     call test_sections()
     call test_cells()
     call test_without_batch()
+    call test_packed_f32()
+    call test_packed_f64()
     call test_trainer_f32()
     call test_trainer_f64()
     call test_precision()
@@ -196,6 +198,109 @@ contains
         call stack%forward(x, out, h, c)
         call require(maxval(abs(out - loop_out)) < 1e-6, "a stack of cells")
         call require(maxval(abs(h - [h1, h2])) < 1e-6 .and. maxval(abs(c - [c1, c2])) < 1e-6, "a stack's states")
+    end subroutine
+
+    ! Rows without padding are those with it; what they come to by a plan and a trainer, back too.
+    subroutine test_packed_f32()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_plan) :: plan
+        type(wlstm_trainer) :: trainer
+        integer(int64), parameter :: batch_sizes(nt) = [3_int64, 2_int64, 1_int64, 1_int64]
+        integer, parameter :: n = 7
+        real(real32), target :: packed_x(ni, n), packed(2 * nh, n)
+        real(real32) :: x(ni, nb, nt), out(2 * nh, nb, nt), expected(2 * nh, n), again(2 * nh, n), d_x(ni, n)
+        real(real32) :: h(nh, nb, 2 * nl), c(nh, nb, 2 * nl)
+        integer(int8), allocatable, target :: tape(:)
+        integer(int64) :: bytes
+        integer :: t, b, k
+        x = reshape([(sin(real(k, real32)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh, num_layers=nl, bidirectional=.true., dropout=0.5_real64, dtype=WLSTM_F32)
+        call lstm%forward(x, out, lengths=[4_int64, 2_int64, 1_int64])
+        k = 0
+        do t = 1, nt
+            do b = 1, int(batch_sizes(t))
+                k = k + 1
+                packed_x(:, k) = x(:, b, t)
+                expected(:, k) = out(:, b, t)
+            end do
+        end do
+        h = 0
+        c = 0
+        call lstm%forward_packed(batch_sizes, packed_x, packed, h, c)
+        call require(maxval(abs(packed - expected)) < 1e-5_real32, "packed rows are the padded ones")
+        call require(maxval(abs(h(:, 1, 2 * nl - 1) - packed(:nh, n))) <= 0, "h_n is the longest row's last out")
+        call plan%create(lstm, max_seq_len=nt, max_batch=nb)
+        call plan%execute_packed(batch_sizes, packed_x, again)
+        call require(maxval(abs(again - expected)) < 1e-5_real32, "packed rows by a plan")
+        call trainer%create(lstm, max_seq_len=nt, max_batch=nb)
+        call trainer%tape_bytes(nt, nb, bytes)
+        allocate(tape(bytes))
+        h = 0
+        call trainer%forward_packed(batch_sizes, packed_x, packed, h, training=.false., seed=1_int64, first_row=2_int64, &
+                                    tape=tape)
+        call require(maxval(abs(packed - expected)) < 1e-5_real32, "packed rows by a trainer")
+        d_x = 0
+        call trainer%backward(packed, d_x, tape=tape)
+        call require(maxval(abs(d_x(:, n))) > 0, "gradients of packed rows")
+        call trainer%forward_packed(batch_sizes, packed_x, packed, tape=tape(2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "tape: size:")
+        call trainer%forward_packed(batch_sizes, packed_x(:, 2:), packed, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "x: dimension 2: 7 expected, got 6")
+        call lstm%forward_packed(batch_sizes, packed_x, packed(:, 2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 2: 7 expected, got 6")
+        call lstm%forward_packed([1_int64, 2_int64], packed_x(:, :3), packed(:, :3), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "batch_sizes[1]: at most the 1 rows")
+    end subroutine
+
+    subroutine test_packed_f64()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_plan) :: plan
+        type(wlstm_trainer) :: trainer
+        integer(int64), parameter :: batch_sizes(nt) = [3_int64, 2_int64, 1_int64, 1_int64]
+        integer, parameter :: n = 7
+        real(real64), target :: packed_x(ni, n), packed(2 * nh, n)
+        real(real64) :: x(ni, nb, nt), out(2 * nh, nb, nt), expected(2 * nh, n), again(2 * nh, n), d_x(ni, n)
+        real(real64) :: h(nh, nb, 2 * nl), c(nh, nb, 2 * nl)
+        integer(int8), allocatable, target :: tape(:)
+        integer(int64) :: bytes
+        integer :: t, b, k
+        x = reshape([(sin(real(k, real64)), k = 1, size(x))], shape(x))
+        call lstm%create(ni, nh, num_layers=nl, bidirectional=.true., dropout=0.5_real64, dtype=WLSTM_F64)
+        call lstm%forward(x, out, lengths=[4_int64, 2_int64, 1_int64])
+        k = 0
+        do t = 1, nt
+            do b = 1, int(batch_sizes(t))
+                k = k + 1
+                packed_x(:, k) = x(:, b, t)
+                expected(:, k) = out(:, b, t)
+            end do
+        end do
+        h = 0
+        c = 0
+        call lstm%forward_packed(batch_sizes, packed_x, packed, h, c)
+        call require(maxval(abs(packed - expected)) < 1e-5_real64, "packed rows are the padded ones")
+        call require(maxval(abs(h(:, 1, 2 * nl - 1) - packed(:nh, n))) <= 0, "h_n is the longest row's last out")
+        call plan%create(lstm, max_seq_len=nt, max_batch=nb)
+        call plan%execute_packed(batch_sizes, packed_x, again)
+        call require(maxval(abs(again - expected)) < 1e-5_real64, "packed rows by a plan")
+        call trainer%create(lstm, max_seq_len=nt, max_batch=nb)
+        call trainer%tape_bytes(nt, nb, bytes)
+        allocate(tape(bytes))
+        h = 0
+        call trainer%forward_packed(batch_sizes, packed_x, packed, h, training=.false., seed=1_int64, first_row=2_int64, &
+                                    tape=tape)
+        call require(maxval(abs(packed - expected)) < 1e-5_real64, "packed rows by a trainer")
+        d_x = 0
+        call trainer%backward(packed, d_x, tape=tape)
+        call require(maxval(abs(d_x(:, n))) > 0, "gradients of packed rows")
+        call trainer%forward_packed(batch_sizes, packed_x, packed, tape=tape(2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "tape: size:")
+        call trainer%forward_packed(batch_sizes, packed_x(:, 2:), packed, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "x: dimension 2: 7 expected, got 6")
+        call lstm%forward_packed(batch_sizes, packed_x, packed(:, 2:), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "out: dimension 2: 7 expected, got 6")
+        call lstm%forward_packed([1_int64, 2_int64], packed_x(:, :3), packed(:, :3), stat=stat)
+        call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "batch_sizes[1]: at most the 1 rows")
     end subroutine
 
     ! An lstm's and a cell's precision, and a plan's that goes before.

@@ -179,6 +179,41 @@ static void refuse_plan(wlstm_lstm *lstm, const wlstm_plan_options *options, con
     assert_null(plan);
 }
 
+static void packed_rows_refuse(void **state) {
+    (void)state;
+    const wlstm_lstm_config config = small_config();
+    wlstm_lstm *lstm = create_lstm(&config);
+    wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
+    wlstm_plan *plan;
+    float x[3 * 2 * 5] = { 0 }, out[3 * 2 * 4], h[2 * 2 * 4] = { 0 }, c[2 * 2 * 4] = { 0 };
+    const int64_t sizes[4] = { 2, 2, 1, 1 }, none[3] = { 2, 1, 0 }, negative[1] = { -1 }, more[3] = { 1, 1, 2 };
+    const int64_t wide[1] = { 3 }, far[1] = { INT64_MAX };
+    options.max_seq_len = 3, options.max_batch = 2;
+    assert_int_equal(wlstm_plan_create(lstm, &options, &plan), WLSTM_OK);
+    assert_invalid(wlstm_forward_packed(NULL, 3, sizes, x, h, c, out, h, c), "lstm");
+    assert_invalid(wlstm_plan_execute_packed(NULL, 3, sizes, x, h, c, out, h, c), "plan");
+    assert_invalid(wlstm_forward_packed(lstm, 0, sizes, x, h, c, out, h, c), "seq_len: at least 1 expected, got 0");
+    assert_invalid(wlstm_plan_execute_packed(plan, 4, sizes, x, h, c, out, h, c),
+                   "seq_len: at most the plan's 3 expected, got 4");
+    assert_invalid(wlstm_forward_packed(lstm, 3, NULL, x, h, c, out, h, c),
+                   "batch_sizes: the number of rows at each of the 3 times expected, got NULL");
+    assert_invalid(wlstm_forward_packed(lstm, 3, none, x, h, c, out, h, c),
+                   "batch_sizes[2]: at least 1 row expected, got 0; seq_len is the length of the longest");
+    assert_invalid(wlstm_forward_packed(lstm, 1, negative, x, h, c, out, h, c), "batch_sizes[0]: at least 1 row");
+    assert_invalid(wlstm_forward_packed(lstm, 3, more, x, h, c, out, h, c),
+                   "batch_sizes[2]: at most the 1 rows of the time before expected, got 2; rows are packed longest "
+                   "first");
+    assert_invalid(wlstm_plan_execute_packed(plan, 1, wide, x, h, c, out, h, c),
+                   "batch_sizes[0]: at most the plan's 2 expected, got 3");
+    assert_invalid(wlstm_forward_packed(lstm, 1, far, x, h, c, out, h, c), "seq_len * batch");
+    assert_invalid(wlstm_forward_packed(lstm, 3, sizes, NULL, h, c, out, h, c), "x:");
+    assert_invalid(wlstm_forward_packed(lstm, 3, sizes, x, h, c, NULL, h, c), "out:");
+    assert_int_equal(wlstm_forward_packed(lstm, 3, sizes, x, h, c, out, h, c), WLSTM_OK);
+    assert_int_equal(wlstm_plan_execute_packed(plan, 3, sizes, x, NULL, NULL, out, NULL, NULL), WLSTM_OK);
+    wlstm_plan_free(plan);
+    wlstm_lstm_free(lstm);
+}
+
 static void plans_refuse(void **state) {
     (void)state;
     const wlstm_lstm_config config = small_config();
@@ -293,8 +328,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lstm_create_refuses),    cmocka_unit_test(cell_create_refuses),
         cmocka_unit_test(huge_sizes_are_refused), cmocka_unit_test(from_cells_refuses),
-        cmocka_unit_test(forward_refuses),        cmocka_unit_test(plans_refuse),
-        cmocka_unit_test(cell_forward_refuses),   cmocka_unit_test(parameters_refuse),
+        cmocka_unit_test(forward_refuses),        cmocka_unit_test(packed_rows_refuse),
+        cmocka_unit_test(plans_refuse),           cmocka_unit_test(cell_forward_refuses),
+        cmocka_unit_test(parameters_refuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,33 @@ static void without_lengths_the_order_is_the_callers(void **state) {
     }
 }
 
+/* Packed rows are in the order of work as they come, and (t, b) lies behind all rows of the times before. */
+static void packed_rows_lie_one_time_after_the_other(void **state) {
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        enum { MAX_STEPS = 30 };
+        int64_t batch_sizes[MAX_STEPS], order[MAX_BATCH], sorted[MAX_BATCH], behind[MAX_BATCH + 1], at = 0;
+        wli_call call = { .seq_len = random_between(&stream, 1, MAX_STEPS), .batch_sizes = batch_sizes };
+        wli_rows rows = { .order = order, .lengths = sorted };
+        wli_packed_rows packed = { .behind = behind };
+        batch_sizes[0] = random_between(&stream, 1, MAX_BATCH);
+        for (int64_t t = 1; t < call.seq_len; t++) batch_sizes[t] = random_between(&stream, 1, batch_sizes[t - 1]);
+        assert_int_equal(wli_call_count_rows(&call), WLSTM_OK);
+        assert_int_equal(call.batch, batch_sizes[0]);
+        wli_rows_sort(&rows, &call);
+        check_order(&rows, &call);
+        wli_packed_rows_begin(&packed, &call);
+        for (int64_t t = 0; t < call.seq_len; t++)
+            for (int64_t b = 0; b < batch_sizes[t]; b++) {
+                assert_int_equal(order[b], b);
+                assert_true(sorted[b] > t);
+                assert_int_equal(wli_packed_rows_at(&packed, t, b), at++);
+            }
+        for (int64_t b = 0; b < call.batch; b++) at -= sorted[b];
+        assert_int_equal(at, 0);
+    }
+}
+
 static void active_rows_are_the_first_ones(void **state) {
     (void)state;
     int64_t lengths[] = { 5, 5, 3, 1 };
@@ -136,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(longest_first_equal_ones_as_they_came),
         cmocka_unit_test(without_lengths_the_order_is_the_callers),
+        cmocka_unit_test(packed_rows_lie_one_time_after_the_other),
         cmocka_unit_test(active_rows_are_the_first_ones),
         cmocka_unit_test(parts_have_nearly_the_same_steps),
         cmocka_unit_test(the_reverse_direction_starts_at_a_rows_own_end),

@@ -125,6 +125,23 @@ static void passes_refuse(void **state) {
     const int64_t lengths[B] = { 1, T + 1, 1 };
     assert_invalid(wlstm_trainer_forward(trainer, T, B, lengths, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
                    "lengths[1]");
+    const int64_t sizes[T + 1] = { B, B, 1, 1, 1 }, more[T] = { 1, 2, 1, 1 }, wide[1] = { B + 1 };
+    assert_invalid(wlstm_trainer_forward_packed(NULL, T, sizes, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
+                   "trainer");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, 0, sizes, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
+                   "seq_len");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, T + 1, sizes, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
+                   "max_seq_len");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, T, NULL, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
+                   "batch_sizes:");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, T, more, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
+                   "batch_sizes[1]");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, 1, wide, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL),
+                   "batch_sizes[0]: 0 to the trainer's max_batch of 3 expected, got 4");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, T, sizes, x, NULL, NULL, x, NULL, NULL, 1, 0, 0, NULL),
+                   "overlaps");
+    assert_invalid(wlstm_trainer_forward_packed(trainer, T, sizes, x, NULL, NULL, out, NULL, NULL, 1, 0, -1, NULL),
+                   "first_row");
     size_t bytes;
     assert_invalid(wlstm_trainer_watch_gradients(NULL, NULL, NULL), "trainer");
     assert_invalid(wlstm_trainer_tape_bytes(NULL, T, B, &bytes), "trainer");
