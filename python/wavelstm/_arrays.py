@@ -73,3 +73,17 @@ def length_array(lengths, batch):
     if batch > 0 and array.dtype.kind not in "iu":
         raise TypeError(f"lengths: integers expected, got {array.dtype}")
     return np.ascontiguousarray(array, np.int64)
+
+
+def batch_size_array(batch_sizes, rows):
+    """`batch_sizes` of so many packed rows as the library takes them; their order is the library's to check."""
+    array = np.asarray(batch_sizes)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"batch_sizes: one integer a time expected, got shape {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"batch_sizes: integers expected, got {array.dtype}")
+    if array.min() < 1:
+        raise ValueError(f"batch_sizes: at least 1 row at each time expected, got {array.min()}")
+    if array.sum() != rows:
+        raise ValueError(f"batch_sizes: a sum of {rows}, data's rows, expected, got {array.sum()}")
+    return np.ascontiguousarray(array, np.int64)

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 
 from . import _arrays
-from ._arrays import Arrays, arrays_of, length_array, parameter_array, tensors
+from ._arrays import Arrays, arrays_of, batch_size_array, length_array, parameter_array, tensors
 from ._compare import compare
 from ._declarations import CellConfig, Dtype, LoadOptions, LSTMConfig, Precision
 from ._library import check, lib, usual_call
@@ -324,22 +324,28 @@ class LSTM(_Module):
     def __call__(self, input, hx=None, *, lengths=None, out=None):
         """out, (h_n, c_n) = lstm(input, (h_0, c_0)), shapes as torch.nn.LSTM's.
 
-        input is an array or tensor, or a torch PackedSequence (which costs its padded form). lengths, one integer a row of a
-        batched input, does what a PackedSequence does without torch: out is 0 past a row's end, h_n and c_n are those of its last
-        step.
+        input is an array or tensor, or a torch PackedSequence. lengths, one integer a row of a batched input, does what a
+        PackedSequence does without torch: out is 0 past a row's end, h_n and c_n are those of its last step.
         out=(out, (h_n, c_n)) are contiguous arrays to write to: h_n may be h_0, c_n may be c_0."""
         if self.usual_call and lengths is None and not _arrays.compiling():
             results = self.usual_call(input, hx, out)
             if results is not None:
                 return results
-        return self._call_by(lib.wlstm_forward, self._handle, input, hx, lengths, out)
+        return self._call_by(lib.wlstm_forward, lib.wlstm_forward_packed, self._handle, input, hx, lengths, out)
 
-    def _call_by(self, run, handle, input, hx, lengths, out):
-        """__call__ by wlstm_forward or wlstm_plan_execute."""
+    def forward_packed(self, data, batch_sizes, hx=None, *, out=None):
+        """out, (h_n, c_n) = lstm(...) of rows without padding, as torch's PackedSequence has them: data (sum of batch_sizes, input
+        size) are, of each time, the rows that still run, longest row first; batch_sizes says how many. out is packed likewise. The
+        rows of hx, h_n and c_n are in this order too; a PackedSequence's own are in its caller's, as lstm(packed, hx) takes them."""
+        return self._run_packed(arrays_of(data, "data"), lib.wlstm_forward_packed, self._handle, data, batch_sizes, hx, out)
+
+    def _call_by(self, run, run_packed, handle, input, hx, lengths, out):
+        """__call__ by wlstm_forward or wlstm_plan_execute, and their likes of packed rows."""
         if not isinstance(input, Arrays.type) and tensors() and tensors().is_packed(input):
             if lengths is not None or out is not None:
                 raise ValueError("lengths, out: none expected beside a PackedSequence")
-            return tensors().forward_packed(self, functools.partial(self._call_by, run, handle, out=None), input, hx)
+            kind = arrays_of(input.data, "input")
+            return tensors().forward_packed(self, functools.partial(self._run_packed, kind, run_packed, handle), input, hx)
         return self._run(arrays_of(input, "input"), run, handle, input, hx, lengths, out)
 
     def _run(self, kind, run, handle, input, hx, lengths=None, out=None):
@@ -347,13 +353,7 @@ class LSTM(_Module):
         shape = tuple(input.shape)
         if len(shape) not in (2, 3):
             raise ValueError(f"LSTM: Expected input to be 2D or 3D, got {len(shape)}D instead")
-        dtype = kind.dtypes[self._code]
-        if input.dtype != dtype:
-            convert = "astype" if kind is Arrays else "to"
-            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert input: "
-                             f"input.{convert}({dtype}), or convert model: model.to({input.dtype}) before it comes here")
-        if shape[-1] != self.input_size:
-            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {shape[-1]}")
+        self._check_elements(kind, input)
         batch_dim = 0 if self.batch_first else 1
         rows = (shape[batch_dim],) if len(shape) == 3 else ()
         seq_len = shape[1 - batch_dim] if rows else shape[0]
@@ -362,16 +362,42 @@ class LSTM(_Module):
         if seq_len == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         x = kind.dense("input", input)
-        if hx is not None:
-            h_0, c_0 = kind.dense("hidden[0]", h_0), kind.dense("hidden[1]", c_0)
         if lengths is not None:
             if not rows:
                 raise ValueError("lengths: a batched 3-D input expected beside them, got an unbatched one")
             lengths = length_array(lengths, batch)
+        return self._run_dense(kind, functools.partial(run, handle, seq_len, batch, None if lengths is None else lengths.ctypes.data),
+                               x, h_0, c_0, rows, out)
 
+    def _run_packed(self, kind, run, handle, data, batch_sizes, hx, out=None):
+        """forward_packed by wlstm_forward_packed or wlstm_plan_execute_packed on Arrays or Tensors."""
+        if data.ndim != 2:
+            raise RuntimeError(f"input must have 2 dimensions, got {data.ndim}")
+        self._check_elements(kind, data)
+        sizes = batch_size_array(batch_sizes, data.shape[0])
+        rows = (int(sizes[0]),)
+        h_0, c_0 = self.check_states(kind, hx, rows) if hx is not None else (None, None)
+        x = kind.dense("data", data)
+        return self._run_dense(kind, functools.partial(run, handle, len(sizes), sizes.ctypes.data), x, h_0, c_0, rows, out)
+
+    def _check_elements(self, kind, input):
+        """That they are of the module's dtype, and rows of its input_size."""
+        dtype = kind.dtypes[self._code]
+        if input.dtype != dtype:
+            convert = "astype" if kind is Arrays else "to"
+            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert input: "
+                             f"input.{convert}({dtype}), or convert model: model.to({input.dtype}) before it comes here")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}")
+
+    def _run_dense(self, kind, run, x, h_0, c_0, rows, out):
+        """run(x, h_0, c_0, out, h_n, c_n), by their addresses, of results that are new or in `out`."""
+        dtype, hx = kind.dtypes[self._code], h_0 is not None
+        if hx:
+            h_0, c_0 = kind.dense("hidden[0]", h_0), kind.dense("hidden[1]", c_0)
         width, directions = self.proj_size or self.hidden_size, 2 if self.bidirectional else 1
         blocks = self.num_layers * directions
-        out_shape = (*shape[:-1], directions * width)
+        out_shape = (*x.shape[:-1], directions * width)
         h_shape, c_shape = (blocks, *rows, width), (blocks, *rows, self.hidden_size)
         if out is None:
             output, h_n, c_n = kind.empty(out_shape, dtype), kind.empty(h_shape, dtype), kind.empty(c_shape, dtype)
@@ -380,9 +406,9 @@ class LSTM(_Module):
             h_n, c_n = _pair("out[1]", states)
             self._check_results(kind, {"out": out_shape, "h_n": h_shape, "c_n": c_shape}, (output, h_n, c_n))
         address = kind.address
-        read = address(x), address(h_0) if hx is not None else None, address(c_0) if hx is not None else None
+        read = address(x), address(h_0) if hx else None, address(c_0) if hx else None
         written = address(output), address(h_n), address(c_n)
-        check(run(handle, seq_len, batch, None if lengths is None else lengths.ctypes.data, *read, *written))
+        check(run(*read, *written))
         return output, (h_n, c_n)
 
     forward = __call__

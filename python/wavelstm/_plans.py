@@ -3,6 +3,7 @@ import ctypes
 import weakref
 from typing import NamedTuple
 
+from ._arrays import arrays_of
 from ._declarations import Backend, Effort, PlanOptions, Schedule
 from ._library import check, lib
 
@@ -47,7 +48,11 @@ class Plan:
 
     def __call__(self, input, hx=None, *, lengths=None, out=None):
         """out, (h_n, c_n), as of the LSTM."""
-        return self._lstm._call_by(lib.wlstm_plan_execute, self._handle, input, hx, lengths, out)
+        return self._lstm._call_by(lib.wlstm_plan_execute, lib.wlstm_plan_execute_packed, self._handle, input, hx, lengths, out)
+
+    def forward_packed(self, data, batch_sizes, hx=None, *, out=None):
+        """out, (h_n, c_n), as of the LSTM."""
+        return self._lstm._run_packed(arrays_of(data, "data"), lib.wlstm_plan_execute_packed, self._handle, data, batch_sizes, hx, out)
 
     def describe(self):
         """One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB, tuned"."""

@@ -52,7 +52,7 @@ class Tensors:
             raise TypeError(f"{name}: a torch.Tensor of no subclass expected, got {type(tensor).__name__}; if it has its values as "
                             f"others do, take {name}.as_subclass(torch.Tensor)")
         if not tensor.is_cpu:
-            other = "parameter" if name == "input" else "hidden"
+            other = "parameter" if name in ("input", "data") else "hidden"
             raise RuntimeError(f"Input and {other} tensors are not at the same device: {name} on cpu expected, got it on "
                                f"{tensor.device}")
         if tensor.requires_grad and torch.is_grad_enabled():
@@ -83,19 +83,15 @@ def is_packed(value):
 
 
 def forward_packed(lstm, run, packed, hx):
-    """lstm(packed, hx) by run(padded, hx, lengths=), that of the padded form: longest row first, as packed.data has them, while hx and the states that come
-    back are in the caller's order."""
+    """lstm(packed, hx) by run(data, batch_sizes, hx), whose rows are longest first, while hx and the states that come back are in
+    the caller's order."""
     data, batch_sizes, sorted_indices, unsorted_indices = packed
-    if data.dim() != 2:
-        raise RuntimeError(f"input must have 2 dimensions, got {data.dim()}")
-    padded, lengths = rnn.pad_packed_sequence(rnn.PackedSequence(data, batch_sizes), batch_first=lstm.batch_first)
 
     def permute(states, indices):
         return states if indices is None else tuple(state.index_select(1, indices) for state in states)
 
     if hx is not None:
-        lstm.check_states(Tensors, hx, (len(lengths),))
+        lstm.check_states(Tensors, hx, (int(batch_sizes[0]),))
         hx = permute(hx, sorted_indices)
-    out, states = run(padded, hx, lengths=lengths)
-    out = rnn.pack_padded_sequence(out, lengths, batch_first=lstm.batch_first).data
+    out, states = run(data, batch_sizes, hx)
     return rnn.PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices), permute(states, unsorted_indices)

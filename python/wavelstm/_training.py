@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 
-from ._arrays import Arrays, length_array, parameter_array
+from ._arrays import Arrays, batch_size_array, length_array, parameter_array
 from ._declarations import GradientsFunction, Optimizer, OptimizerKind, TrainerOptions
 from ._library import check, lib
 from ._modules import LSTM, _c_string, _integer, _size
@@ -122,6 +122,23 @@ class Trainer:
             raise ValueError("input: a NumPy array of 3 dimensions expected")
         x = self._array("input", input, (*input.shape[:2], self.input_size))
         batch, seq_len = (x.shape[0], x.shape[1]) if self.batch_first else (x.shape[1], x.shape[0])
+        lengths = None if lengths is None else length_array(lengths, batch)
+        sizes = seq_len, batch, None if lengths is None else lengths.ctypes.data
+        return self._forward(lib.wlstm_trainer_forward, sizes, x, hx, (seq_len, batch), training, seed, first_row, tape)
+
+    def forward_packed(self, data, batch_sizes, hx=None, *, training=True, seed=0, first_row=0, tape=None):
+        """The same of rows without padding, as LSTM.forward_packed takes them. The pass back takes d_out, and gives d_input, packed
+        too."""
+        if not isinstance(data, np.ndarray) or data.ndim != 2:
+            raise ValueError("data: a NumPy array of 2 dimensions expected")
+        x = self._array("data", data, (len(data), self.input_size))
+        batch_sizes = batch_size_array(batch_sizes, len(data))
+        seq_len = len(batch_sizes)
+        return self._forward(lib.wlstm_trainer_forward_packed, (seq_len, batch_sizes.ctypes.data), x, hx,
+                             (seq_len, int(batch_sizes[0])), training, seed, first_row, tape)
+
+    def _forward(self, run, sizes, x, hx, steps_and_rows, training, seed, first_row, tape):
+        seq_len, batch = steps_and_rows
         kept = tape or self._own
         if kept._limits and (seq_len > kept._limits[0] or batch > kept._limits[1]):
             raise ValueError(f"tape: one for {seq_len} steps of {batch} rows expected, got one for {kept._limits}")
@@ -129,13 +146,11 @@ class Trainer:
         h_0, c_0 = hx if hx is not None else (None, None)
         h_0 = None if h_0 is None else self._array("h_0", h_0, h_shape)
         c_0 = None if c_0 is None else self._array("c_0", c_0, c_shape)
-        lengths = None if lengths is None else length_array(lengths, batch)
-        out = np.empty((*x.shape[:2], h_shape[2] * (2 if self.bidirectional else 1)), self.dtype)
+        out = np.empty((*x.shape[:-1], h_shape[2] * (2 if self.bidirectional else 1)), self.dtype)
         h_n, c_n = np.empty(h_shape, self.dtype), np.empty(c_shape, self.dtype)
-        addresses = [None if array is None else array.ctypes.data for array in (lengths, x, h_0, c_0, out, h_n, c_n)]
-        check(lib.wlstm_trainer_forward(self._handle, seq_len, batch, *addresses, bool(training), seed % 2**64, first_row,
-                                        kept._address()))
-        kept._pass = x, out, batch
+        addresses = [None if array is None else array.ctypes.data for array in (x, h_0, c_0, out, h_n, c_n)]
+        check(run(self._handle, *sizes, *addresses, bool(training), seed % 2**64, first_row, kept._address()))
+        kept._pass = x, out, steps_and_rows
         return out, (h_n, c_n)
 
     def backward(self, d_out=None, d_hx=None, *, accumulate=False, tape=None):
@@ -144,7 +159,7 @@ class Trainer:
         kept = tape or self._own
         if kept._pass is None:
             raise RuntimeError("tape: a forward pass before each backward pass expected")
-        x, out, batch = kept._pass
+        x, out, (_, batch) = kept._pass
         h_shape, c_shape = self._state_shapes(batch)
         d_h_n, d_c_n = d_hx if d_hx is not None else (None, None)
         d_out = None if d_out is None else self._array("d_out", d_out, out.shape)
@@ -206,8 +221,8 @@ class Trainer:
         kept = tape or self._own
         if kept._pass is None:
             raise RuntimeError("tape: one between its forward and its backward pass expected")
-        x, out, batch = kept._pass
-        mask = np.empty((out.shape[1] if self.batch_first else out.shape[0], batch, out.shape[2]), self.dtype)
+        _, out, steps_and_rows = kept._pass
+        mask = np.empty((*steps_and_rows, out.shape[-1]), self.dtype)
         check(lib.wlstm_trainer_dropout_mask(self._handle, kept._address(), _integer("layer", layer), mask.ctypes.data))
         return mask
 

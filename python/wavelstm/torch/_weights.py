@@ -80,29 +80,37 @@ class Runner:
         self._usual_call = self._module.usual_call
         self._threads, self._plans = form.threads, []
 
-    def __call__(self, input, hx, lengths=None):
-        """(out, (h_n, c_n)), or (h', c'). Raises where these arguments are none for it. Thread-safe."""
+    def __call__(self, input, hx, batch_sizes=None):
+        """(out, (h_n, c_n)), or (h', c'); rows that have batch_sizes are packed ones, longest first. Raises where these arguments are
+        none for it. Thread-safe."""
         if not self._threads:
             torch.get_num_threads()  # which gives OpenMP on this thread torch's number
-            if self._usual_call and lengths is None:
+            if self._usual_call and batch_sizes is None:
                 results = self._usual_call(input, hx, None)
                 if results is not None:
                     return results
             if self._cell:
                 return self._module._run(Tensors, input, hx)
-            return self._module._run(Tensors, lib.wlstm_forward, self._module._handle, input, hx, lengths)
+            return self._run(lib.wlstm_forward, lib.wlstm_forward_packed, self._module._handle, input, hx, batch_sizes)
         if not self._cell:
-            return self._by_plan(input, hx, lengths)
+            return self._by_plan(input, hx, batch_sizes)
         _, (h, c) = self._by_plan(input[None], hx if hx is None else (hx[0][None], hx[1][None]), None)
         return h[0], c[0]
 
     def packed(self, packed, hx):
         """(PackedSequence, (h_n, c_n))"""
-        return forward_packed(self._module, self, packed, hx)
+        return forward_packed(self._module, lambda data, batch_sizes, hx: self(data, hx, batch_sizes), packed, hx)
 
-    def _by_plan(self, input, hx, lengths):
+    def _run(self, run, run_packed, handle, input, hx, batch_sizes):
+        if batch_sizes is None:
+            return self._module._run(Tensors, run, handle, input, hx)
+        return self._module._run_packed(Tensors, run_packed, handle, input, batch_sizes, hx)
+
+    def _by_plan(self, input, hx, batch_sizes):
         batch_first = self._module.batch_first and input.dim() == 3
         seq_len, batch = input.shape[1 if batch_first else 0], input.shape[0 if batch_first else 1] if input.dim() == 3 else 1
+        if batch_sizes is not None:
+            seq_len, batch = len(batch_sizes), int(batch_sizes[0])
         try:
             plan = self._plans.pop()  # nobody else's until it is back
         except IndexError:
@@ -111,7 +119,7 @@ class Runner:
             most = (plan.max_seq_len, plan.max_batch) if plan else (1, 1)
             plan = self._module.plan(max(seq_len, most[0]), max(batch, most[1]), threads=self._threads)
         try:
-            return self._module._run(Tensors, lib.wlstm_plan_execute, plan._handle, input, hx, lengths)
+            return self._run(lib.wlstm_plan_execute, lib.wlstm_plan_execute_packed, plan._handle, input, hx, batch_sizes)
         finally:
             self._plans.append(plan)
 
