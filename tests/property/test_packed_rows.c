@@ -153,7 +153,8 @@ static void training_gives_the_bits_of_padded_rows(void **state) {
         int64_t batch_sizes[LONGEST];
         problem p = draw(round, batch_sizes);
         const int64_t steps = p.config.bidirectional ? 0 : random_between(&stream, 0, p.seq_len);
-        wlstm_trainer *trainer = problem_trainer(&p, steps, (int)random_between(&stream, 1, 3));
+        wlstm_trainer *trainer = problem_trainer(&p, steps, (int)random_between(&stream, 1, 3),
+                                                 round % 2 ? WLSTM_SCHEDULE_GANGS : WLSTM_SCHEDULE_SERIAL);
         gradients padded = gradients_create(&p, &stream), packed;
         outcome of_padded, of_packed;
         assert_int_equal(problem_train(&p, trainer, SEED, NULL, &of_padded), WLSTM_OK);
