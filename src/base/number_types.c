@@ -1,5 +1,6 @@
 #include "base/number_types.h"
 
+#include "base/bf16.h"
 #include "base/status.h"
 #include <stdint.h>
 #include <string.h>
@@ -58,24 +59,31 @@ static void bf16_to_doubles(const void *values, size_t count, double *doubles) {
     }
 }
 
+/* By way of float, as PyTorch goes. */
+static void bf16_from_doubles(const double *doubles, size_t count, void *values) {
+    for (size_t i = 0; i < count; i++) {
+        const float value = (float)doubles[i];
+        uint16_t half;
+        wli_bf16_narrow(&value, 1, &half);
+        memcpy((char *)values + i * sizeof half, &half, sizeof half);
+    }
+}
+
 const wli_number wli_numbers[WLI_NUMBER_TYPES] = {
     [WLI_F32] = { "f32", 4, "F32", "f4", "float32", "", f32_to_doubles, f32_from_doubles },
     [WLI_F64] = { "f64", 8, "F64", "f8", "float64", "-f64", f64_to_doubles, f64_from_doubles },
-    [WLI_BF16] = { "bf16", 2, "BF16", NULL, NULL, "-bf16arrays", bf16_to_doubles, NULL },
+    [WLI_BF16] = { "bf16", 2, "BF16", "u2", "uint16", "-bf16arrays", bf16_to_doubles, bf16_from_doubles },
     [WLI_F16] = { "f16", 2, "F16", "f2", "float16", NULL, f16_to_doubles, NULL },
     [WLI_I32] = { "i32", 4, NULL, "i4", "int32", NULL, NULL, NULL },
     [WLI_I64] = { "i64", 8, NULL, "i8", "int64", NULL, NULL, NULL },
 };
 
-bool wli_dtype_computes(wlstm_dtype dtype) {
-    return (int)dtype >= 0 && (int)dtype < WLI_COMPUTING;
+bool wli_dtype_runs(wlstm_dtype dtype) {
+    return (int)dtype >= WLSTM_F32 && (int)dtype <= WLSTM_BF16;
 }
 
 wlstm_status wli_check_dtype(wlstm_dtype dtype) {
-    if (dtype == WLSTM_BF16)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                        "dtype: WLSTM_F32 or WLSTM_F64 expected in this version, got WLSTM_BF16");
-    if (!wli_dtype_computes(dtype))
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32 or WLSTM_F64 expected, got %d", (int)dtype);
-    return WLSTM_OK;
+    if (wli_dtype_runs(dtype)) return WLSTM_OK;
+    return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: WLSTM_F32, WLSTM_F64 or WLSTM_BF16 expected, got %d",
+                    (int)dtype);
 }

@@ -25,24 +25,33 @@ typedef struct wli_number {
     const char *safetensors, *npy, *numpy, *problem;
     /* values [count], at any alignment, as doubles, exactly; NULL for integers. */
     void (*to_doubles)(const void *values, size_t count, double *doubles);
-    /* The nearest values, past the type's range infinity; NULL: no array is written or computed in this type. */
+    /* The nearest values, past the type's range infinity; NULL: no array is written in this type. */
     void (*from_doubles)(const double *doubles, size_t count, void *values);
 } wli_number;
 
 /* By wli_number_type, and so by wlstm_dtype. */
 extern const wli_number wli_numbers[WLI_NUMBER_TYPES];
 
-/* The dtypes that models compute in, which are the first ones. */
+/* The dtypes that cells compute in, which are the first ones. */
 enum { WLI_COMPUTING = WLSTM_F64 + 1 };
 
-/* Whether a caller's dtype is one that models compute in. */
-bool wli_dtype_computes(wlstm_dtype dtype);
+/* Whether a caller's dtype is one of which there are models and arrays. */
+bool wli_dtype_runs(wlstm_dtype dtype);
 
-/* INVALID_ARGUMENT or UNSUPPORTED where it is not. */
+/* INVALID_ARGUMENT where it is not. */
 wlstm_status wli_check_dtype(wlstm_dtype dtype);
+
+/* What cells of a dtype that runs compute in. */
+static inline wlstm_dtype wli_dtype_real(wlstm_dtype dtype) {
+    return dtype == WLSTM_BF16 ? WLSTM_F32 : dtype;
+}
 
 static inline size_t wli_dtype_size(wlstm_dtype dtype) {
     return wli_numbers[dtype].bytes;
+}
+
+static inline size_t wli_real_size(wlstm_dtype dtype) {
+    return wli_dtype_size(wli_dtype_real(dtype));
 }
 
 /* values[index], and to set it. */

@@ -6,7 +6,7 @@
 const char *const wli_precision_names[] = { "default", "full", "bf16", "int8", NULL };
 
 static bool has(wlstm_dtype dtype, wlstm_precision precision) {
-    return precision <= WLSTM_PRECISION_FULL || dtype == WLSTM_F32;
+    return precision <= WLSTM_PRECISION_FULL || dtype != WLSTM_F64;
 }
 
 wlstm_status wli_precision_check(wlstm_dtype dtype, wlstm_precision precision) {
@@ -21,5 +21,6 @@ wlstm_status wli_precision_check(wlstm_dtype dtype, wlstm_precision precision) {
 
 wlstm_precision wli_precision_choose(wlstm_dtype dtype, wlstm_precision named) {
     const wlstm_precision chosen = named ? named : wli_environment_get()->precision;
+    if (chosen == WLSTM_PRECISION_BF16 && dtype == WLSTM_BF16) return WLSTM_PRECISION_FULL;
     return chosen && has(dtype, chosen) ? chosen : WLSTM_PRECISION_FULL;
 }

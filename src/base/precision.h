@@ -11,7 +11,7 @@ extern const char *const wli_precision_names[];
 wlstm_status wli_precision_check(wlstm_dtype dtype, wlstm_precision precision);
 
 /* The one that is named, else the environment's, which speaks for a whole process and does not count where the dtype
- * has it not, else FULL; never DEFAULT. */
+ * has it not, else FULL; never DEFAULT. Of bf16 arrays BF16 is FULL. */
 wlstm_precision wli_precision_choose(wlstm_dtype dtype, wlstm_precision named);
 
 #endif

@@ -30,8 +30,8 @@ static size_t format_header(wlstm_dtype dtype, int ndim, const int64_t *shape, c
 wlstm_status wli_npy_stage(const char *path, wlstm_dtype dtype, int ndim, const int64_t *shape, const void *values,
                            wli_output **staged) {
     *staged = NULL;
-    if (!wli_dtype_computes(dtype))
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: dtype f32 or f64 expected, got %d", path, (int)dtype);
+    if (!wli_dtype_runs(dtype))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: dtype f32, f64 or bf16 expected, got %d", path, (int)dtype);
     if (ndim < 0 || ndim > WLI_NPY_MAX_DIMS)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "%s: 0 to %d dimensions expected, got %d", path, WLI_NPY_MAX_DIMS,
                         ndim);

@@ -284,9 +284,10 @@ wlstm_status wli_safetensors_read_some(wli_safetensors *file, const wli_st_tenso
     if (tensor->dtype == WLI_ST_OTHER)
         return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: tensor '%s': dtype F64, F32, F16 or BF16 expected, got %s",
                         file->path, name_text(tensor->name, text), tensor->dtype_name);
-    if (!wli_dtype_computes(as))
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: tensor '%s': to be read as f32 or f64 expected, got dtype %d",
-                        file->path, name_text(tensor->name, text), (int)as);
+    if (!wli_dtype_runs(as))
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                        "%s: tensor '%s': to be read as f32, f64 or bf16 expected, got dtype %d", file->path,
+                        name_text(tensor->name, text), (int)as);
     unsigned char part[16384], *target = values;
     const wli_number_type type = (wli_number_type)tensor->dtype;
     const size_t itemsize = wli_numbers[type].bytes, target_itemsize = wli_dtype_size(as);

@@ -9,9 +9,9 @@
 #include <string.h>
 
 static wlstm_status tensor_bytes(const wli_st_output *tensor, size_t *bytes) {
-    if (!wli_dtype_computes(tensor->dtype))
-        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "tensor '%s': dtype f32 or f64 expected, got %d", tensor->name,
-                        (int)tensor->dtype);
+    if (!wli_dtype_runs(tensor->dtype))
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "tensor '%s': dtype f32, f64 or bf16 expected, got %d",
+                        tensor->name, (int)tensor->dtype);
     if (tensor->ndim < 0 || tensor->ndim > WLI_ST_MAX_DIMS)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "tensor '%s': 0 to %d dimensions expected, got %d", tensor->name,
                         WLI_ST_MAX_DIMS, tensor->ndim);

@@ -61,9 +61,8 @@ static const compiled_training compiled_trainings[] = {
 
 wli_product wli_product_of(wlstm_dtype dtype, wlstm_precision precision) {
     if (dtype == WLSTM_F64) return WLI_PRODUCT_F64;
-    return precision == WLSTM_PRECISION_BF16   ? WLI_PRODUCT_BF16
-           : precision == WLSTM_PRECISION_INT8 ? WLI_PRODUCT_S8
-                                               : WLI_PRODUCT_F32;
+    if (precision == WLSTM_PRECISION_INT8) return WLI_PRODUCT_S8;
+    return precision == WLSTM_PRECISION_BF16 || dtype == WLSTM_BF16 ? WLI_PRODUCT_BF16 : WLI_PRODUCT_F32;
 }
 
 const char *const wli_product_names[WLI_PRODUCTS] = { "f32", "f64", "bf16", "s8" };

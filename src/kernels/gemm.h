@@ -11,12 +11,12 @@ typedef enum wli_matrix { WLI_WEIGHT_IH, WLI_WEIGHT_HH, WLI_WEIGHT_HR } wli_matr
 /* Which cell, and how it is to run. */
 typedef struct wli_cell_spec {
     const wli_cell_weights *weights;
-    wlstm_dtype dtype;
+    wlstm_dtype dtype; /* that it computes in */
     /* What is packed is kept on the shelf in this place, which is the cell's, for all who pack it alike. */
     wli_shelf *shelf;
     int64_t place;
-    /* Of a model that has no values, to be packed in panels: where they come from, the cell's parameters from this
-     * one on, with biases or without. Else NULL. */
+    /* In panels: what is packed in the place of the weights, the cell's parameters from this one on, with biases or
+     * without; or NULL. */
     const wli_rows_source *source;
     int64_t first_parameter;
     bool bias;

@@ -9,20 +9,26 @@
 
 typedef enum wli_gemm_kind { WLI_GEMM_NATIVE, WLI_GEMM_MATMUL, WLI_GEMM_INNER_PRODUCT, WLI_GEMM_KINDS } wli_gemm_kind;
 
-/* What the weights of a model that has no values are packed from. */
+/* What weights are packed from that are not in memory, or not of the type that cells compute in. */
 typedef struct wli_rows_source {
-    const wli_values *values;
-    void *room; /* for rows on their way: of any weight a panel's, of any bias two */
+    wli_values values;
+    wlstm_dtype dtype; /* of the values; packed is what they are as wli_dtype_real */
+    void *room;        /* for rows on their way: of any weight a panel's, of any bias two */
     size_t room_bytes;
 } wli_rows_source;
 
+/* With room for the weights of a model, as the native table has them packed. Errors: OUT_OF_MEMORY. */
+wlstm_status wli_rows_source_make(const wli_model *model, const wli_native *native, wli_values values,
+                                  wli_rows_source *source);
+void wli_rows_source_free(wli_rows_source *source);
+
 /* A weight matrix to pack. */
 typedef struct wli_pack_request {
-    wlstm_dtype dtype;
+    wlstm_dtype dtype; /* that cells compute in */
     const wli_native *native;
     wli_pack_args matrix; /* but for what is written */
     bool has_bias;        /* without one products add onto C */
-    /* In panels, where matrix.weight is NULL: where its rows come from, and which parameter it is, and bias_ih,
+    /* In panels: where the rows come from in the place of matrix.weight, and which parameter it is, and bias_ih,
      * before bias_hh; 0 is none. */
     const wli_rows_source *source;
     int64_t weight_parameter, bias_parameter;

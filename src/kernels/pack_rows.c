@@ -1,4 +1,7 @@
 /* A weight matrix in panels from rows that come a few at a time, so that it is never in memory as it was. */
+#include "base/allocator.h"
+#include "base/status.h"
+#include "io/convert.h"
 #include "kernels/multiplier.h"
 
 /* How a matrix is cut: into units of a cell, four rows each, a gate's one below the other's, or rows of a
@@ -14,15 +17,25 @@ static cut cut_of(const wli_pack_request *request) {
                   : (cut){ request->matrix.rows, 1, WLI_PANEL_VECTORS * lanes };
 }
 
+/* Rows of a parameter to where `count` elements of the type that cells compute in have room. */
+static wlstm_status read_rows(const wli_rows_source *source, int64_t parameter, int64_t first, int64_t rows,
+                              size_t count, char *to) {
+    const wlstm_dtype real = wli_dtype_real(source->dtype);
+    /* What is narrower takes the end of the room, and widens from there. */
+    char *from = to + count * (wli_dtype_size(real) - wli_dtype_size(source->dtype));
+    const wlstm_status status = source->values.read(source->values.context, parameter, first, rows, from);
+    if (status == WLSTM_OK && from != to) wli_convert((wli_number_type)source->dtype, from, real, to, count);
+    return status;
+}
+
 /* Units [first, first + units) into the room: [rows of a unit][units, depth]. */
 static wlstm_status read_block(const wli_pack_request *request, const cut *c, int64_t first, int64_t units) {
-    const wli_values *values = request->source->values;
     char *room = request->source->room;
-    const size_t bytes = (size_t)(units * request->matrix.depth) * wli_dtype_size(request->dtype);
+    const size_t count = (size_t)(units * request->matrix.depth);
     wlstm_status status = WLSTM_OK;
     for (int64_t n = 0; n < c->rows_of_unit && status == WLSTM_OK; n++)
-        status = values->read(values->context, request->weight_parameter, n * c->units + first, units,
-                              room + (size_t)n * bytes);
+        status = read_rows(request->source, request->weight_parameter, n * c->units + first, units, count,
+                           room + (size_t)n * count * wli_dtype_size(request->dtype));
     return status;
 }
 
@@ -60,14 +73,14 @@ static wlstm_status pack_weight(const wli_pack_request *request, wli_packed *pac
 
 /* The biases, or zeros, beside rows of no depth. */
 static wlstm_status pack_bias(const wli_pack_request *request, wli_packed *packed) {
-    const wli_values *values = request->source->values;
+    const wli_rows_source *source = request->source;
     const int64_t rows = request->matrix.rows;
     char *ih = request->source->room, *hh = ih + (size_t)rows * wli_dtype_size(request->dtype);
     wli_pack_args args = request->matrix;
     args.weight = ih, args.depth = 0, args.panels = packed->panels, args.bias = packed->bias;
     if (request->bias_parameter) {
-        wlstm_status status = values->read(values->context, request->bias_parameter, 0, rows, ih);
-        if (status == WLSTM_OK) status = values->read(values->context, request->bias_parameter + 1, 0, rows, hh);
+        wlstm_status status = read_rows(source, request->bias_parameter, 0, rows, (size_t)rows, ih);
+        if (status == WLSTM_OK) status = read_rows(source, request->bias_parameter + 1, 0, rows, (size_t)rows, hh);
         if (status != WLSTM_OK) return status;
         args.bias_ih = ih, args.bias_hh = hh;
     }
@@ -78,4 +91,33 @@ static wlstm_status pack_bias(const wli_pack_request *request, wli_packed *packe
 wlstm_status wli_pack_rows(const wli_pack_request *request, wli_packed *packed) {
     const wlstm_status status = pack_weight(request, packed);
     return status == WLSTM_OK ? pack_bias(request, packed) : status;
+}
+
+/* Small beside weights for which it matters, or a panel or the biases of the largest. */
+static bool room_bytes(const wli_model *model, const wli_native *native, size_t *bytes) {
+    const int64_t element = (int64_t)wli_real_size(model->dtype), cells = model->num_layers * model->num_directions;
+    *bytes = (size_t)1 << 20;
+    for (int64_t i = 0; i < cells; i++) {
+        const wli_cell_weights *cell = &model->cells[i];
+        const int64_t deeper = cell->input_size > cell->hidden_size ? cell->input_size : cell->hidden_size;
+        size_t panel, biases;
+        if (!wli_size_product(WLI_PANEL_VECTORS * native->lanes, deeper, element, &panel) ||
+            !wli_size_product(8, cell->hidden_size, element, &biases))
+            return false;
+        if (panel > *bytes) *bytes = panel;
+        if (biases > *bytes) *bytes = biases;
+    }
+    return true;
+}
+
+wlstm_status wli_rows_source_make(const wli_model *model, const wli_native *native, wli_values values,
+                                  wli_rows_source *source) {
+    *source = (wli_rows_source){ .values = values, .dtype = model->dtype };
+    const bool fits = room_bytes(model, native, &source->room_bytes);
+    if (fits && (source->room = wli_alloc(source->room_bytes))) return WLSTM_OK;
+    return wli_out_of_memory("rows of weights", fits ? source->room_bytes : SIZE_MAX);
+}
+
+void wli_rows_source_free(wli_rows_source *source) {
+    wli_free(source->room);
 }

@@ -194,12 +194,17 @@ static wlstm_status copy_rows(void *context, int64_t parameter, int64_t first, i
     return WLSTM_OK;
 }
 
+wli_values wli_model_values(wli_model *model) {
+    return (wli_values){ copy_rows, model };
+}
+
 wlstm_status wli_model_compact(wli_model **model, wli_model_fill *filler, wlstm_precision precision) {
     wli_model *whole = *model, *compact;
     (void)is_private(whole);
     wlstm_status status = create_like(whole, true, &compact);
     if (status != WLSTM_OK) return status;
-    status = filler(compact, &(wli_values){ copy_rows, whole }, precision);
+    const wli_values values = wli_model_values(whole);
+    status = filler(compact, &values, precision);
     if (status == WLSTM_OK) *model = compact;
     wli_model_release(status == WLSTM_OK ? whole : compact);
     return status;
@@ -216,7 +221,9 @@ wlstm_status wli_model_check_values(const wli_model *model) {
 
 wlstm_status wli_model_check_precision(const wli_model *model, wlstm_precision precision) {
     const wlstm_status status = wli_precision_check(model->dtype, precision);
-    if (status != WLSTM_OK || !model->compact || !precision || precision == model->packed_precision) return status;
+    if (status != WLSTM_OK || !model->compact || !precision ||
+        wli_precision_choose(model->dtype, precision) == model->packed_precision)
+        return status;
     return wli_fail(WLSTM_ERROR_UNSUPPORTED,
                     "precision: default or %s, for which the compact %s has packed its weights, expected, got %s",
                     wli_precision_names[model->packed_precision], model->is_cell ? "cell" : "lstm",

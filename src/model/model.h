@@ -71,6 +71,9 @@ typedef struct wli_values {
     void *context;
 } wli_values;
 
+/* Those of a model that has them. */
+wli_values wli_model_values(struct wli_model *model);
+
 /* Fills a compact model that has nothing yet, for a precision. */
 typedef wlstm_status wli_model_fill(wli_model *compact, const wli_values *values, wlstm_precision precision);
 

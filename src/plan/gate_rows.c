@@ -26,7 +26,7 @@ int64_t wli_choose_gate_rows(const wli_setting *setting, int64_t part_rows) {
     const bool from_memory = layers_compete(setting);
     const int64_t gate_bytes = from_memory ? 4 << 20 : 256 << 10, fewest_rows = 48;
     const int64_t enough_rows = wli_wide_core() ? 384 : 128;
-    int64_t rows = gate_bytes / (4 * wli_model_widest_hidden(model) * (int64_t)wli_dtype_size(model->dtype));
+    int64_t rows = gate_bytes / (4 * wli_model_widest_hidden(model) * (int64_t)wli_real_size(model->dtype));
     if (rows < fewest_rows) rows = fewest_rows;
     if (from_memory && rows > enough_rows) rows = enough_rows;
     return rows < part_rows ? part_rows : rows;

@@ -71,8 +71,9 @@ static const char *obstacle(wlstm_backend backend, const wli_model *model, wlstm
     if (!wli_multiply_inner_product.serves(WLI_PRODUCT_F32))
         return "one that was built in expected, got onednn (built with WLSTM_ONEDNN=OFF)";
     if (!wli_multiply_inner_product.serves(wli_product_of(model->dtype, precision)))
-        return model->dtype == WLSTM_F64 ? "one that computes f64 expected, got onednn (f32 only)"
-                                         : "one that rounds as precision says expected, got onednn";
+        return model->dtype == WLSTM_F64    ? "one that computes f64 expected, got onednn (f32 only)"
+               : model->dtype == WLSTM_BF16 ? "one that has bf16 arrays expected, got onednn (f32 only)"
+                                            : "one that rounds as precision says expected, got onednn";
     return options->deterministic ? "native or reference expected with deterministic, got onednn" : NULL;
 }
 

@@ -58,7 +58,7 @@ static bool steps_in_kernel(const work *w, const wli_cell_weights *cell, const w
 
 /* Seconds of one step, its part of the projection included. */
 static double step_seconds(const work *w, const wli_cell_weights *cell) {
-    const double element = (double)wli_dtype_size(w->setting->model->dtype), n = w->rows;
+    const double element = (double)wli_real_size(w->setting->model->dtype), n = w->rows;
     const double weight = (double)wli_product_bytes(wli_setting_product(w->setting));
     const wli_gate_layout layout = wli_gate_layout_make(cell->hidden_size, w->choice->native->lanes);
     const double H = own_units(w, &layout), R = (double)cell->state_size, I = (double)cell->input_size;

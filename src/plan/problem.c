@@ -71,20 +71,14 @@ wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
         if (take_suffix(&text, wli_numbers[dtype].problem)) problem->dtype = dtype;
     if (problem->dtype == WLSTM_F32 && take_suffix(&text, "-bf16"))
         problem->precision = WLSTM_PRECISION_BF16;
-    else if (problem->dtype == WLSTM_F32 && take_suffix(&text, "-int8"))
+    else if (problem->dtype != WLSTM_F64 && take_suffix(&text, "-int8"))
         problem->precision = WLSTM_PRECISION_INT8;
     if (*text != '\0')
         return wli_fail(
             WLSTM_ERROR_INVALID_ARGUMENT,
-            "problem \"%s\": the end or [p<proj_size>][-bi][-nobias][-f64|-bf16|-int8] in this order expected "
-            "at \"%s\"",
+            "problem \"%s\": the end or [p<proj_size>][-bi][-nobias][-f64|-bf16|[-bf16arrays][-int8]] in this order "
+            "expected at \"%s\"",
             name, text);
-    if (!wli_dtype_computes(problem->dtype))
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                        "problem \"%s\": f32 or f64 arrays expected, %s ones are not built yet; -%s has f32 arrays and "
-                        "%s products",
-                        name, wli_numbers[problem->dtype].name, wli_numbers[problem->dtype].name,
-                        wli_numbers[problem->dtype].name);
     return check_sizes(name, problem);
 }
 

@@ -1,9 +1,10 @@
 /* The one problem grammar of benchmark names, command lines, tests and the plan cache:
  *
- *     t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16|-int8]
+ *     t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]
+ *     [-f64|-bf16|[-bf16arrays][-int8]]
  *
- * for example t200b1i80h320l2-bi. -bf16 and -int8 are f32 arrays with products of that precision. The order is fixed,
- * numbers have no leading zeros, and a model and a call may have the sizes. */
+ * for example t200b1i80h320l2-bi. -bf16 and -int8 are f32 arrays with products of that precision, but for -int8 behind
+ * -bf16arrays. The order is fixed, numbers have no leading zeros, and a model and a call may have the sizes. */
 #ifndef WLI_PROBLEM_H
 #define WLI_PROBLEM_H
 

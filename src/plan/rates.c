@@ -9,7 +9,7 @@ double wli_rates_flops(const wli_rates *rates, wli_product product) {
 }
 
 double wli_rates_cell(const wli_rates *rates, wlstm_dtype dtype) {
-    return rates->cell[dtype];
+    return rates->cell[wli_dtype_real(dtype)];
 }
 
 double wli_rates_bandwidth(const wli_rates *rates, double bytes) {

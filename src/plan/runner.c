@@ -11,12 +11,20 @@ struct wli_runner {
 };
 
 static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, const wli_choice *choice) {
+    wli_model *model = runner->model;
+    const wlstm_dtype real = wli_dtype_real(model->dtype);
+    wli_rows_source source = { .room = NULL };
     wlstm_status status = WLSTM_OK;
+    if (real != model->dtype && !model->compact)
+        status = wli_rows_source_make(model, choice->native, wli_model_values(model), &source);
     for (int64_t i = 0; i < runner->num_cells && status == WLSTM_OK; i++) {
-        const wli_cell_spec spec = { .weights = &runner->model->cells[i],
-                                     .dtype = runner->model->dtype,
-                                     .shelf = &runner->model->derived,
+        const wli_cell_spec spec = { .weights = &model->cells[i],
+                                     .dtype = real,
+                                     .shelf = &model->derived,
                                      .place = i,
+                                     .source = source.room ? &source : NULL,
+                                     .first_parameter = i * wli_model_cell_parameters(model),
+                                     .bias = model->bias,
                                      .native = choice->native,
                                      .project = wli_multipliers[choice->project],
                                      .step = wli_multipliers[choice->step],
@@ -25,6 +33,7 @@ static wlstm_status make_cells(wli_runner *runner, const wli_setting *setting, c
                                      .shares = wli_choice_shares(choice) };
         status = wli_cell_kernels_make(&spec, &runner->cells[i]);
     }
+    wli_rows_source_free(&source);
     return status;
 }
 

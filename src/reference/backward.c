@@ -69,7 +69,7 @@ static void run_row(const layer *at, int direction, int64_t b) {
         const real *x = at->input + time_of(direction, length, s) * at->strides.time + b * at->strides.row;
         real *h = memcpy(w->h + (s + 1) * R, w->h + s * R, (size_t)R * sizeof(real));
         real *c = memcpy(w->c + (s + 1) * H, w->c + s * H, (size_t)H * sizeof(real));
-        wli_cell_step(cell, WLSTM_PRECISION_FULL, x, h, c, w->gates + s * 4 * H, w->m + s * H);
+        wli_cell_step(at->model->dtype, cell, WLSTM_PRECISION_FULL, x, h, c, w->gates + s * 4 * H, w->m + s * H, NULL);
     }
 }
 

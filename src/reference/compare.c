@@ -9,6 +9,7 @@ typedef struct tolerance {
 static const tolerance tolerances[] = {
     [WLSTM_F32] = { 1.3e-6, 1e-5 },
     [WLSTM_F64] = { 1e-7, 1e-7 },
+    [WLSTM_BF16] = { 1.6e-2, 1e-2 },
 };
 
 /* An h in the middle of two roundings goes to either, as its last bits fall, and what the next step makes of that is

@@ -4,10 +4,7 @@
 extern const wli_reference wli_reference_f32, wli_reference_f64;
 
 const wli_reference *wli_reference_of(const wli_model *model) {
-    static const wli_reference *const references[] = {
-        [WLSTM_F32] = &wli_reference_f32, [WLSTM_F64] = &wli_reference_f64
-    };
-    return references[model->dtype];
+    return wli_dtype_real(model->dtype) == WLSTM_F64 ? &wli_reference_f64 : &wli_reference_f32;
 }
 
 wlstm_status wli_reference_backward(const wli_model *model, const wli_call *call, const void *mask,

@@ -1,5 +1,6 @@
 #include "schedule/item.h"
 
+#include "base/bf16.h"
 #include <string.h>
 
 /* How many rows of the item's part still run at a step, no more than the `active` of an earlier one. */
@@ -40,12 +41,23 @@ static int64_t point_to_x(const wli_run *run, wli_worker *worker, const wli_item
     return count;
 }
 
+/* Rows [depth] of the caller's narrower arrays as cells compute in them, in the worker's own room, and pointers to
+ * these. */
+static void widen(const wli_run *run, const wli_worker *worker, int64_t count, int64_t depth, const void **rows) {
+    const int64_t stride = run->sequence->widened_stride;
+    for (int64_t i = 0; i < count; i++) {
+        wli_bf16_widen(rows[i], (size_t)depth, worker->widened + i * stride);
+        rows[i] = worker->widened + i * stride;
+    }
+}
+
 /* Pointers to x, and G from them, but where the steps bring it. */
 static wlstm_status project(const wli_run *run, wli_worker *worker, const wli_item *item) {
     const wli_cell_kernels *cell = wli_item_cell(run, item);
     const int64_t count = point_to_x(run, worker, item);
     const bool brings = brings_input(run, item);
     const int64_t gate_rows = brings ? all_rows(run, item) : count;
+    if (run->sequence->narrows && item->layer == 0) widen(run, worker, count, cell->ih.depth, worker->x_rows);
     fetch_rows(run, worker, item, count);
     /* The loads of a dense tail reach one vector past the last row: no leftovers there, as they could trap. */
     memset((char *)worker->gates + (size_t)(gate_rows * cell->ih.stride) * cell->element, 0, WLI_ALIGNMENT);
@@ -66,12 +78,13 @@ static void point_to_h(const wli_run *run, wli_worker *worker, const wli_item *i
                                   ? *output
                                   : wli_output_view(run, item->layer, item->direction, s - run->graph.chunk_steps);
     for (int64_t r = item->part, i = 0; i < active; r += run->graph.parts, i++) {
-        worker->h_rows[i] = wli_view_at(output, wli_rows_time(&sequence->rows, item->direction, s, r), r);
-        worker->h_prev_rows[i] =
-            s > 0 ? wli_view_at(&previous, wli_rows_time(&sequence->rows, item->direction, s - 1, r), r)
-            : wli_state_given(&h_0) ? wli_state_row(&h_0, sequence->rows.order[r])
-                                    : sequence->zeros;
+        worker->h_rows[i] = wli_view_at_step(output, &sequence->rows, item->direction, s, r);
+        worker->h_prev_rows[i] = s > 0 ? wli_view_at_step(&previous, &sequence->rows, item->direction, s - 1, r)
+                                 : wli_state_given(&h_0) ? wli_state_row(&h_0, sequence->rows.order[r])
+                                                         : sequence->zeros;
     }
+    if (sequence->narrows && s == 0 && wli_state_given(&h_0))
+        widen(run, worker, active, cell->state_size, worker->h_prev_rows);
 }
 
 /* The threads that share the item's units meet. */
@@ -114,7 +127,7 @@ static wli_cell_step first_step(const wli_run *run, const wli_worker *worker, co
                             .c = wli_item_c(run, item) + (size_t)(item->part * cell->c_stride) * cell->element,
                             .ldc = run->graph.parts * cell->c_stride,
                             .h = worker->h_rows,
-                            .h_step = item->direction ? -output->time : output->time,
+                            .h_step = item->direction && !output->by_step ? -output->time : output->time,
                             .range = wli_item_share(item, cell->range),
                             .projection_range = wli_item_share(item, cell->projection_range) };
 }
@@ -137,14 +150,16 @@ static void move_input(const wli_cell_kernels *cell, wli_cell_step *step, int64_
 }
 
 /* One step, or several where nobody waits for it; none of it after an error, but for the others who wait. */
-static wlstm_status run_steps(const wli_cell_kernels *cell, wli_worker *worker, const wli_item *item,
-                              const wli_cell_step *step, wlstm_status status, int64_t *done) {
+static wlstm_status run_steps(const wli_run *run, wli_worker *worker, const wli_item *item, const wli_cell_step *step,
+                              wlstm_status status, int64_t *done) {
+    const wli_cell_kernels *cell = wli_item_cell(run, item);
     *done = 1;
     if (status == WLSTM_OK) status = wli_cell_run_steps(cell, &worker->workspace, step, done);
     if (cell->weights->proj_size) {
         meet(item); /* an output of the projection needs all units */
         if (status == WLSTM_OK) status = wli_cell_project_hidden(cell, &worker->workspace, step);
     }
+    if (run->sequence->rounds && status == WLSTM_OK) wli_round_h(run, item, step->rows, step->h);
     meet(item);
     return status;
 }
@@ -166,9 +181,10 @@ wlstm_status wli_item_run(const wli_run *run, wli_worker *worker, const wli_item
         step.steps = steps_together(run, item, &output, s, step.rows, &step.h_step);
         step.h_prev_is_zero = s == 0 && !run->call->h_0 && !run->call->streams;
         step.backwards = s % 2 == 1;
-        status = run_steps(cell, worker, item, &step, status, &done);
+        status = run_steps(run, worker, item, &step, status, &done);
         move_input(cell, &step, done);
     }
+    if (status == WLSTM_OK && output.by_step) wli_store_out(run, item, &output);
     if (status == WLSTM_OK) wli_store_states(run, item, &output);
     meet(item); /* who is told that the item is done may write over what the states were copied from */
     return status;

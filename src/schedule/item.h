@@ -29,13 +29,21 @@ wlstm_status wli_node_run(const wli_run *run, wli_worker *worker, const wli_node
 
 /* What layer `layer` reads: x, or the output of both directions of the layer below. */
 wli_view wli_input_view(const wli_run *run, int64_t layer, int64_t first_step);
-/* Where a (layer, direction) writes h in the chunk that begins at first_step: out, or what the layer above reads. */
+/* The direction's half of out. */
+wli_view wli_out_view(const wli_run *run, int direction);
+/* Where a (layer, direction) writes h in the chunk that begins at first_step: out, what becomes it, or what the layer
+ * above reads. */
 wli_view wli_output_view(const wli_run *run, int64_t layer, int direction, int64_t first_step);
 
 /* c [B, c_stride] = c_0 [B, H] in the order of work: the item's rows and units; the padding is zero already. */
 void wli_load_c(const wli_run *run, const wli_item *item);
 /* h_n, c_n of the item's rows whose last step it holds, and of its share. */
 void wli_store_states(const wli_run *run, const wli_item *item, const wli_view *output);
+
+/* Where arrays are narrower than what cells compute in: out of the item's rows and steps from where the last layer
+ * wrote them, and h of a step's rows as the arrays would have it; of its share. */
+void wli_store_out(const wli_run *run, const wli_item *item, const wli_view *output);
+void wli_round_h(const wli_run *run, const wli_item *item, int64_t rows, void *const *h);
 
 static inline const wli_cell_kernels *wli_item_cell(const wli_run *run, const wli_item *item) {
     const wli_sequence_spec *spec = &run->sequence->spec;

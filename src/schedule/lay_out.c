@@ -40,7 +40,9 @@ static void lay_out_worker(const wli_sequence *sequence, const widths *w, wli_wo
     wli_worker cut = { .gates = wli_arena_take(arena, gate_rows + 1, w->gates, sequence->element),
                        .x_rows = wli_arena_take(arena, gate_rows, 1, sizeof(void *)),
                        .h_prev_rows = wli_arena_take(arena, rows, 1, sizeof(void *)),
-                       .h_rows = wli_arena_take(arena, rows, 1, sizeof(void *)) };
+                       .h_rows = wli_arena_take(arena, rows, 1, sizeof(void *)),
+                       .widened = wli_arena_take(arena, sequence->narrows ? wli_larger(gate_rows, rows) : 0,
+                                                 sequence->widened_stride, sequence->element) };
     cut.workspace = lay_out_workspace(sequence, w, arena);
     if (arena->base) *worker = cut;
 }
@@ -59,6 +61,17 @@ static void lay_out_between(wli_sequence *sequence, wli_arena *arena) {
             if (output) sequence->between[one_direction ? 2 * l + half : l] = output;
         }
     }
+}
+
+/* The last layer's output on its way to narrower arrays: two chunks of each direction's. */
+static void lay_out_staged(wli_sequence *sequence, wli_arena *arena) {
+    const wli_sequence_spec *spec = &sequence->spec;
+    const wli_model *model = spec->model;
+    const int64_t R = wli_model_cell(model, model->num_layers - 1, 0)->state_size;
+    const int64_t rows = spec->choice.gate_rows * spec->choice.parts;
+    for (int chunk = 0; sequence->narrows && chunk < 2 * model->num_directions; chunk++)
+        sequence->staged[chunk / 2][chunk % 2] =
+            wli_arena_take(arena, rows, wli_output_stride(sequence, R), sequence->element);
 }
 
 /* What threads tell each other by. */
@@ -92,6 +105,9 @@ void wli_lay_out(wli_sequence *sequence, wli_arena *arena) {
         if (c) sequence->c[i] = c;
     }
     lay_out_between(sequence, arena);
+    lay_out_staged(sequence, arena);
+    sequence->widened_stride =
+        wli_gate_stride(wli_larger(spec->model->cells[0].input_size, w.state), sequence->element);
     const size_t before = arena->used;
     for (int64_t i = 0; i < spec->choice.threads; i++)
         lay_out_worker(sequence, &w, arena->base ? &sequence->workers[i] : NULL, arena);

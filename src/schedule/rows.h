@@ -41,12 +41,19 @@ typedef struct wli_view {
     int64_t first_time, time, row;
     const int64_t *order;          /* NULL: rows are in the order of work */
     const wli_packed_rows *packed; /* NULL: rows are by the strides */
+    bool by_step;                  /* what counts is not the time but a row's step */
 } wli_view;
 
 static inline char *wli_view_at(const wli_view *view, int64_t t, int64_t r) {
     const int64_t row = view->order ? view->order[r] : r;
     if (view->packed) return view->base + wli_packed_rows_at(view->packed, t, row) * view->row;
     return view->base + (t - view->first_time) * view->time + row * view->row;
+}
+
+/* As a direction does its step s of row r. */
+static inline char *wli_view_at_step(const wli_view *view, const wli_rows *rows, int direction, int64_t step,
+                                     int64_t r) {
+    return wli_view_at(view, view->by_step ? step : wli_rows_time(rows, direction, step, r), r);
 }
 
 #endif

@@ -35,7 +35,12 @@ wlstm_status wli_sequence_make(const wli_sequence_spec *spec, wli_sequence **out
     sequence->single_layers = single_layers;
     wli_arena arena = { NULL, 0, false };
     sequence->spec = *spec;
-    sequence->element = wli_dtype_size(spec->model->dtype);
+    sequence->element = wli_real_size(spec->model->dtype);
+    sequence->array_element = wli_dtype_size(spec->model->dtype);
+    sequence->narrows = sequence->array_element < sequence->element;
+    /* Who multiplies in bfloat16 rounds h itself. */
+    sequence->rounds =
+        sequence->narrows && strcmp(spec->cells[0].hh.native->product, wli_product_names[WLI_PRODUCT_S8]) == 0;
     wli_lay_out(sequence, &arena);
     sequence->bytes = arena.overflow ? SIZE_MAX : arena.used;
     if (arena.overflow || !(sequence->memory = wli_alloc(sequence->bytes))) {
@@ -76,8 +81,8 @@ static void zero_padding(const wli_sequence *sequence, const wli_call *call) {
     const wli_strides strides = wli_call_strides(model, call, width);
     for (int64_t b = 0; b < call->batch; b++)
         for (int64_t t = call->lengths[b]; t < call->seq_len; t++)
-            memset((char *)call->out + (size_t)(t * strides.time + b * strides.row) * sequence->element, 0,
-                   (size_t)width * sequence->element);
+            memset((char *)call->out + (size_t)(t * strides.time + b * strides.row) * sequence->array_element, 0,
+                   (size_t)width * sequence->array_element);
 }
 
 wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, wli_run_nodes *run_nodes,
@@ -97,7 +102,7 @@ wlstm_status wli_sequence_run_by(wli_sequence *sequence, const wli_call *call, w
     if (call->batch_sizes) wli_packed_rows_begin(&sequence->packed, call);
     if (call->h_0 && call->h_0 == call->out) /* a cell's h_out may be h */
         memcpy(sequence->h_copy, call->h_0,
-               (size_t)(call->batch * spec->cells[0].weights->state_size) * sequence->element);
+               (size_t)(call->batch * spec->cells[0].weights->state_size) * sequence->array_element);
     wlstm_status status = run_nodes(&run, context);
     if (call->lengths) zero_padding(sequence, call);
     return status;

@@ -9,7 +9,7 @@ enum { FEW_ROWS = 8 };
 
 bool wli_is_single_step(const wli_sequence_spec *spec) {
     return spec->choice.threads == 1 && spec->choice.parts == 1 && spec->model->num_directions == 1 &&
-           spec->cells[0].in_panels;
+           spec->cells[0].in_panels && wli_dtype_real(spec->model->dtype) == spec->model->dtype;
 }
 
 void wli_single_steps_make(wli_sequence *sequence) {

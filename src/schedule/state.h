@@ -28,6 +28,7 @@ typedef struct wli_worker {
     const void **x_rows;      /* [gate_rows] */
     const void **h_prev_rows; /* [rows of a part] */
     void **h_rows;            /* [rows of a part] */
+    float *widened;           /* where arrays are narrower: [gate_rows or rows of a part, stride] of x, then of h_0 */
 } wli_worker;
 
 /* What one step of one cell needs, side by side: beside weights that fill an L1 each line elsewhere comes from the
@@ -53,11 +54,17 @@ typedef struct wli_single_step {
  *
  * With one direction a layer hands its output on a chunk at a time, so two chunks of it are kept whatever T is: the
  * one being written, and the one before, whose last step is the next h. With two directions the layer above starts
- * at both ends, so a layer's whole output is kept, two layers' in turn. */
+ * at both ends, so a layer's whole output is kept, two layers' in turn. Where the caller's arrays are narrower than
+ * what cells compute in, two chunks of each direction of the last layer are kept too, and narrowed into out. */
 struct wli_sequence {
     int64_t single_layers; /* of single_steps; 0 where calls of one step take the way of all */
     wli_sequence_spec spec;
     size_t element, bytes, worker_bytes; /* of all scratch; of each worker, at its end */
+    size_t array_element;                /* of the caller's arrays */
+    bool narrows;                        /* they are narrower, and */
+    bool rounds; /* h becomes what they hold before the next product, which would not round it so itself */
+    int64_t widened_stride;
+    char *staged[2][2]; /* [direction][half] of the last layer's output, where it narrows: a row at each step */
     void *memory;
     char *zeros;    /* [widest R] */
     char *h_copy;   /* [max_batch, widest R]: h_0 where out overwrites it, as a cell's h_out may be h */

@@ -6,11 +6,11 @@ int64_t wli_output_stride(const wli_sequence *sequence, int64_t width) {
 }
 
 /* Of x or out, rows of `width` elements. */
-static wli_view callers_view(const wli_run *run, const void *tensor, int64_t width) {
+static wli_view callers_view(const wli_run *run, const void *array, int64_t width) {
     const wli_sequence *sequence = run->sequence;
+    const int64_t element = (int64_t)sequence->array_element;
     const wli_strides strides = wli_call_strides(sequence->spec.model, run->call, width);
-    const int64_t element = (int64_t)sequence->element;
-    return (wli_view){ .base = (char *)(uintptr_t)tensor,
+    return (wli_view){ .base = (char *)(uintptr_t)array,
                        .time = strides.time * element,
                        .row = strides.row * element,
                        .order = sequence->rows.order,
@@ -33,12 +33,29 @@ wli_view wli_input_view(const wli_run *run, int64_t layer, int64_t first_step) {
     return view;
 }
 
+wli_view wli_out_view(const wli_run *run, int direction) {
+    const wli_sequence *sequence = run->sequence;
+    const wli_model *model = sequence->spec.model;
+    const int64_t R = wli_model_cell(model, model->num_layers - 1, direction)->state_size;
+    wli_view view = callers_view(run, run->call->out, model->num_directions * R);
+    view.base += direction * R * (int64_t)sequence->array_element;
+    return view;
+}
+
 wli_view wli_output_view(const wli_run *run, int64_t layer, int direction, int64_t first_step) {
     const wli_sequence *sequence = run->sequence;
     const wli_model *model = sequence->spec.model;
     const int64_t element = (int64_t)sequence->element, R = wli_model_cell(model, layer, direction)->state_size;
-    wli_view view = layer + 1 < model->num_layers ? wli_input_view(run, layer + 1, first_step)
-                                                  : callers_view(run, run->call->out, model->num_directions * R);
-    view.base += direction * R * element;
-    return view;
+    if (layer + 1 < model->num_layers) {
+        wli_view view = wli_input_view(run, layer + 1, first_step);
+        view.base += direction * R * element;
+        return view;
+    }
+    if (!sequence->narrows) return wli_out_view(run, direction);
+    const int64_t row = wli_output_stride(sequence, R) * element;
+    return (wli_view){ .base = sequence->staged[direction][first_step / run->graph.chunk_steps % 2],
+                       .first_time = first_step,
+                       .time = run->call->batch * row,
+                       .row = row,
+                       .by_step = true };
 }

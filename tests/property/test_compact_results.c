@@ -19,7 +19,7 @@ static problem draw(wlstm_precision *precision) {
     problem p = problem_draw(&stream);
     if (random_between(&stream, 0, 3) == 0) p.config.input_size = random_between(&stream, 2000, 5000);
     *precision = WLSTM_PRECISION_DEFAULT;
-    if (p.config.dtype == WLSTM_F32) *precision = (wlstm_precision)random_between(&stream, 0, WLSTM_PRECISION_INT8);
+    if (p.config.dtype != WLSTM_F64) *precision = (wlstm_precision)random_between(&stream, 0, WLSTM_PRECISION_INT8);
     problem_build(&p, &stream);
     assert_int_equal(wlstm_lstm_set_precision(p.lstm, *precision), WLSTM_OK);
     return p;
@@ -36,6 +36,7 @@ static problem make_compact(const problem *p, wlstm_precision precision, bool in
         return compact;
     }
     options.batch_first = p->config.batch_first, options.compact = 1, options.precision = precision;
+    options.convert = 1, options.dtype = p->config.dtype;
     assert_int_equal(wlstm_lstm_save(p->lstm, path, NULL), WLSTM_OK);
     assert_int_equal(wlstm_lstm_load(path, &options, &compact.lstm), WLSTM_OK);
     return compact;

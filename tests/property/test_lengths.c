@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/number_types.h"
 #include "compare.h"
 #include "problem.h"
 #include "random.h"
@@ -28,11 +29,7 @@ static void spoil_padding(const problem *p) {
         for (int64_t t = p->lengths[b]; t < p->seq_len; ++t) {
             for (int64_t i = 0; i < p->config.input_size; ++i) {
                 const int64_t at = line_of(p, t, b) * p->config.input_size + i;
-                if (p->config.dtype == WLSTM_F64) {
-                    ((double *)p->x)[at] = (double)NAN;
-                } else {
-                    ((float *)p->x)[at] = NAN;
-                }
+                wli_put(p->config.dtype, p->x, (size_t)at, (double)NAN);
             }
         }
     }

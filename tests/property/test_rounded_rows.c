@@ -19,7 +19,7 @@ static uint64_t stream;
 
 static problem rounded_problem(bool streamed) {
     problem p = problem_draw(&stream);
-    p.config.dtype = WLSTM_F32;
+    p.config.dtype = WLSTM_F32; /* of whose arrays it makes magnitudes */
     if (streamed) p.config.bidirectional = p.config.batch_first = 0, p.with_lengths = false;
     problem_build(&p, &stream);
     assert_int_equal(

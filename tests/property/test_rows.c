@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/number_types.h"
 #include "compare.h"
 #include "problem.h"
 #include "random.h"
@@ -88,11 +89,7 @@ static void spoil_row(const problem *p, int64_t b, double value) {
     const int64_t t = random_between(&stream, 0, p->seq_len - 1);
     const int64_t line = p->config.batch_first ? b * p->seq_len + t : t * p->batch + b;
     const int64_t at = line * p->config.input_size + random_between(&stream, 0, p->config.input_size - 1);
-    if (p->config.dtype == WLSTM_F64) {
-        ((double *)p->x)[at] = value;
-    } else {
-        ((float *)p->x)[at] = (float)value;
-    }
+    wli_put(p->config.dtype, p->x, (size_t)at, value);
 }
 
 static bool has_nan(const problem *alone, const outcome *o) {

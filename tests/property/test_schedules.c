@@ -32,7 +32,8 @@ static int64_t lengths[LARGEST_B], batch_sizes[LARGEST_T];
 static results serial, other, expected;
 
 static wli_model *draw_model(void) {
-    wli_model_spec spec = { .dtype = random_between(&stream, 0, 3) ? WLSTM_F32 : WLSTM_F64,
+    static const wlstm_dtype dtypes[] = { WLSTM_F32, WLSTM_F32, WLSTM_F32, WLSTM_F64, WLSTM_BF16 };
+    wli_model_spec spec = { .dtype = dtypes[random_between(&stream, 0, 4)],
                             .num_layers = random_between(&stream, 1, MOST_LAYERS),
                             .input_size = random_between(&stream, 1, LARGEST_I),
                             .hidden_size = random_between(&stream, 2, LARGEST_H),
@@ -49,16 +50,13 @@ static wli_model *draw_model(void) {
 /* One that this build has kernels of. */
 static wlstm_precision draw_precision(wlstm_dtype dtype) {
     const wlstm_precision drawn = (wlstm_precision)random_between(&stream, WLSTM_PRECISION_FULL, WLSTM_PRECISION_INT8);
-    return dtype == WLSTM_F32 && wli_native_get(wli_product_of(dtype, drawn)) ? drawn : WLSTM_PRECISION_FULL;
+    return dtype != WLSTM_F64 && wli_native_get(wli_product_of(dtype, drawn)) ? drawn : WLSTM_PRECISION_FULL;
 }
 
 static void draw_values(wlstm_dtype dtype, double *values, int64_t count) {
     for (int64_t k = 0; k < count; k++) {
         const double value = (double)random_between(&stream, -1000, 1000) * 1e-3;
-        if (dtype == WLSTM_F64)
-            values[k] = value;
-        else
-            ((float *)values)[k] = (float)value;
+        wli_put(dtype, values, (size_t)k, value);
     }
 }
 
@@ -191,19 +189,27 @@ static void all_schedules_give_the_same_bits(void **state) {
         snprintf(name, sizeof name, "precision %d, T %d, B %d, I %d, H %d, L %d, P %d, D %d", (int)precision, (int)T,
                  (int)B, (int)model->cells[0].input_size, (int)model->cells[0].hidden_size, (int)model->num_layers,
                  (int)model->cells[0].proj_size, model->num_directions);
+        const wli_native *native = wli_native_get(wli_product_of(model->dtype, precision));
+        const wlstm_dtype real = wli_dtype_real(model->dtype);
+        wli_rows_source source;
+        assert_int_equal(wli_rows_source_make(model, native, wli_model_values(model), &source), WLSTM_OK);
         for (int64_t i = 0; i < num_cells; i++)
-            assert_int_equal(wli_cell_kernels_make(
-                                 &(wli_cell_spec){ .weights = &model->cells[i],
-                                                   .dtype = model->dtype,
-                                                   .shelf = &model->derived,
-                                                   .place = i,
-                                                   .native = wli_native_get(wli_product_of(model->dtype, precision)),
-                                                   .project = &wli_multiply_native,
-                                                   .step = &wli_multiply_native,
-                                                   .project_rows = T * B,
-                                                   .step_rows = B },
-                                 &cells[i]),
-                             WLSTM_OK);
+            assert_int_equal(
+                wli_cell_kernels_make(&(wli_cell_spec){ .weights = &model->cells[i],
+                                                        .dtype = real,
+                                                        .shelf = &model->derived,
+                                                        .place = i,
+                                                        .source = real != model->dtype ? &source : NULL,
+                                                        .first_parameter = i * wli_model_cell_parameters(model),
+                                                        .bias = model->bias,
+                                                        .native = native,
+                                                        .project = &wli_multiply_native,
+                                                        .step = &wli_multiply_native,
+                                                        .project_rows = T * B,
+                                                        .step_rows = B },
+                                      &cells[i]),
+                WLSTM_OK);
+        wli_rows_source_free(&source);
         draw_values(model->dtype, x, LARGEST_T * LARGEST_B * LARGEST_I);
         draw_values(model->dtype, h_0, STATE);
         draw_values(model->dtype, c_0, STATE);

@@ -7,7 +7,7 @@
 enum { MAX_PRINTED = 4 };
 
 size_t dtype_size(wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
+    return wli_dtype_size(dtype);
 }
 
 double tensor_at(wlstm_dtype dtype, const void *values, int64_t index) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/module.h"
+#include "base/number_types.h"
 #include "compare.h"
 #include "plan/plan.h"
 #include "random.h"
@@ -45,7 +46,8 @@ int64_t problem_c_count(const problem *p) {
 
 problem problem_draw(uint64_t *stream) {
     problem p = { .config = WLSTM_LSTM_CONFIG_INIT };
-    p.config.dtype = random_between(stream, 0, 3) == 0 ? WLSTM_F64 : WLSTM_F32;
+    const int64_t drawn = random_between(stream, 0, 7);
+    p.config.dtype = drawn < 2 ? WLSTM_F64 : drawn < 4 ? WLSTM_BF16 : WLSTM_F32;
     p.config.input_size = random_between(stream, 1, 40);
     p.config.hidden_size = random_between(stream, 1, 40);
     p.config.num_layers = random_between(stream, 1, 3);
@@ -74,7 +76,7 @@ void problem_build(problem *p, uint64_t *stream) {
     snprintf(p->name, sizeof p->name, "t%lldb%lldi%lldh%lldl%lldp%lld%s%s%s%s%s%s", (long long)p->seq_len,
              (long long)p->batch, (long long)c->input_size, (long long)c->hidden_size, (long long)c->num_layers,
              (long long)c->proj_size, c->bidirectional ? "-bi" : "", c->bias ? "" : "-nobias",
-             c->dtype == WLSTM_F64 ? "-f64" : "", c->batch_first ? "-batch_first" : "", p->with_states ? "-states" : "",
+             wli_numbers[c->dtype].problem, c->batch_first ? "-batch_first" : "", p->with_states ? "-states" : "",
              p->with_lengths ? "-lengths" : "");
     if (wlstm_lstm_create(c, &p->lstm) != WLSTM_OK ||
         wlstm_lstm_reset_parameters(p->lstm, random_bits(*stream, 2)) != WLSTM_OK) {

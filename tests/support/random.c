@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/number.h"
+#include "base/number_types.h"
 #include "base/random.h"
 #include <inttypes.h>
 #include <math.h>
@@ -20,12 +21,7 @@ uint64_t random_bits(uint64_t seed, int64_t index) {
 void random_fill(wlstm_dtype dtype, void *values, int64_t count, uint64_t seed, int exponent) {
     for (int64_t i = 0; i < count; ++i) {
         const int64_t integer = (int64_t)(random_bits(seed, i) >> 44) - ((int64_t)1 << 19);
-        const double value = ldexp((double)integer, exponent - 19);
-        if (dtype == WLSTM_F64) {
-            ((double *)values)[i] = value;
-        } else {
-            ((float *)values)[i] = (float)value;
-        }
+        wli_put(dtype, values, (size_t)i, ldexp((double)integer, exponent - 19));
     }
 }
 

@@ -14,7 +14,8 @@ uint64_t random_seed_of(const char *name);
 /* Number `index` of those that begin with `seed` (base/random.h). */
 uint64_t random_bits(uint64_t seed, int64_t index);
 
-/* values[i] = a multiple of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float and double. */
+/* values[i] = a multiple of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float and double, in bfloat16 the
+ * nearest. */
 void random_fill(wlstm_dtype dtype, void *values, int64_t count, uint64_t seed, int exponent);
 
 /* The smallest e with 2^e >= 1/sqrt(hidden_size). */

@@ -264,8 +264,8 @@ static void test_bad_writes(void **state) {
     assert_int_equal(wli_npy_write(path, WLSTM_F32, 2, large, value), WLSTM_ERROR_INVALID_ARGUMENT);
     assert_int_equal(wli_npy_write(path, WLSTM_F32, 9, one, value), WLSTM_ERROR_INVALID_ARGUMENT);
     assert_string_equal(scratch_error(wlstm_last_error(), path), "0 to 8 dimensions expected, got 9");
-    assert_int_equal(wli_npy_write(path, WLSTM_BF16, 1, one, value), WLSTM_ERROR_INVALID_ARGUMENT);
-    assert_string_equal(scratch_error(wlstm_last_error(), path), "dtype f32 or f64 expected, got 2");
+    assert_int_equal(wli_npy_write(path, (wlstm_dtype)3, 1, one, value), WLSTM_ERROR_INVALID_ARGUMENT);
+    assert_string_equal(scratch_error(wlstm_last_error(), path), "dtype f32, f64 or bf16 expected, got 3");
     assert_int_equal(wli_npy_write(scratch_directory, WLSTM_F32, 1, one, value), WLSTM_ERROR_FILE);
     assert_int_equal(wli_npy_write(scratch_path("none/out.npy"), WLSTM_F32, 1, one, value), WLSTM_ERROR_FILE);
     assert_int_equal(scratch_count(), 0);
