@@ -24,9 +24,9 @@ static const char usage[] =
     "reference first: a wrong one is an error, not a number.\n"
     "\n"
     "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]\n"
-    "                   [-f64|-bf16|-int8], as in t200b1i80h320l2-bi; default: the grid of public problems in "
-    "bench/grid.txt,\n"
-    "                   of streams alone 1 to 4096 sessions of t1b1i128h128l1 and of t1b1i512h512l2\n"
+    "                   [-f64|-bf16|[-bf16arrays][-int8]], as in t200b1i80h320l2-bi; default: the grid of public\n"
+    "                   problems in bench/grid.txt, of streams alone 1 to 4096 sessions of t1b1i128h128l1 and of\n"
+    "                   t1b1i512h512l2\n"
     "                   t100b1i256h512h256h128: a stack of cells of these hidden_sizes, for forward and "
     "--simulate-threads\n";
 

@@ -35,7 +35,7 @@ wlstm_status bench_problem_parse(const char *name, bench_problem *problem) {
     if (!known)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT,
                         "stack of cells \"%s\": t<seq_len>b<batch>i<input_size>h<hidden_size>h<hidden_size>..."
-                        "[-nobias][-f64|-bf16|-int8] with at most %d cells expected",
+                        "[-nobias][-f64|-bf16|[-bf16arrays][-int8]] with at most %d cells expected",
                         name, (int)MOST_CELLS);
     memcpy(problem->name, name, strlen(name) + 1);
     return WLSTM_OK;

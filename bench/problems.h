@@ -1,6 +1,6 @@
 /* What is benchmarked: a problem of the grammar in plan/problem.h, or a stack of cells of unlike sizes, for which it has no name:
  *
- *     t<seq_len>b<batch>i<input_size>h<hidden_size>h<hidden_size>...[-nobias][-f64|-bf16|-int8]      bottom-up */
+ *     t<seq_len>b<batch>i<input_size>h<hidden_size>h<hidden_size>...[-nobias][-f64|-bf16|[-bf16arrays][-int8]]      bottom-up */
 #ifndef BENCH_PROBLEMS_H
 #define BENCH_PROBLEMS_H
 

@@ -96,12 +96,12 @@ WLSTM_API const char *wlstm_last_error(void);
 typedef enum wlstm_dtype {
     WLSTM_F32 = 0, /* float */
     WLSTM_F64 = 1, /* double */
-    WLSTM_BF16 = 2 /* reserved: every use fails with WLSTM_ERROR_UNSUPPORTED in this version */
+    WLSTM_BF16 = 2 /* bfloat16, a uint16_t that is the upper half of a float */
 } wlstm_dtype;
 
-/* What the products with weight_ih, weight_hh and weight_hr multiply. Arrays, biases, activations and c are float
- * whatever it is; docs/precision.md has the arithmetic and what it costs. For WLSTM_F32 only: f64 accepts DEFAULT and
- * FULL. */
+/* What the products with weight_ih, weight_hh and weight_hr multiply. Biases, activations and c are float whatever it
+ * is, and so are arrays but those of WLSTM_BF16, for which h is rounded at each step, c_n at the end of a call, and FULL
+ * and BF16 are one; docs/precision.md has the arithmetic and what it costs. f64 accepts DEFAULT and FULL alone. */
 typedef enum wlstm_precision {
     WLSTM_PRECISION_DEFAULT = 0, /* of a plan: its lstm's; else WLSTM_PRECISION, which f64 passes over; else FULL */
     WLSTM_PRECISION_FULL = 1,    /* the values themselves */
@@ -137,7 +137,8 @@ typedef struct wlstm_load_options {
     size_t struct_size; /* sizeof(wlstm_load_options) */
     const char *prefix; /* put before every tensor's name, as in "encoder.lstm."; NULL is none */
     int batch_first;    /* not recorded in a state_dict, so said here (nn.LSTM only) */
-    int convert; /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype; 0: F64 is run as f64, all else as f32 */
+    int convert; /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype; 0: F64 is run as f64, all else as
+                    f32, so that nobody's arrays are bf16 who did not say so */
     wlstm_dtype dtype; /* used if convert is 1 */
     int reserved;      /* not read: programs of the first header have rubbish there */
     int compact;       /* 1: as after wlstm_lstm_compact; the file is packed in blocks, and in memory never whole */
@@ -163,7 +164,7 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
 
 /* Any tensor of such a file by its whole name, as the weight of an nn.Linear that follows the lstm: its elements, in C order, into
- * values [count], converted from F64, F32, F16 or BF16 to dtype (F32 or F64; what is too large for F32 becomes infinity). count is
+ * values [count], converted from F64, F32, F16 or BF16 to dtype (what is too large for F32 becomes infinity). count is
  * how many elements the tensor has. Where values is NULL, and count 0, only ndim, 0 to 8, and shape [ndim] are told, of a tensor of
  * any dtype; each of those two may be NULL. Nothing is kept of the file, which is as for wlstm_lstm_load. Errors: INVALID_ARGUMENT
  * (NULL, another count), FILE, FORMAT, MISSING (names what the file has), UNSUPPORTED (another dtype), OUT_OF_MEMORY. Thread-safe. */
@@ -176,7 +177,7 @@ WLSTM_API wlstm_status wlstm_tensor_read(const char *path, const char *name, wls
  * dtypes, bias in some only), OUT_OF_MEMORY. Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_create_from_cells(const wlstm_cell *const *cells, int64_t count, wlstm_lstm **lstm);
 
-/* Writes the parameters to a safetensors file (F32 or F64) as PyTorch's state_dict would name them; NULL prefix is "".
+/* Writes the parameters to a safetensors file (F32, F64 or BF16) as PyTorch's state_dict would name them; NULL prefix is "".
  * The file appears whole or not at all. Errors: FILE, INVALID_ARGUMENT (NULL, a prefix that is not UTF-8), OUT_OF_MEMORY.
  * Thread-safe. */
 WLSTM_API wlstm_status wlstm_lstm_save(const wlstm_lstm *lstm, const char *path, const char *prefix);
@@ -400,7 +401,7 @@ WLSTM_API wlstm_status wlstm_plan_execute_packed(wlstm_plan *plan, int64_t seq_l
 /* One line for people: "t10b3i100h20l4: project and step native avx2, 1 thread, weights 0.1 MB, scratch 0.1 MB,
  * tuned". The end is "estimated" where a cost model chose, "tuned for" and the problem where a like one was tuned,
  * and missing for REFERENCE, where there is nothing to choose. Of a precision that is not FULL the problem ends in
- * -bf16 or -int8. Lives as long as the plan; "" for NULL. Thread-safe. */
+ * -bf16 or -int8, and of bf16 arrays in -bf16arrays before. Lives as long as the plan; "" for NULL. Thread-safe. */
 WLSTM_API const char *wlstm_plan_describe(const wlstm_plan *plan);
 
 /* Bytes of the packed weights (shared) and of this plan's own scratch; either pointer may be NULL.

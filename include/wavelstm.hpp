@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -66,6 +67,29 @@ template <class T> class span {
   private:
     T *data_ = nullptr;
     std::size_t size_ = 0;
+};
+
+// An element of WLSTM_BF16: the upper half of a float, to which it widens exactly. From a float the nearest, of two as near the
+// even one.
+struct bfloat16 {
+    std::uint16_t bits = 0;
+
+    bfloat16() = default;
+    explicit bfloat16(float value) noexcept {
+        std::uint32_t whole;
+        std::memcpy(&whole, &value, sizeof whole);
+        const bool nan = (whole & 0x7fffffff) > 0x7f800000;
+        bits = std::uint16_t((nan ? whole | 0x400000 : whole + 0x7fff + (whole >> 16 & 1)) >> 16);
+    }
+    explicit operator float() const noexcept {
+        const std::uint32_t whole = std::uint32_t(bits) << 16;
+        float value;
+        std::memcpy(&value, &whole, sizeof value);
+        return value;
+    }
+    friend bool operator==(bfloat16 a, bfloat16 b) noexcept {
+        return float(a) == float(b);
+    }
 };
 
 // The config structs with PyTorch's defaults (the *_INIT macros).
@@ -153,12 +177,14 @@ template <class T> T *address(span<T> array) {
 }
 
 template <class Real> constexpr wlstm_dtype dtype_of() {
-    static_assert(std::is_same_v<Real, float> || std::is_same_v<Real, double>);
-    return std::is_same_v<Real, float> ? WLSTM_F32 : WLSTM_F64;
+    constexpr bool is_float = std::is_same_v<Real, float>, is_double = std::is_same_v<Real, double>;
+    static_assert(is_float || is_double || (std::is_same_v<Real, bfloat16> && sizeof(Real) == 2));
+    return is_float ? WLSTM_F32 : is_double ? WLSTM_F64 : WLSTM_BF16;
 }
 
 inline void check_dtype(wlstm_dtype dtype, wlstm_dtype got) {
-    expect(got == dtype, "dtype", dtype == WLSTM_F32 ? "float" : "double", got == WLSTM_F32 ? "float" : "double");
+    static const char *const names[] = { "float", "double", "bfloat16" };
+    expect(got == dtype, "dtype", names[dtype], names[got]);
 }
 
 // What C does for an lstm and for a cell under two names.
@@ -233,10 +259,16 @@ template <class Functions> class base {
     void set_parameter(const std::string &name, span<const double> values) {
         set(name, values);
     }
+    void set_parameter(const std::string &name, span<const bfloat16> values) {
+        set(name, values);
+    }
     void get_parameter(const std::string &name, span<float> values) const {
         get(name, values);
     }
     void get_parameter(const std::string &name, span<double> values) const {
+        get(name, values);
+    }
+    void get_parameter(const std::string &name, span<bfloat16> values) const {
         get(name, values);
     }
 
@@ -351,6 +383,10 @@ class cell : public detail::base<detail::cell_functions> {
                  span<double> h_out, span<double> c_out) const {
         step(batch, x, h, c, h_out, c_out);
     }
+    void forward(std::int64_t batch, span<const bfloat16> x, span<const bfloat16> h, span<const bfloat16> c,
+                 span<bfloat16> h_out, span<bfloat16> c_out) const {
+        step(batch, x, h, c, h_out, c_out);
+    }
 
   private:
     explicit cell(wlstm_cell *handle) : base(handle) {
@@ -412,6 +448,10 @@ class lstm : public detail::base<detail::lstm_functions> {
                  const states<double> &s = {}, span<const std::int64_t> lengths = {}) const {
         run(seq_len, batch, x, out, s, lengths);
     }
+    void forward(std::int64_t seq_len, std::int64_t batch, span<const bfloat16> x, span<bfloat16> out,
+                 const states<bfloat16> &s = {}, span<const std::int64_t> lengths = {}) const {
+        run(seq_len, batch, x, out, s, lengths);
+    }
     // wlstm_forward_packed: rows without padding, longest first; seq_len is batch_sizes.size()
     void forward_packed(span<const std::int64_t> batch_sizes, span<const float> x, span<float> out,
                         const states<float> &s = {}) const {
@@ -419,6 +459,10 @@ class lstm : public detail::base<detail::lstm_functions> {
     }
     void forward_packed(span<const std::int64_t> batch_sizes, span<const double> x, span<double> out,
                         const states<double> &s = {}) const {
+        run_packed(batch_sizes, x, out, s);
+    }
+    void forward_packed(span<const std::int64_t> batch_sizes, span<const bfloat16> x, span<bfloat16> out,
+                        const states<bfloat16> &s = {}) const {
         run_packed(batch_sizes, x, out, s);
     }
 
@@ -469,6 +513,10 @@ class plan {
                  const states<double> &s = {}, span<const std::int64_t> lengths = {}) {
         run(seq_len, batch, x, out, s, lengths);
     }
+    void execute(std::int64_t seq_len, std::int64_t batch, span<const bfloat16> x, span<bfloat16> out,
+                 const states<bfloat16> &s = {}, span<const std::int64_t> lengths = {}) {
+        run(seq_len, batch, x, out, s, lengths);
+    }
     // wlstm_plan_execute_packed: lstm::forward_packed by this plan
     void execute_packed(span<const std::int64_t> batch_sizes, span<const float> x, span<float> out,
                         const states<float> &s = {}) {
@@ -476,6 +524,10 @@ class plan {
     }
     void execute_packed(span<const std::int64_t> batch_sizes, span<const double> x, span<double> out,
                         const states<double> &s = {}) {
+        run_packed(batch_sizes, x, out, s);
+    }
+    void execute_packed(span<const std::int64_t> batch_sizes, span<const bfloat16> x, span<bfloat16> out,
+                        const states<bfloat16> &s = {}) {
         run_packed(batch_sizes, x, out, s);
     }
 
@@ -549,10 +601,16 @@ class streams {
     void get_state(std::int64_t id, span<double> h, span<double> c) const {
         get(id, h, c);
     }
+    void get_state(std::int64_t id, span<bfloat16> h, span<bfloat16> c) const {
+        get(id, h, c);
+    }
     void set_state(std::int64_t id, span<const float> h, span<const float> c) {
         set(id, h, c);
     }
     void set_state(std::int64_t id, span<const double> h, span<const double> c) {
+        set(id, h, c);
+    }
+    void set_state(std::int64_t id, span<const bfloat16> h, span<const bfloat16> c) {
         set(id, h, c);
     }
 
@@ -563,6 +621,9 @@ class streams {
     void step(span<const std::int64_t> ids, span<const double> x, span<double> out) {
         run_step(ids, x, out);
     }
+    void step(span<const std::int64_t> ids, span<const bfloat16> x, span<bfloat16> out) {
+        run_step(ids, x, out);
+    }
 
     // wlstm_streams_run: several steps of each; no lengths are full ones
     void run(span<const std::int64_t> ids, std::int64_t seq_len, span<const float> x, span<float> out,
@@ -570,6 +631,10 @@ class streams {
         run_steps(ids, seq_len, x, out, lengths);
     }
     void run(span<const std::int64_t> ids, std::int64_t seq_len, span<const double> x, span<double> out,
+             span<const std::int64_t> lengths = {}) {
+        run_steps(ids, seq_len, x, out, lengths);
+    }
+    void run(span<const std::int64_t> ids, std::int64_t seq_len, span<const bfloat16> x, span<bfloat16> out,
              span<const std::int64_t> lengths = {}) {
         run_steps(ids, seq_len, x, out, lengths);
     }
@@ -804,7 +869,8 @@ inline tape::tape(const trainer &owner, std::int64_t seq_len, std::int64_t batch
     memory_.resize(bytes);
 }
 
-// wlstm_tensor_read: any tensor of a model file, as the weight of an nn.Linear that follows the lstm; Real is float or double
+// wlstm_tensor_read: any tensor of a model file, as the weight of an nn.Linear that follows the lstm; Real is float, double or
+// bfloat16
 template <class Real> tensor<Real> read_tensor(const std::string &path, const std::string &name) {
     constexpr wlstm_dtype dtype = detail::dtype_of<Real>();
     int ndim = 0;

@@ -18,7 +18,9 @@ static const char ending[] =
     "\n"
     "Arrays are .npy files of float16, float32 or float64 (lengths: int32 or int64), of either byte order, in C "
     "order;\n"
-    "results are float32 or float64, as the model runs.\n"
+    "results are float32 or float64, as the model runs. With --dtype bf16 they are uint16, bfloat16's bits, and "
+    "arrays\n"
+    "may be that, or ml_dtypes' bfloat16.\n"
     "A result goes to a new file or in the place of a regular one, none of those that the same call reads or writes.\n"
     "Exit status: 0 success, 1 failure (no result is written), 2 wrong usage.\n";
 
@@ -128,7 +130,7 @@ int run_parse_arguments(int argc, char **argv, run_arguments *given, bool *finis
         { "--threads", "N", take_threads, &given->threads,
           "default: WLSTM_NUM_THREADS, else OpenMP's, at most the CPU quota of its control group" },
         { "--dtype", "TYPE", take_dtype, given,
-          "f32 or f64 (bf16 is not in this version); default: f64 for an F64 model, else f32" },
+          "of the model and the arrays: f32, f64 or bf16; default: f64 for an F64 model, else f32" },
         { "--schedule", "NAME", take_schedule, &given->schedule,
           "auto, serial, wavefront or gangs: which thread does what; default: WLSTM_SCHEDULE, else auto" },
         { "--precision", "P", cli_take_precision, &given->precision,

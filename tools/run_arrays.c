@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 const char *run_dtype_name(wlstm_dtype dtype) {
-    return wli_numbers[dtype].numpy;
+    return dtype == WLSTM_BF16 ? "bfloat16" : wli_numbers[dtype].numpy;
 }
 
 wlstm_status run_allocate(const char *what, wlstm_dtype dtype, int ndim, const int64_t *shape, void **values) {
@@ -37,9 +37,16 @@ static wlstm_status read_array(const char *argument, const char *path, bool inte
 wlstm_status run_read_floats(const char *argument, const char *path, wlstm_dtype dtype, wli_npy *array) {
     wlstm_status status = read_array(argument, path, false, "float16, float32 or float64", array);
     const wli_number_type wanted = (wli_number_type)dtype;
+    if (status == WLSTM_OK && array->dtype == WLI_BF16 && wanted != WLI_BF16) { /* may be integers */
+        wli_npy_free(array);
+        return wli_fail(
+            WLSTM_ERROR_INVALID_ARGUMENT,
+            "%s: float16, float32 or float64 expected, got uint16, which is bfloat16 with --dtype bf16 (%s)", argument,
+            path);
+    }
     if (status != WLSTM_OK || array->dtype == wanted) return status;
     fprintf(stderr, "wlstm-run: note: %s: %s converted to %s\n", argument, wli_numbers[array->dtype].numpy,
-            wli_numbers[wanted].numpy);
+            run_dtype_name(dtype));
     void *converted;
     status = run_allocate(argument, dtype, array->ndim, array->shape, &converted);
     if (status == WLSTM_OK) {

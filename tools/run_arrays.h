@@ -5,7 +5,7 @@
 
 #include "io/npy.h"
 
-/* "float32" for WLSTM_F32, "float64" for WLSTM_F64. */
+/* "float32" for WLSTM_F32, "float64" for WLSTM_F64, "bfloat16" for WLSTM_BF16. */
 const char *run_dtype_name(wlstm_dtype dtype);
 
 /* An array of floats, converted to dtype; a conversion is noted on stderr. */

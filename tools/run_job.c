@@ -14,8 +14,6 @@
 /* ------------------------------------------------------------------------------------------------------- model */
 
 wlstm_status run_inspect(const run_arguments *given, run *this_run, char dtype_name[16]) {
-    if (given->convert && given->dtype == WLSTM_BF16)
-        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "--dtype: f32 or f64 expected, bf16 is not in this version");
     size_t capacity = strlen(given->prefix) + 48;
     char *name = wli_alloc(capacity);
     if (name == NULL) return wli_out_of_memory("prefix", capacity);

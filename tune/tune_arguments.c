@@ -20,8 +20,8 @@ static const char usage[] =
     "them: the plan cache. Ctrl-C ends it and keeps what is done.\n"
     "\n"
     "  PROBLEM          t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]\n"
-    "                   [-f64|-bf16|-int8], as in t200b1i80h320l2-bi; default: the grid of public problems in "
-    "bench/grid.txt\n";
+    "                   [-f64|-bf16|[-bf16arrays][-int8]], as in t200b1i80h320l2-bi; default: the grid of public\n"
+    "                   problems in bench/grid.txt\n";
 
 static const char ending[] =
     "\n"

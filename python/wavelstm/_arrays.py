@@ -4,10 +4,8 @@ import sys
 
 import numpy as np
 
+from ._declarations import Dtype
 from ._library import calls, check
-
-if calls:
-    calls.set_numpy(np.ndarray, np.empty, (np.dtype(np.float32), np.dtype(np.float64)), check)
 
 _tensors = None
 compiling = bool  # whether torch.compile looks on; torch's own function once torch is in use
@@ -24,10 +22,10 @@ def tensors():
 
 
 class Arrays:
-    """NumPy arrays. dtypes is indexed by the library's wlstm_dtype."""
+    """NumPy arrays. dtypes is indexed by the library's wlstm_dtype: bfloat16, which NumPy has not, is its bits."""
 
     type = np.ndarray
-    dtypes = (np.dtype(np.float32), np.dtype(np.float64))
+    dtypes = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint16))
     empty = staticmethod(np.empty)
 
     @staticmethod
@@ -48,6 +46,10 @@ class Arrays:
         return array.flags.writeable
 
 
+if calls:
+    calls.set_numpy(Arrays.type, Arrays.empty, Arrays.dtypes, check)
+
+
 def arrays_of(value, name):
     """Arrays or Tensors, whichever `value` is of."""
     if isinstance(value, np.ndarray):
@@ -58,11 +60,25 @@ def arrays_of(value, name):
     raise TypeError(f"{name}: a numpy.ndarray or torch.Tensor expected, got {type(value).__name__}")
 
 
-def parameter_array(value, dtype):
-    """The values of an array, tensor or nested list as a dense NumPy array of dtype."""
+def parameter_array(value, code):
+    """The values of an array, tensor or nested list as a dense NumPy array of the wlstm_dtype."""
     if tensors() and isinstance(value, tensors().Tensors.type):
-        return tensors().numpy_of(value, dtype)
-    return np.ascontiguousarray(value, dtype)
+        return tensors().numpy_of(value, code)
+    array = np.asarray(value)
+    if code != Dtype.WLSTM_BF16 or array.dtype == np.uint16:
+        return np.ascontiguousarray(array, Arrays.dtypes[code])
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    nearest = (bits + (0x7FFF + (bits >> 16 & 1))) >> 16
+    return np.where(bits & 0x7FFFFFFF > 0x7F800000, bits >> 16 | 0x40, nearest).astype(np.uint16)
+
+
+def floats(values, code):
+    """A result's values as a NumPy array of float64."""
+    if code != Dtype.WLSTM_BF16:
+        return np.asarray(values, np.float64)
+    if not isinstance(values, np.ndarray):
+        return values.double().numpy()
+    return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
 
 
 def length_array(lengths, batch):

@@ -44,10 +44,18 @@ typedef struct {
     void *older, *allocate, *export_managed, *import_managed;
     int (*describe)(void *object, dl_tensor *tensor);
 } dl_exchange;
-enum { DL_CPU = 1, DL_FLOAT = 2 };
+enum { DL_CPU = 1, DL_FLOAT = 2, DL_BFLOAT = 4 };
+
+/* What arrays and tensors hold, by wlstm_dtype. */
+static const struct {
+    char kind;
+    uint8_t code;
+    int bytes;
+} types[] = { { 'f', DL_FLOAT, 4 }, { 'f', DL_FLOAT, 8 }, { 'u', DL_BFLOAT, 2 } };
+_Static_assert(WLSTM_F32 == 0 && WLSTM_F64 == 1 && WLSTM_BF16 == 2, "types is not by wlstm_dtype");
 
 /* What set_numpy and set_torch were given; those of torch NULL until then. */
-static PyObject *numpy_array, *numpy_empty, *numpy_types[2], *check_status;
+static PyObject *numpy_array, *numpy_empty, *numpy_types[3], *check_status;
 static PyObject *torch_tensor, *torch_parameter, *torch_empty_like, *torch_is_grad_enabled;
 static PyObject *torch_recording[3],
     *forward_ad; /* functions whose results are false where nothing records or transforms */
@@ -61,14 +69,14 @@ typedef struct {
     int64_t shape[3];
 } view;
 
-/* 1, or 0 if the object is not a dense array of `bytes` a number, or -1 with an exception. */
-static int view_numpy(PyObject *object, int bytes, view *v) {
+/* 1, or 0 if the object is not a dense array of a wlstm_dtype, or -1 with an exception. */
+static int view_numpy(PyObject *object, int dtype, view *v) {
     if ((PyObject *)Py_TYPE(object) != numpy_array) return 0;
     PyObject *capsule = PyObject_GetAttr(object, array_struct_name);
     if (!capsule) return -1;
     const array_interface *array = PyCapsule_GetPointer(capsule, NULL);
-    int fits = array && array->nd <= 3 && array->typekind == 'f' && array->itemsize == bytes &&
-               (array->flags & ARRAY_AS_C) == ARRAY_AS_C;
+    int fits = array && array->nd <= 3 && array->typekind == types[dtype].kind &&
+               array->itemsize == types[dtype].bytes && (array->flags & ARRAY_AS_C) == ARRAY_AS_C;
     if (fits) {
         v->data = array->data, v->ndim = array->nd, v->writeable = (array->flags & ARRAY_WRITEABLE) != 0;
         for (int k = 0; k < array->nd; k++) v->shape[k] = array->shape[k];
@@ -85,7 +93,7 @@ static int truth_of(PyObject *value) {
     return truth;
 }
 
-static int view_torch(PyObject *object, int bytes, int grad, view *v) {
+static int view_torch(PyObject *object, int dtype, int grad, view *v) {
     PyObject *type = (PyObject *)Py_TYPE(object);
     if (type != torch_tensor && type != torch_parameter) return 0;
     int negated = truth_of(PyObject_CallMethodObjArgs(object, is_neg_name, NULL));
@@ -98,8 +106,8 @@ static int view_torch(PyObject *object, int bytes, int grad, view *v) {
         PyErr_Clear(); /* sparse and the like: the longer way has words for it */
         return 0;
     }
-    if (tensor.device_type != DL_CPU || tensor.code != DL_FLOAT || tensor.bits != 8 * bytes || tensor.lanes != 1 ||
-        tensor.ndim > 3)
+    if (tensor.device_type != DL_CPU || tensor.code != types[dtype].code || tensor.bits != 8 * types[dtype].bytes ||
+        tensor.lanes != 1 || tensor.ndim > 3)
         return 0;
     int64_t dense = 1;
     for (int k = tensor.ndim - 1; k >= 0; k--) {
@@ -130,23 +138,23 @@ static int torch_is_plain(int *grad) {
 typedef struct {
     PyObject_HEAD void *handle, *run;
     int64_t input_size, hidden_size, width, blocks, directions;
-    int batch_first, f64;
+    int batch_first, dtype;
 } caller;
 
 static PyObject *caller_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
     (void)keywords;
     unsigned long long handle, run;
     long long input_size, hidden_size, width, blocks, directions;
-    int batch_first, f64;
-    if (!PyArg_ParseTuple(arguments, "KKLLLLLpp", &handle, &run, &input_size, &hidden_size, &width, &blocks,
-                          &directions, &batch_first, &f64))
+    int batch_first, dtype;
+    if (!PyArg_ParseTuple(arguments, "KKLLLLLpi", &handle, &run, &input_size, &hidden_size, &width, &blocks,
+                          &directions, &batch_first, &dtype))
         return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     caller *self = (caller *)allocate(type, 0);
     if (!self) return NULL;
     self->handle = (void *)(uintptr_t)handle, self->run = (void *)(uintptr_t)run;
     self->input_size = input_size, self->hidden_size = hidden_size, self->width = width;
-    self->blocks = blocks, self->directions = directions, self->batch_first = batch_first, self->f64 = f64;
+    self->blocks = blocks, self->directions = directions, self->batch_first = batch_first, self->dtype = dtype;
     return (PyObject *)self;
 }
 
@@ -157,7 +165,7 @@ static void caller_dealloc(PyObject *self) {
 }
 
 /* A new array of a shape, of the input's kind; as `like`, a dense tensor of this shape, which is quickest, if there is one. */
-static PyObject *empty(int kind, int f64, PyObject *input, PyObject *like, int ndim, const int64_t *shape) {
+static PyObject *empty(int kind, int dtype, PyObject *input, PyObject *like, int ndim, const int64_t *shape) {
     if (kind == TORCH && like) return PyObject_CallFunctionObjArgs(torch_empty_like, like, NULL);
     PyObject *tuple = PyTuple_New(ndim), *made = NULL;
     for (int k = 0; tuple && k < ndim; k++) {
@@ -168,15 +176,15 @@ static PyObject *empty(int kind, int f64, PyObject *input, PyObject *like, int n
         }
     }
     if (tuple && kind == NUMPY)
-        made = PyObject_CallFunctionObjArgs(numpy_empty, tuple, numpy_types[f64], NULL);
+        made = PyObject_CallFunctionObjArgs(numpy_empty, tuple, numpy_types[dtype], NULL);
     else if (tuple)
         made = PyObject_CallMethodObjArgs(input, new_empty_name, tuple, NULL);
     Py_XDECREF(tuple);
     return made;
 }
 
-static int look(int kind, PyObject *object, int bytes, int grad, view *v) {
-    return kind == NUMPY ? view_numpy(object, bytes, v) : view_torch(object, bytes, grad, v);
+static int look(int kind, PyObject *object, int dtype, int grad, view *v) {
+    return kind == NUMPY ? view_numpy(object, dtype, v) : view_torch(object, dtype, grad, v);
 }
 
 static int has_shape(const view *v, int ndim, const int64_t *shape) {
@@ -226,17 +234,16 @@ static PyObject *caller_run(PyObject *object, PyObject *const *arguments, Py_ssi
     const caller *self = (const caller *)object;
     if (count != 3) return PyErr_Format(PyExc_TypeError, "run: 3 arguments expected, got %zd", count);
     PyObject *input = arguments[0], *hx[2], *results[3] = { 0 }, *answer = NULL;
-    int kind = (PyObject *)Py_TYPE(input) == numpy_array ? NUMPY : TORCH, bytes = self->f64 ? 8 : 4, grad = 0,
-        usual = 1;
+    int kind = (PyObject *)Py_TYPE(input) == numpy_array ? NUMPY : TORCH, dtype = self->dtype, grad = 0, usual = 1;
     if (kind == TORCH) usual = torch_exchange ? torch_is_plain(&grad) : 0;
     view x, state[2], result[3];
     sizes s;
-    if (usual == 1) usual = look(kind, input, bytes, grad, &x);
+    if (usual == 1) usual = look(kind, input, dtype, grad, &x);
     if (usual == 1) usual = sizes_of(self, &x, &s);
     if (usual == 1 && arguments[1] != Py_None) {
         usual = two_of(arguments[1], hx);
         for (int k = 0; usual == 1 && k < 2; k++) {
-            usual = look(kind, hx[k], bytes, grad, &state[k]);
+            usual = look(kind, hx[k], dtype, grad, &state[k]);
             if (usual == 1) usual = has_shape(&state[k], s.ndim[s.count - 2 + k], s.shape[s.count - 2 + k]);
         }
     }
@@ -249,11 +256,11 @@ static PyObject *caller_run(PyObject *object, PyObject *const *arguments, Py_ssi
     for (int k = 0; usual == 1 && k < s.count; k++) {
         if (own)
             results[k] =
-                empty(kind, self->f64, input, arguments[1] != Py_None && k >= s.count - 2 ? hx[k - s.count + 2] : NULL,
+                empty(kind, dtype, input, arguments[1] != Py_None && k >= s.count - 2 ? hx[k - s.count + 2] : NULL,
                       s.ndim[k], s.shape[k]);
         else
             results[k] = Py_NewRef(given[k]);
-        usual = results[k] ? look(kind, results[k], bytes, grad, &result[k]) : -1;
+        usual = results[k] ? look(kind, results[k], dtype, grad, &result[k]) : -1;
         if (usual == 1) usual = result[k].writeable && has_shape(&result[k], s.ndim[k], s.shape[k]);
     }
     if (usual == 1) {
@@ -284,13 +291,13 @@ static PyObject *caller_run(PyObject *object, PyObject *const *arguments, Py_ssi
     return answer;
 }
 
-/* (array, empty, (float32, float64), check): NumPy's, and what raises a status. */
+/* (array, empty, the types of wlstm_dtype, check): NumPy's, and what raises a status. */
 static PyObject *set_numpy(PyObject *module, PyObject *arguments) {
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "OO(OO)O", &numpy_array, &numpy_empty, &numpy_types[0], &numpy_types[1],
-                          &check_status))
+    if (!PyArg_ParseTuple(arguments, "OO(OOO)O", &numpy_array, &numpy_empty, &numpy_types[0], &numpy_types[1],
+                          &numpy_types[2], &check_status))
         return NULL;
-    PyObject *kept[] = { numpy_array, numpy_empty, numpy_types[0], numpy_types[1], check_status };
+    PyObject *kept[] = { numpy_array, numpy_empty, numpy_types[0], numpy_types[1], numpy_types[2], check_status };
     for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) Py_INCREF(kept[k]);
     return Py_NewRef(Py_None);
 }

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._arrays import arrays_of
+from ._arrays import arrays_of, floats
 
 
 class Difference(NamedTuple):
@@ -27,8 +27,8 @@ class Comparison(NamedTuple):
     full_seconds: float
 
 
-def _difference(values, full):
-    values, full = np.asarray(values, np.float64), np.asarray(full, np.float64)
+def _difference(values, full, code):
+    values, full = floats(values, code), floats(full, code)
     same = (values == full) | (np.isnan(values) & np.isnan(full))
     finite = np.isfinite(values) & np.isfinite(full)
     apart = np.where(same, 0.0, np.inf)
@@ -54,4 +54,5 @@ def compare(lstm, input, hx, lengths):
     in_full.precision = "full"
     (out, (h_n, c_n)), seconds = _timed(lstm, input, hx, lengths=lengths)
     (full_out, (full_h_n, full_c_n)), full_seconds = _timed(in_full, input, hx, lengths=lengths)
-    return Comparison(_difference(out, full_out), _difference(h_n, full_h_n), _difference(c_n, full_c_n), seconds, full_seconds)
+    pairs = (out, full_out), (h_n, full_h_n), (c_n, full_c_n)
+    return Comparison(*(_difference(*pair, lstm._code) for pair in pairs), seconds, full_seconds)

@@ -23,9 +23,13 @@ def _dtype_code(dtype):
     """wlstm_dtype of a NumPy or torch dtype, or a name; None is float32."""
     if dtype is None:
         return Dtype.WLSTM_F32
-    name = str(dtype)[len("torch."):] if str(dtype).startswith("torch.") else np.dtype(dtype).name
+    name = str(dtype)
+    if name.startswith("torch."):
+        name = name[len("torch."):]
+    elif name not in _DTYPE_CODES:
+        name = np.dtype(dtype).name
     if name not in _DTYPE_CODES:
-        raise ValueError(f"dtype: float32 or float64 expected, got {dtype}")
+        raise ValueError(f"dtype: float32, float64 or bfloat16 expected, got {dtype}")
     return _DTYPE_CODES[name]
 
 
@@ -77,7 +81,7 @@ def _text(name, value):
 
 def read_tensor(path, name, dtype=None):
     """Any tensor of a safetensors file by its name, as the weight of an nn.Linear after the LSTM: a NumPy array of float32, which
-    None is, or float64."""
+    None is, or float64, or of the bits of bfloat16."""
     path, name, code = _c_string("path", os.fsencode(path)), _text("name", name), _dtype_code(dtype)
     ndim, shape = ctypes.c_int(), (ctypes.c_int64 * 8)()
     check(lib.wlstm_tensor_read(path, name, code, None, 0, ndim, shape))
@@ -161,8 +165,9 @@ class _Module:
         if not isinstance(module, getattr(torch.nn, cls.__name__)):
             raise TypeError(f"module: a torch.nn.{cls.__name__} expected, got {type(module).__name__}")
         first = module.weight_ih if cls._kind == "cell" else module.weight_ih_l0
-        if str(first.dtype) not in ("torch.float32", "torch.float64"):
-            raise ValueError(f"module: parameters of float32 or float64 expected, got {first.dtype}; take module.float()")
+        if str(first.dtype) not in ("torch.float32", "torch.float64", "torch.bfloat16"):
+            raise ValueError(f"module: parameters of float32, float64 or bfloat16 expected, got {first.dtype}; take "
+                             "module.float()")
         copy = cls(**{name: getattr(module, name) for name in cls._arguments}, dtype=first.dtype, precision=precision)
         copy.load_state_dict({name: getattr(module, name) for name in copy._shapes})
         if _flag("compact", compact):
@@ -180,7 +185,7 @@ class _Module:
         check(self._call("save", _c_string("path", os.fsencode(path)), _text("prefix", prefix)))
 
     def state_dict(self):
-        """The parameters by name, in PyTorch's order: copies, as NumPy arrays."""
+        """The parameters by name, in PyTorch's order: copies, as NumPy arrays; of bfloat16 its bits, as uint16."""
         return {name: self._parameter(name) for name in self._shapes}
 
     def _parameter(self, name):
@@ -189,12 +194,13 @@ class _Module:
         return array
 
     def load_state_dict(self, state, strict=True):
-        """Takes parameters from arrays or tensors, converted to the module's dtype. Not while another thread is in a call."""
+        """Takes parameters from arrays or tensors, converted to the module's dtype; uint16 is bits of bfloat16 to a module of it.
+        Not while another thread is in a call."""
         missing, unexpected = self._shapes.keys() - state.keys(), state.keys() - self._shapes.keys()
         if strict and (missing or unexpected):
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}: missing {sorted(missing)}, unexpected "
                                f"{sorted(unexpected)}")
-        arrays = {name: parameter_array(state[name], self.dtype) for name in self._shapes if name in state}
+        arrays = {name: parameter_array(state[name], self._code) for name in self._shapes if name in state}
         for name, array in arrays.items():
             if array.shape != self._shapes[name]:
                 raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}: {name}: size "
@@ -218,7 +224,8 @@ class _Module:
 
     def __reduce__(self):
         arguments = {name: getattr(self, name) for name in self._arguments}
-        return _rebuild, (type(self), {**arguments, "dtype": self.dtype.name, "precision": self.precision}, self.state_dict())
+        dtype = next(name for name, code in _DTYPE_CODES.items() if code == self._code)
+        return _rebuild, (type(self), {**arguments, "dtype": dtype, "precision": self.precision}, self.state_dict())
 
     def __repr__(self):
         defaults = dict(proj_size=0, num_layers=1, bias=True, batch_first=False, dropout=0, bidirectional=False)
@@ -304,7 +311,7 @@ class LSTM(_Module):
     def _usual_call(self):
         directions = 2 if self.bidirectional else 1
         return usual_call(lib.wlstm_forward, self._handle, self.input_size, self.hidden_size, self.proj_size or self.hidden_size,
-                          self.num_layers * directions, directions, self.batch_first, self._code == Dtype.WLSTM_F64)
+                          self.num_layers * directions, directions, self.batch_first, self._code)
 
     def check_states(self, kind, hx, rows):
         """h_0 and c_0 of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""
@@ -433,7 +440,7 @@ class LSTMCell(_Module):
 
     def _usual_call(self):
         return usual_call(lib.wlstm_cell_forward, self._handle, self.input_size, self.hidden_size, self.hidden_size, 0, 1, False,
-                          self._code == Dtype.WLSTM_F64)
+                          self._code)
 
     def _check_states(self, kind, hx, rows):
         """h and c of hx, which fit an input of these rows: (batch,), or () if it is unbatched."""

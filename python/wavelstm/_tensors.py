@@ -3,6 +3,7 @@ import torch
 from torch.autograd import forward_ad
 from torch.nn.utils import rnn
 
+from ._arrays import Arrays
 from ._library import calls
 
 # Whether torch records or transforms what is done with tensors. What an older torch lacks it does not do: bool() is False.
@@ -38,7 +39,7 @@ class Tensors:
 
     type = torch.Tensor
     plain = (torch.Tensor, torch.nn.Parameter)
-    dtypes = (torch.float32, torch.float64)
+    dtypes = (torch.float32, torch.float64, torch.bfloat16)
     address = staticmethod(torch.Tensor.data_ptr)
 
     @staticmethod
@@ -72,10 +73,10 @@ class Tensors:
         return True
 
 
-def numpy_of(tensor, dtype):
-    """The tensor's values as a dense NumPy array of dtype."""
-    tensor = tensor.detach().to("cpu", getattr(torch, dtype.name)).contiguous()
-    return tensor.resolve_neg().numpy()
+def numpy_of(tensor, code):
+    """The tensor's values as a dense NumPy array of the wlstm_dtype."""
+    tensor = tensor.detach().to("cpu", Tensors.dtypes[code]).contiguous().resolve_neg()
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy().view(Arrays.dtypes[code])
 
 
 def is_packed(value):

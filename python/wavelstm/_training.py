@@ -48,7 +48,7 @@ class Trainer:
         check(lib.wlstm_trainer_create(lstm._handle, options, handle))
         self._handle = handle.value
         weakref.finalize(self, lib.wlstm_trainer_free, handle.value).atexit = False
-        for name in ("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "proj_size", "dtype", "_shapes"):
+        for name in ("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "proj_size", "dtype", "_code", "_shapes"):
             setattr(self, name, getattr(lstm, name))
         self._own, self._watcher, self._raised = Tape(), None, None
 
@@ -92,7 +92,7 @@ class Trainer:
     def load_state_dict(self, state):
         """Takes the parameters of that name."""
         for name, values in state.items():
-            array = parameter_array(values, self.dtype)
+            array = parameter_array(values, self._code)
             check(lib.wlstm_trainer_set_parameter(self._handle, str(name).encode(), array.ctypes.data, array.size))
 
     def copy_to(self, lstm):

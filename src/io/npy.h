@@ -14,7 +14,8 @@ typedef struct wli_npy {
     void *values; /* by wli_alloc, C order, this machine's byte order */
 } wli_npy;
 
-/* Reads a file of version 1, 2 or 3: f2, f4, f8, i4 or i8 of either byte order, C order. On failure *array is all zero.
+/* Reads a file of version 1, 2 or 3: f2, f4, f8, i4, i8, or u2 and ml_dtypes' V2 as BF16, of either byte order, C order. On
+ * failure *array is all zero.
  * Errors: FILE, FORMAT, UNSUPPORTED (another dtype, Fortran order), OUT_OF_MEMORY, INVALID_ARGUMENT. */
 wlstm_status wli_npy_read(const char *path, wli_npy *array);
 

@@ -50,6 +50,10 @@ static bool take_string(cursor *text, const char **string, size_t *length) {
 static bool find_dtype(const char *descr, size_t length, wli_number_type *dtype, bool *big_endian) {
     *big_endian = length > 0 && descr[0] == '>';
     if (length > 0 && memchr("<>=|", descr[0], 4) != NULL) descr++, length--;
+    if (length == 2 && memcmp(descr, "V2", 2) == 0) { // as ml_dtypes' bfloat16 is saved
+        *dtype = WLI_BF16;
+        return true;
+    }
     for (int k = 0; k < WLI_NUMBER_TYPES; k++) {
         const char *name = wli_numbers[k].npy;
         if (!name || length != strlen(name) || memcmp(descr, name, length) != 0) continue;
@@ -73,8 +77,8 @@ static wlstm_status parse_descr(cursor *text, wli_number_type *dtype, bool *big_
         return bad_header(text, "a quoted descr");
     }
     return wli_fail(WLSTM_ERROR_UNSUPPORTED,
-                    "%s: descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '%s'", text->path,
-                    wli_printable(descr, length, found, sizeof found));
+                    "%s: descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '%s'",
+                    text->path, wli_printable(descr, length, found, sizeof found));
 }
 
 static wlstm_status parse_order(cursor *text, bool *fortran) {

@@ -221,6 +221,18 @@ static wlstm_status gradients_and_file(void) {
     return status;
 }
 
+static wlstm_status bf16_arrays(void) {
+    wlstm_lstm_config config = ledger_config(3, 1);
+    wlstm_lstm *lstm;
+    config.dtype = WLSTM_BF16;
+    wlstm_status status = wlstm_lstm_create(&config, &lstm);
+    if (status != WLSTM_OK) return status;
+    status = wlstm_forward(lstm, T, B, lengths, x, h, c, out, h, c);
+    if (status == WLSTM_OK) status = wlstm_lstm_compact(lstm);
+    wlstm_lstm_free(lstm);
+    return status;
+}
+
 /* A compact lstm of a file, and one that becomes compact with its parameters shared by a plan. */
 static wlstm_status load_compact(void) {
     const wlstm_lstm_config config = ledger_config(3, 1);
@@ -286,6 +298,7 @@ static void forward_fails_cleanly(void **state) {
     (void)state;
     every_allocation_fails_cleanly(forward);
     every_allocation_fails_cleanly(cell_forward);
+    every_allocation_fails_cleanly(bf16_arrays);
 }
 
 static void files_fail_cleanly(void **state) {

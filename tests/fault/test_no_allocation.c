@@ -18,8 +18,9 @@ static const int64_t lengths[B] = { 6, 1, 3, 5, 2 }, batch_sizes[T] = { 5, 4, 3,
 static void executing_a_plan_allocates_nothing(void **state) {
     (void)state;
     for (int backend = WLSTM_BACKEND_AUTO; backend < TEST_BACKENDS; ++backend) {
-        for (int variant = 0; variant < 4; ++variant) {
-            const wlstm_lstm_config config = ledger_config(variant & 1 ? 3 : 0, variant >> 1);
+        for (int variant = 0; variant < 8; ++variant) {
+            wlstm_lstm_config config = ledger_config(variant & 1 ? 3 : 0, variant >> 1 & 1);
+            if (variant & 4) config.dtype = WLSTM_BF16;
             wlstm_lstm *lstm;
             wlstm_plan *plan;
             wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;

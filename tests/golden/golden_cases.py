@@ -6,7 +6,7 @@ import numpy as np
 COLUMNS = ["name", "module", "dtype", "input_size", "hidden_size", "num_layers", "proj_size", "bias", "bidirectional",
            "batch_first", "seq_len", "batch", "states", "special", "special_row", "lengths"]
 
-NUMPY_DTYPE = {"f32": np.float32, "f64": np.float64}
+NUMPY_DTYPE = {"f32": np.float32, "f64": np.float64, "bf16": np.float32}  # bfloat16 is float32 that has it
 
 
 # ---------------------------------------------------------------------------------- numbers, as in tests/support/random.c
@@ -28,10 +28,18 @@ def bits(seed, count):
         return z ^ (z >> np.uint64(31))
 
 
+def nearest_bfloat16(values):
+    """Of float32, in float32: of two as near the even one, denormals as all others."""
+    pattern = values.astype(np.float32).view(np.uint32)
+    nearest = (pattern + (np.uint32(0x7FFF) + (pattern >> np.uint32(16) & np.uint32(1)))) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(values), np.float32(np.nan), nearest.view(np.float32))
+
+
 def uniform(name, shape, exponent, dtype):
-    """Multiples of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float32."""
+    """Multiples of 2^(exponent-19) in [-2^exponent, 2^exponent): exact in float32; the nearest bfloat16."""
     integers = (bits(seed_of(name), int(np.prod(shape))) >> np.uint64(44)).astype(np.int64) - (1 << 19)
-    return np.ldexp(integers.astype(np.float64), exponent - 19).astype(NUMPY_DTYPE[dtype]).reshape(shape)
+    values = np.ldexp(integers.astype(np.float64), exponent - 19).astype(NUMPY_DTYPE[dtype]).reshape(shape)
+    return nearest_bfloat16(values) if dtype == "bf16" else values
 
 
 def weight_exponent(hidden_size):

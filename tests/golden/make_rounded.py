@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/data/rounded: what LSTMs of precision bf16 and int8 give, by a model in float64 that shares no code with the
-library and rounds what docs/precision.md says is rounded.
+"""Writes tests/golden/data/rounded: what LSTMs of precision bf16 and int8 give, and those of bfloat16 arrays, by a model in float64
+that shares no code with the library and rounds what docs/precision.md says is rounded.
 
     python3 tests/golden/make_rounded.py        (NumPy alone)
 
     data/rounded/cases.txt, NAME.bin   as make_golden.py's, with a column more, the precision
     data/rounded/products.txt          products of two rows: scales, integer sums of each block, sum of bf16 products
 
-An h that lies between two roundings may go to either when its last bits differ, so a case is named anew until none does.
+An h that lies between two roundings may go to either when its last bits differ, so a case is named anew until none does. With
+bfloat16 arrays neither does an h or c of the results, which are then the same bits for everybody.
 """
 import math
 import pathlib
 
 import numpy as np
 
-from golden_cases import COLUMNS, case, inputs, parameter, uniform
+from golden_cases import COLUMNS, case, inputs, nearest_bfloat16, parameter, uniform
 
 DATA = pathlib.Path(__file__).resolve().parent / "data" / "rounded"
 BLOCK = 131072    # products of an integer sum
 LEAST = 2.0**-120  # rows whose magnitudes are all below are zeros
-MARGIN = 1e-4     # of a step between neighbours, that a computed value keeps from the middle of two
+MARGIN = 1e-4     # of a step between neighbours, that a computed value keeps from the middle of two,
+ERROR = 2e-7      # and of itself, where it is one of an array
+SMALL = 1e-6
 
 
 # --------------------------------------------------------------------------------------------------------------- rounding
@@ -54,9 +57,18 @@ class Product:
     def __init__(self, precision):
         self.precision, self.nearest = precision, 0.5
 
-    def watch(self, steps):
-        steps = np.abs(steps[np.isfinite(steps)])
-        self.nearest = min(self.nearest, np.min(np.abs(steps - np.floor(steps) - 0.5), initial=0.5))
+    def watch(self, steps, size=1.0):
+        steps = np.abs(np.where(np.isfinite(steps), steps, 0.0))
+        distance = np.abs(steps - np.floor(steps) - 0.5) * np.minimum(1, size * MARGIN / ERROR)
+        self.nearest = min(self.nearest, np.min(distance, initial=0.5))
+
+    def stored(self, values):
+        """What a bfloat16 array has of computed values. Those so small that a step is SMALL may fall to either side."""
+        significand, exponent = np.frexp(values)
+        step = np.ldexp(1.0, exponent - 8)
+        large = np.isfinite(values) & (step > SMALL)
+        self.watch(significand[large] * 256, step[large])
+        return nearest_bfloat16(values.astype(np.float32)).astype(np.float64)
 
     def __call__(self, rows, weight, computed):
         rows, weight = rows.astype(np.float32).astype(np.float64), weight.astype(np.float64)
@@ -79,8 +91,9 @@ def sigmoid(values):
         return 1 / (1 + np.exp(-values))
 
 
-def run_direction(product, weights, x, lengths, h, c, reverse, computed):
-    """x [T, B, I], h [B, R], c [B, H] -> out [T, B, R], h, c. computed: x is not as it was given, but of the layer below."""
+def run_direction(product, weights, x, lengths, h, c, reverse, computed, narrow, cell):
+    """x [T, B, I], h [B, R], c [B, H] -> out [T, B, R], h, c. computed: x is not as it was given, but of the layer below. narrow:
+    of bfloat16 arrays, h is what they have of it, step by step, and c of a cell, whose steps are calls."""
     out = np.zeros((x.shape[0], *h.shape))
     bias = weights.get("bias_ih", 0.0) + weights.get("bias_hh", 0.0)
     for step in range(x.shape[0]):
@@ -88,12 +101,16 @@ def run_direction(product, weights, x, lengths, h, c, reverse, computed):
         if not rows.size:
             break
         times = lengths[rows] - 1 - step if reverse else np.full(rows.size, step)
-        gates = product(x[times, rows], weights["weight_ih"], computed) + bias
-        gates = gates + product(h[rows], weights["weight_hh"], step > 0)
+        gates = product(x[times, rows], weights["weight_ih"], computed and not narrow) + bias
+        gates = gates + product(h[rows], weights["weight_hh"], step > 0 and not narrow)
         i, f, g, o = np.split(gates, 4, axis=1)
         c[rows] = sigmoid(f) * c[rows] + sigmoid(i) * np.tanh(g)
         m = sigmoid(o) * np.tanh(c[rows])
         h[rows] = product(m, weights["weight_hr"], True) if "weight_hr" in weights else m
+        if narrow:
+            h[rows] = product.stored(h[rows])
+        if narrow and cell:
+            c[rows] = product.stored(c[rows])
         out[times, rows] = h[rows]
     return out, h, c
 
@@ -107,7 +124,8 @@ def run(c):
     if not c["states"]:
         h_0, c_0 = np.zeros_like(h_0), np.zeros_like(c_0)
     lengths = np.full(c["batch"], c["seq_len"]) if c["lengths"] == "-" else np.array([int(n) for n in c["lengths"].split(",")])
-    product, h_n, c_n = Product(c["precision"]), [], []
+    narrow = c["dtype"] == "bf16"
+    product, h_n, c_n = Product("bf16" if narrow and c["precision"] == "full" else c["precision"]), [], []
     for layer in range(c["num_layers"]):
         outs = []
         for direction in range(directions):
@@ -119,8 +137,9 @@ def run(c):
                 shapes["weight_hr"] = (width, hidden)
             weights = {name: parameter(c, name + end, shape).astype(np.float64) for name, shape in shapes.items()}
             block = layer * directions + direction
-            out, h, cell = run_direction(product, weights, x, lengths, h_0[block].copy(), c_0[block].copy(), direction == 1, layer > 0)
-            outs.append(out), h_n.append(h), c_n.append(cell)
+            out, h, cell = run_direction(product, weights, x, lengths, h_0[block].copy(), c_0[block].copy(), direction == 1,
+                                         layer > 0, narrow, c["module"] == "cell")
+            outs.append(out), h_n.append(h), c_n.append(product.stored(cell) if narrow else cell)
         x = np.concatenate(outs, axis=2)
     out = x.transpose(1, 0, 2) if c["batch_first"] else x
     return (out, np.stack(h_n), np.stack(c_n)), product.nearest
@@ -138,15 +157,20 @@ def all_cases():
              dict(module="cell", input_size=12, hidden_size=19, seq_len=6, batch=4, states=1)]
     for special in ("nan_x", "inf_x", "nan_h", "inf_h", "nan_c", "nan_w", "inf_w", "large_x", "huge_x", "tiny_x", "huge_c"):
         sizes.append(dict(input_size=9, hidden_size=17, num_layers=2, seq_len=4, batch=5, states=1, special=special, special_row=2))
-    for precision in ("bf16", "int8"):
+    for precision, dtype, end in (("bf16", "f32", "bf16"), ("int8", "f32", "int8"), ("full", "bf16", "bf16arrays"),
+                                  ("int8", "bf16", "bf16arrays-int8")):
         for options in sizes:
             first = options.get("special") or f"t{options['seq_len']}b{options['batch']}i{options['input_size']}h{options['hidden_size']}"
-            yield precision, ("cell-" if options.get("module") else "") + f"{first}-{precision}", options
+            name = ("cell-" if options.get("module") else "") + f"{first}-{end}"
+            if dtype == "bf16" and not (options.get("special") or "").startswith(("nan", "inf", "tiny")):
+                yield precision, name, dict(options, dtype=dtype)
+            elif dtype == "f32":
+                yield precision, name, options
 
 
 def settle(precision, name, options):
     """The case under the first name with which no computed value lies between two roundings, and its results."""
-    for attempt in range(100):
+    for attempt in range(1000):
         c = case(f"{name}-{attempt}", precision=precision, **options)
         results, nearest = run(c)
         if nearest > MARGIN:
@@ -202,7 +226,9 @@ def main():
         manifest.write(f"# Made by make_rounded.py.\n# {' '.join(COLUMNS)} precision\n")
         for precision, name, options in all_cases():
             c, results = settle(precision, name, options)
-            content = b"".join(array.astype("<f4").tobytes() for array in results)
+            narrow = c["dtype"] == "bf16"
+            values = (array.astype("<f4") for array in results)
+            content = b"".join(((array.view("<u4") >> 16).astype("<u2") if narrow else array).tobytes() for array in values)
             (DATA / f"{c['name']}.bin").write_bytes(content)
             manifest.write(" ".join(str(c[key]) for key in [*COLUMNS, "precision"]) + "\n")
             total += len(content)

@@ -1,4 +1,7 @@
 """Checks of the Python package's own promises to PyTorch's users, for check_pytorch.py."""
+import itertools
+import warnings
+
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
@@ -38,13 +41,32 @@ def _(dtype):
 def _(dtype):
     raises(TypeError, "torch.nn.LSTM expected, got GRU", wavelstm.LSTM.from_torch, torch.nn.GRU(3, 4))
     raises(TypeError, "torch.nn.LSTMCell expected, got LSTM", wavelstm.LSTMCell.from_torch, torch.nn.LSTM(3, 4))
-    raises(ValueError, "got torch.bfloat16", wavelstm.LSTM.from_torch, torch.nn.LSTM(3, 4, dtype=torch.bfloat16))
-    raises(NotImplementedError, "BF16", wavelstm.LSTM, 3, 4, dtype=torch.bfloat16)
+    raises(ValueError, "got torch.float16", wavelstm.LSTM.from_torch, torch.nn.LSTM(3, 4, dtype=torch.float16))
+    raises(ValueError, "got torch.float16", wavelstm.LSTM, 3, 4, dtype=torch.float16)
     module, x = ours(torch.nn.LSTMCell(1, 4, dtype=dtype)), torch.randn(1, 1, dtype=dtype)
     raises(RuntimeError, "a dense tensor expected", module, x.to_sparse())
     negated = torch.complex(x, x).conj().imag
     assert negated.is_neg()
     assert_close(module(negated), module(-x), rtol=0, atol=0)
+
+
+@check("(own) bfloat16 modules", "all options and states: near PyTorch's own results, and nearer to float64's than they are")
+def _(dtype):
+    step = 2.0**-8  # between bfloat16's numbers below 1, and of c's below 2 half of that
+    for layers, two, proj, bias, first in itertools.product((1, 2), (False, True), (0, 11), (True, False), (False, True)):
+        shape = dict(num_layers=layers, bidirectional=two, proj_size=proj, bias=bias, batch_first=first)
+        module, exact = torch.nn.LSTM(20, 24, **shape).bfloat16().eval(), torch.nn.LSTM(20, 24, **shape).double().eval()
+        exact.load_state_dict(module.state_dict())
+        x, blocks = torch.randn((5, 12, 20) if first else (12, 5, 20)).bfloat16(), layers * (1 + two)
+        states = torch.rand(blocks, 5, proj or 24).bfloat16(), torch.rand(blocks, 5, 24).bfloat16()
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # that oneDNN has no projection
+            theirs, known = flat(module(x, states)), flat(exact(x.double(), tuple(state.double() for state in states)))
+        found = flat(ours(module)(x, states))
+        for mine, their, truth in zip(found, theirs, known):
+            assert mine.dtype == torch.bfloat16
+            assert_close(mine.double(), their.double(), rtol=2 * step, atol=2 * step)
+            assert (mine.double() - truth).norm() <= (their.double() - truth).norm()
 
 
 class Calls(torch.nn.Module):

@@ -241,6 +241,49 @@ static void test_precision() {
                    [&] { cell(of_cell).set_precision(WLSTM_PRECISION_BF16); });
 }
 
+// Arrays of bfloat16 beside those of float: near, and not mixed up with them.
+static void test_bfloat16() {
+    using wavelstm::bfloat16;
+    REQUIRE(bfloat16(1 + 0x1p-8F).bits == 0x3f80 && bfloat16(1 + 0x1.8p-7F).bits == 0x3f82);
+    REQUIRE(float(bfloat16(-0.5F)) == -0.5F && float(bfloat16(NAN)) != float(bfloat16(NAN)));
+    wavelstm::lstm_config config;
+    config.input_size = I;
+    config.hidden_size = H;
+    const lstm whole(config);
+    config.dtype = WLSTM_BF16;
+    lstm narrow(config);
+    for (const wavelstm::parameter &p : whole.parameters()) {
+        std::vector<float> values(std::size_t(p.shape[0] * (p.shape.size() > 1 ? p.shape[1] : 1)));
+        whole.get_parameter(p.name, values);
+        std::vector<bfloat16> halves, again(values.size());
+        for (const float value : values) halves.emplace_back(value);
+        narrow.set_parameter(p.name, halves);
+        narrow.get_parameter(p.name, again);
+        REQUIRE(again == halves);
+    }
+    const auto x = waves<float>(T * B * I);
+    std::vector<float> out(T * B * H), h_n(B * H), c_n(B * H);
+    std::vector<bfloat16> x16, out16(out.size()), planned(out.size()), h16(B * H), c16(B * H);
+    for (const float value : x) x16.emplace_back(value);
+    whole.forward(T, B, x, out, { {}, {}, h_n, c_n });
+    narrow.forward(T, B, x16, out16, { {}, {}, h16, c16 });
+    for (std::size_t k = 0; k < out.size(); k++) REQUIRE(std::abs(float(out16[k]) - out[k]) < 0.02F);
+    for (std::size_t k = 0; k < h_n.size(); k++) REQUIRE(h16[k] == out16[out.size() - h_n.size() + k]);
+    wavelstm::plan_options options;
+    options.max_seq_len = T;
+    options.max_batch = B;
+    plan(narrow, options).execute(T, B, x16, planned);
+    REQUIRE(planned == out16);
+    require_throws(WLSTM_ERROR_INVALID_ARGUMENT, "dtype: bfloat16 expected, got float",
+                   [&] { narrow.forward(T, B, x, out); });
+    wavelstm::cell_config of_cell;
+    of_cell.input_size = I;
+    of_cell.hidden_size = H;
+    of_cell.dtype = WLSTM_BF16;
+    const cell step(of_cell);
+    step.forward(B, { x16.data(), B * I }, h16, c16, h16, c16);
+}
+
 // An lstm without its parameters, by a load and in place.
 static void test_compact(const std::string &folder) {
     const std::string path = folder + "/compact.safetensors";
@@ -412,6 +455,7 @@ int main(int argc, char **argv) {
     test_streams<float>(WLSTM_F32);
     test_streams<double>(WLSTM_F64);
     test_layers(argv[1]);
+    test_bfloat16();
     test_errors();
     test_cells(argv[1]);
     const std::string tuned = wavelstm::plan_cache_export_text();

@@ -42,6 +42,7 @@ program test_fortran
     call test_streams_batch_first()
     call test_layers()
     call test_cache_text()
+    call test_bfloat16()
     call test_tensors()
     call test_errors()
     call require(index(wlstm_build_info(), wlstm_version()) > 0, "version")
@@ -467,6 +468,16 @@ contains
         call cell%create(ni, nh, dtype=WLSTM_F64)
         call cell%set_precision(WLSTM_PRECISION_BF16, stat)
         call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "precision: default or full expected with parameters of f64, got bf16")
+    end subroutine
+
+    ! There is no real that could hold its arrays.
+    subroutine test_bfloat16()
+        type(wlstm_lstm) :: lstm
+        type(wlstm_cell) :: cell
+        call lstm%create(ni, nh, dtype=WLSTM_BF16, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "got WLSTM_BF16, of which Fortran has no real")
+        call cell%load("/nowhere", dtype=WLSTM_BF16, stat=stat)
+        call require_refused(stat, WLSTM_ERROR_UNSUPPORTED, "got WLSTM_BF16, of which Fortran has no real")
     end subroutine
 
     ! An lstm without its parameters, by a load and in place.

@@ -87,20 +87,20 @@ static void test_unsupported(void **state) {
         const char *header, *sentence;
     } bad[] = {
         { HEADER("'>f3'", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '>f3'" },
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '>f3'" },
         { HEADER("'<u4'", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '<u4'" },
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '<u4'" },
         { HEADER("'><f4'", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '><f4'" },
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '><f4'" },
         { HEADER("'>'", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '>'" },
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '>'" },
         { HEADER("''", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got ''" },
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got ''" },
         { HEADER("'@f4'", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '@f4'" },
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '@f4'" },
         { HEADER("'|O'", "False", "(1,)"),
-          "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order expected, got '|O'" },
-        { HEADER("[('x', '<f4')]", "False", "(1,)"), "descr: 'f2', 'f4', 'f8', 'i4' or 'i8' of either byte order "
+          "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order expected, got '|O'" },
+        { HEADER("[('x', '<f4')]", "False", "(1,)"), "descr: 'f2', 'f4', 'f8', 'i4', 'i8' or 'u2' of either byte order "
                                                      "expected, got ' [('x', '<f4')], 'fortran_or...'" },
         { HEADER("'<f4'", "True", "(1, 1)"), "C order expected, got Fortran order (save np.ascontiguousarray(array))" },
         { HEADER("'<f4'", "False", "(1,1,1,1,1,1,1,1,1)"), "shape: at most 8 dimensions expected" },

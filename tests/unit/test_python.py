@@ -195,7 +195,7 @@ class LSTM(Base):
         self.assert_raises(ValueError, "proj_size: 0 or a positive integer", make, 4, 3, proj_size=-1)
         self.assert_raises(TypeError, "proj_size should be of type int, got: float", make, 4, 3, proj_size=1.0)
         self.assert_raises(ValueError, "proj_size: 0 or a positive integer smaller than hidden_size (3)", make, 4, 3, proj_size=3)
-        self.assert_raises(ValueError, "float32 or float64 expected, got float16", make, 4, 3, dtype="float16")
+        self.assert_raises(ValueError, "float32, float64 or bfloat16 expected, got float16", make, 4, 3, dtype="float16")
         self.assert_raises(ValueError, "device: cpu expected, got cuda:0", make, 4, 3, device="cuda:0")
         self.assertEqual(make(4, 3, device="cpu", dtype="float64").dtype, np.float64)
 
@@ -276,8 +276,8 @@ class Parameters(Base):
             self.assert_raises(TypeError, "name: a str expected, got bytes", wavelstm.read_tensor, path, b"cell.weight_ih")
             self.assert_raises(TypeError, "prefix: a str expected, got bytes", wavelstm.LSTMCell.load, path, b"cell.")
             self.assert_raises(TypeError, "prefix: a str expected, got NoneType", cell.save, path, None)
-            self.assert_raises(ValueError, "dtype: float32 or float64", wavelstm.read_tensor, path, "cell.weight_ih", "int8")
-            self.assert_raises(NotImplementedError, "dtype", wavelstm.read_tensor, path, "cell.weight_ih", "torch.bfloat16")
+            self.assert_raises(ValueError, "dtype: float32, float64 or bfloat16", wavelstm.read_tensor, path, "cell.weight_ih", "int8")
+            self.assertEqual(wavelstm.read_tensor(path, "cell.weight_ih", "torch.bfloat16").dtype, np.uint16)
             self.assert_raises(OSError, "No such file", wavelstm.read_tensor, path.with_name("none"), "cell.weight_ih")
 
     def test_pickle_and_copy(self):
@@ -301,6 +301,67 @@ class Layers(Base):
             np.testing.assert_equal(above(below(x)[0])[0], lstm(x)[0])
             self.assert_raises(ValueError, "first_layer: 0 to 2", wavelstm.LSTM.load, path, first_layer=3)
             self.assert_raises(ValueError, "num_layers: None or at least 1", wavelstm.LSTM.load, path, num_layers=0)
+
+
+class Bfloat16(Base):
+    """Its arrays are uint16 here, the upper halves of float32."""
+
+    @staticmethod
+    def halves(values):
+        pattern = np.ascontiguousarray(values, np.float32).view(np.uint32)
+        return ((pattern + 0x7FFF + (pattern >> 16 & 1)) >> 16).astype(np.uint16)
+
+    @staticmethod
+    def floats(halves):
+        return (halves.astype(np.uint32) << 16).view(np.float32)
+
+    def test_results_are_near(self):
+        lstm = wavelstm.LSTM(9, 17, 2, bidirectional=True, dtype="bfloat16")
+        twin = wavelstm.LSTM(9, 17, 2, bidirectional=True)
+        twin.load_state_dict({name: self.floats(halves) for name, halves in lstm.state_dict().items()})
+        x = self.halves(draw(5, 3, 9))
+        states = self.halves(draw(4, 3, 17)), self.halves(draw(4, 3, 17))
+        out, (h_n, c_n) = lstm(x, states, lengths=[5, 1, 4])
+        wide, (wide_h, wide_c) = twin(self.floats(x), tuple(map(self.floats, states)), lengths=[5, 1, 4])
+        for narrow, full in ((out, wide), (h_n, wide_h), (c_n, wide_c)):
+            self.assertEqual((narrow.dtype, narrow.shape), (np.uint16, full.shape))
+            np.testing.assert_allclose(self.floats(narrow), full, rtol=2e-2, atol=2e-2)
+        self.assert_raises(ValueError, "does not match weight dtype", lstm, self.floats(x))
+        difference = wavelstm.LSTM(9, 17, dtype="bfloat16", precision="int8").compare(x).out
+        self.assertTrue(0 < difference.relative < 0.05)
+
+    def test_parameters(self):
+        lstm, values = wavelstm.LSTM(4, 3, dtype="bfloat16"), draw(12, 4)
+        values[0, :2] = np.nan, np.inf
+        lstm.load_state_dict({"weight_ih_l0": values, "bias_hh_l0": [1.0, 0.5] * 6}, strict=False)
+        stored = lstm.weight_ih_l0
+        self.assertTrue(np.isnan(self.floats(stored)[0, 0]))
+        np.testing.assert_equal(stored.ravel()[1:], self.halves(values).ravel()[1:])
+        np.testing.assert_equal(lstm.bias_hh_l0, [0x3F80, 0x3F00] * 6)
+        twin = pickle.loads(pickle.dumps(lstm))
+        np.testing.assert_equal(twin.weight_ih_l0, stored)  # bits are taken as they are
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "m.safetensors"
+            lstm.save(path)
+            self.assertEqual(wavelstm.LSTM.load(path).weight_ih_l0.dtype, np.float32)
+            loaded = wavelstm.LSTM.load(path, dtype="bfloat16", compact=True)
+            np.testing.assert_equal(wavelstm.read_tensor(path, "weight_ih_l0", "bfloat16"), stored)
+        x = self.halves(draw(2, 2, 4))
+        np.testing.assert_equal(loaded(x)[0], lstm(x)[0])
+
+    def test_cells(self):
+        cell, x = wavelstm.LSTMCell(6, 5, dtype="bfloat16"), self.halves(draw(3, 6))
+        h, c = cell(x)
+        self.assertEqual((h.dtype, c.shape), (np.uint16, (3, 5)))
+
+    def test_usual_calls(self):
+        lstm, x = wavelstm.LSTM(6, 5, dtype="bfloat16"), draw(4, 3, 6)
+        if not lstm.usual_call:
+            self.skipTest("the package has no compiled module")
+        halves = self.halves(x)
+        np.testing.assert_equal(lstm.usual_call(halves, None, None), lstm(halves, lengths=[4] * 3))
+        for other in (x, halves.view(np.int16), halves.view(np.float16)):
+            self.assertIsNone(lstm.usual_call(other, None, None))
 
 
 class Compact(Base):

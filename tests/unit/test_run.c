@@ -284,6 +284,47 @@ static void states_of_unlike_layers_are_refused(void **state) {
 #undef UNLIKE
 }
 
+/* x.npy becomes 30 elements of bfloat16, their bits as uint16 or as ml_dtypes saves them, "<V2". */
+static void write_bf16(bool as_void) {
+    const int64_t shape[] = { 3, 2, 5 };
+    uint16_t halves[30];
+    for (size_t k = 0; k < 30; k++) wli_put(WLSTM_BF16, halves, k, (double)(k % 11) / 7 - 0.7);
+    assert_int_equal(wli_npy_write(scratch_path("x.npy"), WLSTM_BF16, 3, shape, halves), WLSTM_OK);
+    FILE *file = fopen(scratch_path("x.npy"), "r+b");
+    char head[64] = "";
+    assert_non_null(file);
+    assert_true(fread(head, 1, sizeof head - 1, file) > 0);
+    char *descr = memchr(head, 'u', sizeof head);
+    assert_non_null(descr);
+    assert_int_equal(fseek(file, descr - head, SEEK_SET), 0);
+    if (as_void) assert_true(fputc('V', file) == 'V');
+    fclose(file);
+}
+
+static void bf16_arrays_are_run(void **state) {
+    (void)state;
+    uint16_t expected[3 * 2 * 4];
+    for (int as_void = 0; as_void < 2; as_void++) {
+        wli_npy out;
+        write_bf16(as_void);
+        assert_int_equal(run(MODEL_AND_INPUT "--dtype bf16 --output o.npy"), 0);
+        assert_non_null(strstr(printed, "t3b2i5h4l2-bf16arrays: "));
+        assert_string_equal(messages, "wlstm-run: note: model: F32 parameters converted to bfloat16\n");
+        assert_int_equal(wli_npy_read(scratch_path("o.npy"), &out), WLSTM_OK);
+        assert_int_equal(out.dtype, WLI_BF16);
+        if (as_void)
+            assert_memory_equal(out.values, expected, sizeof expected);
+        else
+            memcpy(expected, out.values, sizeof expected);
+        wli_npy_free(&out);
+        assert_int_equal(run(MODEL_AND_INPUT "--dtype bf16 --precision int8 --compare full --output o.npy"), 0);
+        assert_non_null(strstr(printed, "-bf16arrays-int8: "));
+    }
+    expect_refused(
+        1, MODEL_AND_INPUT "--output p.npy",
+        "input: float16, float32 or float64 expected, got uint16, which is bfloat16 with --dtype bf16 (x.npy)");
+}
+
 static void other_files_are_written(void **state) {
     (void)state;
     scratch_write("old", "old", 3);
@@ -308,6 +349,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup_teardown(words_are_known_ones, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(a_precision_is_compared_with_full, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(a_compact_model_gives_the_same, make_files, scratch_clear),
+        cmocka_unit_test_setup_teardown(bf16_arrays_are_run, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(inputs_are_of_any_type_and_byte_order, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(states_of_unlike_layers_are_refused, make_files, scratch_clear),
         cmocka_unit_test_setup_teardown(other_files_are_written, make_files, scratch_clear),

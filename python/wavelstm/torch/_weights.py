@@ -54,7 +54,7 @@ def usable(weights, form):
             return f"a parameter that is a {type(weight).__name__}"
         if not weight.is_cpu:
             return f"parameters on {weight.device}"
-        if weight.dtype not in Tensors.dtypes or weight.dtype != first.dtype:
+        if weight.dtype not in (torch.float32, torch.float64) or weight.dtype != first.dtype:
             return f"parameters of {weight.dtype}"
         if weight.layout != torch.strided:
             return f"parameters of layout {weight.layout}"
