@@ -80,6 +80,30 @@ static void the_plan_goes_before_the_lstm(void **state) {
     wlstm_lstm_free(lstm);
 }
 
+/* What is bfloat16 already is not rounded: full and bf16 are one, and int8 is another. */
+static void bf16_arrays_have_two(void **state) {
+    (void)state;
+    static const char *const names[] = { "-bf16arrays: ", "-bf16arrays: ", "-bf16arrays: ", "-bf16arrays-int8: " };
+    wlstm_lstm_config config = small_config();
+    config.dtype = WLSTM_BF16;
+    wlstm_lstm *lstm = create_lstm(&config);
+    uint16_t x[X], out[4][OUT];
+    for (int k = 0; k < X; ++k) x[k] = (uint16_t)(0x3f00 + k % 11);
+    for (int precision = 0; precision <= WLSTM_PRECISION_INT8; ++precision) {
+        wlstm_plan *plan = make_plan(lstm, (wlstm_precision)precision);
+        assert_non_null(strstr(wlstm_plan_describe(plan), names[precision]));
+        wlstm_plan_free(plan);
+        assert_int_equal(wlstm_lstm_set_precision(lstm, (wlstm_precision)precision), WLSTM_OK);
+        assert_int_equal(wlstm_forward(lstm, T, B, NULL, x, NULL, NULL, out[precision], NULL, NULL), WLSTM_OK);
+        if (precision < WLSTM_PRECISION_INT8) assert_memory_equal(out[precision], out[0], sizeof out[0]);
+    }
+    assert_memory_not_equal(out[WLSTM_PRECISION_INT8], out[0], sizeof out[0]);
+    assert_int_equal(wlstm_lstm_set_precision(lstm, WLSTM_PRECISION_BF16), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_compact(lstm), WLSTM_OK);
+    assert_int_equal(wlstm_lstm_set_precision(lstm, WLSTM_PRECISION_FULL), WLSTM_OK);
+    wlstm_lstm_free(lstm);
+}
+
 static void plans_made_before_keep_theirs(void **state) {
     (void)state;
     const wlstm_lstm_config config = small_config();
@@ -219,11 +243,9 @@ int main(int argc, char **argv) {
     program = argv[0];
     if (argc == 2 && strcmp(argv[1], "print-plans") == 0) return print_plans();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_plan_goes_before_the_lstm),
-        cmocka_unit_test(plans_made_before_keep_theirs),
-        cmocka_unit_test(cells_have_one_too),
-        cmocka_unit_test(what_is_none_is_refused),
-        cmocka_unit_test(the_environment_speaks_for_who_says_nothing),
+        cmocka_unit_test(the_plan_goes_before_the_lstm), cmocka_unit_test(bf16_arrays_have_two),
+        cmocka_unit_test(plans_made_before_keep_theirs), cmocka_unit_test(cells_have_one_too),
+        cmocka_unit_test(what_is_none_is_refused),       cmocka_unit_test(the_environment_speaks_for_who_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

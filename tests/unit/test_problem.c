@@ -52,8 +52,9 @@ static wli_problem random_problem(void) {
     p.hidden_size = random_size(weights), p.num_layers = random_size(WLI_LARGEST_SIZE);
     p.proj_size = p.hidden_size > 1 && random_flag(&stream) ? random_size(p.hidden_size - 1) : 0;
     p.bidirectional = random_flag(&stream), p.bias = random_flag(&stream);
-    p.dtype = random_between(&stream, 0, 3) ? WLSTM_F32 : WLSTM_F64;
+    p.dtype = (wlstm_dtype)random_between(&stream, WLSTM_F32, WLSTM_BF16);
     p.precision = p.dtype == WLSTM_F64 ? WLSTM_PRECISION_FULL : (wlstm_precision)random_between(&stream, 1, 3);
+    if (p.dtype == WLSTM_BF16 && p.precision == WLSTM_PRECISION_BF16) p.precision = WLSTM_PRECISION_FULL;
     return p;
 }
 
@@ -71,12 +72,12 @@ static void what_is_formatted_parses_to_the_same(void **state) {
 
 static void the_longest_name_fits(void **state) {
     (void)state;
-    const wli_problem problem = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,
-                                  INT64_MAX, true,      false,     WLSTM_F32, WLSTM_PRECISION_BF16 };
+    const wli_problem problem = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,  INT64_MAX,
+                                  INT64_MAX, true,      false,     WLSTM_BF16, WLSTM_PRECISION_INT8 };
     char name[WLI_PROBLEM_NAME_BYTES];
     wli_problem_format(&problem, name);
     assert_string_equal(name, "t9223372036854775807b9223372036854775807i9223372036854775807h9223372036854775807"
-                              "l9223372036854775807p9223372036854775807-bi-nobias-bf16");
+                              "l9223372036854775807p9223372036854775807-bi-nobias-bf16arrays-int8");
 }
 
 /* One character of a name is lost, doubled or another: the name is refused, or it is another problem's own name. */
