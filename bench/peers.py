@@ -41,8 +41,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("problems", nargs="*", metavar="PROBLEM",
                         help="t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]"
-                             "[-f64|-bf16|-int8]; p and -f64 are compared with PyTorch only. Without a PROBLEM or one "
-                             "of the sets below: the grid")
+                             "[-f64|-bf16|-int8|-bf16arrays]; p, -f64 and -bf16arrays are compared with PyTorch only. "
+                             "Without a PROBLEM or one of the sets below: the grid")
     parser.add_argument("--precision", type=precision_list, default=["full"], metavar="LIST",
                         help="each problem that names none with products in each of full,bf16,int8 (full)")
     parser.add_argument("--cells", action="store_true", help="LSTMCell steps and a user's loop of two cells")

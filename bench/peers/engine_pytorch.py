@@ -41,7 +41,8 @@ class Engine:
         x = torch.from_numpy(data.x)
         if p.precision == "bf16" and task.kind == "forward":
             yield recording("autocast", autocast(lambda x=x, lstm=lstm: lstm(x)))
-        lstm, x = lowered(lstm, p.precision), lowered(x, p.precision)
+        held = "bf16" if p.dtype == "bf16arrays" else p.precision
+        lstm, x = lowered(lstm, held), lowered(x, held)
         if task.kind == "sessions":
             yield from session_candidates(lstm, x, torch.from_numpy(data.order))
             return

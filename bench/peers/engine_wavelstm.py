@@ -11,6 +11,20 @@ HANDLES = ("bench_lstm_create", "bench_cell_create", "bench_plan_create", "bench
            "bench_sessions_create")
 INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 PRECISIONS = {"full": 1, "bf16": 2, "int8": 3}  # wlstm_precision
+DTYPES = {"f32": 0, "f64": 1, "bf16arrays": 2}  # wlstm_dtype
+
+
+def held(values: np.ndarray, task: Task) -> np.ndarray:
+    """As the library takes the task's arrays: of bfloat16 the bits, of two as near the even one."""
+    if task.problem.dtype != "bf16arrays":
+        return values
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    return ((bits + (0x7FFF + (bits >> 16 & 1))) >> 16).astype(np.uint16)
+
+
+def known(values: np.ndarray, task: Task) -> np.ndarray:
+    """The numbers of such an array."""
+    return (values.astype(np.uint32) << 16).view(np.float32) if task.problem.dtype == "bf16arrays" else values
 
 
 def pointers(addresses: list) -> ctypes.Array:
@@ -80,11 +94,11 @@ class Engine:
     def lstm(self, task: Task, data: Data) -> int:
         p = task.problem
         lstm = self.own(self.calls.bench_lstm_create(p.input_size, p.hidden_size, p.num_layers, p.proj_size, p.bias,
-                                                     p.bidirectional, p.dtype == "f64"), self.wavelstm.wlstm_lstm_free)
+                                                     p.bidirectional, DTYPES[p.dtype]), self.wavelstm.wlstm_lstm_free)
         for index, param in enumerate(data.params):
             suffix = f"_l{index // p.directions}" + ("_reverse" if index % p.directions else "")
             for name, values in param.items():
-                self.set_parameter(self.wavelstm.wlstm_lstm_set_parameter, lstm, name + suffix, values)
+                self.set_parameter(self.wavelstm.wlstm_lstm_set_parameter, lstm, name + suffix, held(values, task))
         return self.set_precision("lstm", lstm, task)
 
     def cell_handles(self, task: Task, data: Data) -> list:
@@ -101,19 +115,20 @@ class Engine:
         p = task.problem
         heights = [h for _, h in task.cells()] if task.kind == "steps" else [p.hidden_size]
         layers = p.num_layers * p.directions
-        out = np.zeros((p.seq_len, p.batch, p.directions * (p.proj_size or heights[-1])), p.numpy_dtype)
-        h_n = np.zeros((layers, p.batch, p.out_size), p.numpy_dtype)
-        c_n = np.zeros((layers, p.batch, p.hidden_size), p.numpy_dtype)
+        x = held(data.x, task)
+        out = np.zeros((p.seq_len, p.batch, p.directions * (p.proj_size or heights[-1])), x.dtype)
+        h_n = np.zeros((layers, p.batch, p.out_size), x.dtype)
+        c_n = np.zeros((layers, p.batch, p.hidden_size), x.dtype)
         if task.kind == "steps":  # unlike sizes: one block after another, and not compared
             h_n, c_n = np.zeros((2, p.batch * sum(heights)), p.numpy_dtype)
         plan = self.own(self.calls.bench_plan_create(lstm, p.seq_len, p.batch, threads), self.wavelstm.wlstm_plan_free)
         lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
         context = self.own(self.calls.bench_forward_create(
-            plan, p.seq_len, p.batch, None if lengths is None else lengths.ctypes.data, data.x.ctypes.data,
+            plan, p.seq_len, p.batch, None if lengths is None else lengths.ctypes.data, x.ctypes.data,
             out.ctypes.data, h_n.ctypes.data, c_n.ctypes.data), self.free_memory)
         return Candidate(self.wavelstm.wlstm_plan_describe(plan).decode(), address(self.calls.bench_forward_run),
-                         lambda: (out,) if task.kind == "steps" else (out, h_n, c_n), context,
-                         [data, lengths, out, h_n, c_n], self.loop)
+                         lambda: tuple(known(array, task) for array in ((out,) if task.kind == "steps" else (out, h_n, c_n))),
+                         context, [data, x, lengths, out, h_n, c_n], self.loop)
 
     def steps(self, cells: list, task: Task, data: Data) -> Candidate:
         """The user's own loop over wlstm_cell_forward."""

@@ -21,6 +21,8 @@ ROUNDS_SHARE = 0.5  # of the time to prepare a task, which its rounds may take a
 def tolerance(engine: str, task: Task) -> tuple:
     if task.problem.precision != "full":
         return ROUNDED_TOLERANCE[task.problem.precision]
+    if task.problem.dtype == "bf16arrays":
+        return ROUNDED_TOLERANCE["bf16"]
     return TOLERANCE[task.problem.dtype] if engine in (OURS, "pytorch") else PEER_TOLERANCE
 
 

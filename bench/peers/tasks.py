@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-GRAMMAR = "t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias][-f64|-bf16|-int8]"
+GRAMMAR = ("t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]"
+           "[-f64|-bf16|-int8|-bf16arrays]")
 SIZE = "([1-9][0-9]*)"
-PATTERN = re.compile(f"t{SIZE}b{SIZE}i{SIZE}h{SIZE}l{SIZE}(?:p{SIZE})?(-bi)?(-nobias)?(-f64|-bf16|-int8)?")
+PATTERN = re.compile(f"t{SIZE}b{SIZE}i{SIZE}h{SIZE}l{SIZE}(?:p{SIZE})?(-bi)?(-nobias)?(-f64|-bf16arrays|-bf16|-int8)?")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Problem:
     bidirectional: bool = False
     bias: bool = True
     dtype: str = "f32"
-    precision: str = "full"  # of the products; the arrays are f32 then
+    precision: str = "full"  # of the products; but for full the arrays are f32
 
     @staticmethod
     def parse(text: str) -> "Problem":
@@ -31,7 +32,7 @@ class Problem:
             raise ValueError(f"problem {text!r}: expected {GRAMMAR}")
         *sizes, bidirectional, nobias, numbers = match.groups()
         problem = Problem(*(int(size or 0) for size in sizes), bool(bidirectional), not nobias,
-                          dtype="f64" if numbers == "-f64" else "f32",
+                          dtype=numbers[1:] if numbers in ("-f64", "-bf16arrays") else "f32",
                           precision=numbers[1:] if numbers in ("-bf16", "-int8") else "full")
         if problem.proj_size >= problem.hidden_size:
             raise ValueError(f"problem {text!r}: proj_size less than hidden_size expected")
@@ -55,6 +56,7 @@ class Problem:
 
     @property
     def numpy_dtype(self) -> type:
+        """Of the data; those of bf16 arrays become that in each engine."""
         return np.float64 if self.dtype == "f64" else np.float32
 
     def layer_input(self, layer: int) -> int:
@@ -65,7 +67,7 @@ class Problem:
         parameters = sum(4 * self.hidden_size * (self.layer_input(layer) + self.out_size + 2 * self.bias)
                          + self.hidden_size * self.proj_size for layer in range(self.num_layers)) * self.directions
         rows = self.seq_len * self.batch * (self.input_size + self.directions * self.out_size)
-        return (parameters + rows) * np.dtype(self.numpy_dtype).itemsize
+        return (parameters + rows) * (2 if self.dtype == "bf16arrays" else np.dtype(self.numpy_dtype).itemsize)
 
     def flops(self) -> int:
         """Multiply-adds count two; the gates' own arithmetic is left out."""

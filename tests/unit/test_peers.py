@@ -142,7 +142,8 @@ class Problems(unittest.TestCase):
         self.assertIsNone(tasks.make_data(tasks.Task.forward("t1b2i3h4l5"), 7).order)
 
     def test_names_come_back(self):
-        for name in ("t10b3i100h20l4", "t1b2i3h4l5p2-bi-nobias-f64", "t1b2i3h4l5-bi-bf16", "t1b2i3h4l5-nobias-int8"):
+        for name in ("t10b3i100h20l4", "t1b2i3h4l5p2-bi-nobias-f64", "t1b2i3h4l5-bi-bf16", "t1b2i3h4l5-nobias-int8",
+                     "t1b2i3h4l5-bf16arrays"):
             self.assertEqual(str(tasks.Problem.parse(name)), name)
         for name in ("t1b2i3h4l5-bf16-int8", "t1b2i3h4l5-int8-bi", "t1b2i3h4l5-full", "t1b2i3h4l5-f64-int8"):
             with self.assertRaises(ValueError):
