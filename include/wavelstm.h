@@ -530,7 +530,8 @@ typedef struct wlstm_trainer_options {
 /* A trainer with a copy of the lstm's parameters, gradients of zero and a tape of its own for max_seq_len and max_batch.
  * The lstm may be freed first. The caller frees the trainer. max_seq_len * max_batch is at most 2^40. Memory:
  * wlstm_trainer_memory tells it; most is the tape, whose pages the system gives when they are first used. Errors:
- * INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (a precision that is not FULL, recompute_steps with two directions).
+ * INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (a precision that is not FULL, recompute_steps with two directions, an
+ * lstm that is compact or has bf16 arrays).
  * Thread-safe. */
 WLSTM_API wlstm_status wlstm_trainer_create(const wlstm_lstm *lstm, const wlstm_trainer_options *options,
                                             wlstm_trainer **trainer);

@@ -13,6 +13,14 @@
 #include <omp.h>
 #include <string.h>
 
+static wlstm_status check_lstm(const wli_model *model) {
+    if (model->dtype == WLSTM_BF16)
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED,
+                        "lstm: f32 or f64 parameters expected, which training updates, got bf16; create or load one of "
+                        "WLSTM_F32");
+    return wli_model_check_values(model);
+}
+
 static wlstm_status check_options(const wli_model *model, const wlstm_trainer_options *options) {
     wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
     if (status == WLSTM_OK) status = wli_check_schedule(options->schedule);
@@ -38,7 +46,7 @@ wlstm_status wlstm_trainer_create(const wlstm_lstm *lstm, const wlstm_trainer_op
     if (!lstm) return wli_null_argument("lstm");
     wlstm_trainer_options own = WLSTM_TRAINER_OPTIONS_INIT;
     wlstm_status status = wli_struct_read(&wli_trainer_options_kind, options, &own);
-    if (status == WLSTM_OK) status = wli_model_check_values(lstm->module.model);
+    if (status == WLSTM_OK) status = check_lstm(lstm->module.model);
     if (status == WLSTM_OK) status = check_options(lstm->module.model, &own);
     if (status != WLSTM_OK) return status;
     const int threads = own.num_threads ? own.num_threads : wli_default_threads();

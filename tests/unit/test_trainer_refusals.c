@@ -82,6 +82,12 @@ static void create_refuses(void **state) {
     bad.recompute_steps = 2;
     assert_fails(wlstm_trainer_create(of_both, &bad, &trainer), WLSTM_ERROR_UNSUPPORTED, "recompute_steps");
     wlstm_lstm_free(of_both);
+    wlstm_lstm_config halves = config;
+    halves.dtype = WLSTM_BF16;
+    wlstm_lstm *of_halves = create_lstm(&halves);
+    assert_fails(wlstm_trainer_create(of_halves, &good, &trainer), WLSTM_ERROR_UNSUPPORTED,
+                 "lstm: f32 or f64 parameters expected, which training updates, got bf16");
+    wlstm_lstm_free(of_halves);
     assert_null(trainer);
     wlstm_trainer_free(NULL);
     wlstm_lstm_free(lstm);
