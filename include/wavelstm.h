@@ -491,8 +491,8 @@ WLSTM_API wlstm_status wlstm_streams_step(wlstm_streams *streams, int64_t count,
 
 /* Several steps of each, as of wlstm_forward: x [T, count, I], out [T, count, R] ([count, T, .] if the lstm is
  * batch_first), lengths [count] of 1 to T steps each, NULL for T each; out is zero past a row's end. T is 1 to 65536.
- * The results are those of as many wlstm_streams_step. Errors: as wlstm_streams_step, and INVALID_ARGUMENT for seq_len
- * and lengths. */
+ * The results are those of as many wlstm_streams_step, but that bf16 arrays have c rounded at the end of a call.
+ * Errors: as wlstm_streams_step, and INVALID_ARGUMENT for seq_len and lengths. */
 WLSTM_API wlstm_status wlstm_streams_run(wlstm_streams *streams, int64_t count, const int64_t *ids, int64_t seq_len,
                                          const int64_t *lengths, const void *x, void *out);
 

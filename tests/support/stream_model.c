@@ -42,14 +42,15 @@ stream_model stream_model_make(wlstm_lstm *lstm, const wlstm_streams_options *op
         m.h[i] = test_allocate(m.dtype, m.h_count), m.c[i] = test_allocate(m.dtype, m.c_count);
     m.x = test_allocate(m.dtype, m.most * STREAM_STEPS * m.x_width);
     m.out = test_allocate(m.dtype, m.most * STREAM_STEPS * m.out_width);
-    m.expected = test_allocate(m.dtype, m.out_width);
+    m.alone = test_allocate(m.dtype, STREAM_STEPS * m.x_width);
+    m.expected = test_allocate(m.dtype, STREAM_STEPS * m.out_width);
     return m;
 }
 
 void stream_model_free(stream_model *m) {
     wlstm_streams_free(m->streams);
     for (int64_t i = 0; i < m->most; i++) free(m->h[i]), free(m->c[i]);
-    free(m->ids), free(m->h), free(m->c), free(m->x), free(m->out), free(m->expected);
+    free(m->ids), free(m->h), free(m->c), free(m->x), free(m->out), free(m->alone), free(m->expected);
 }
 
 /* Puts streams a and b of the list in each other's place. */
@@ -124,19 +125,34 @@ static char *at(const stream_model *m, void *values, int64_t seq_len, int64_t co
     return (char *)values + (size_t)(place * width) * dtype_size(m->dtype);
 }
 
+/* `length` steps of stream i alone: expected, of seq_len steps. Step by step, but where c is rounded at the end of a call
+ * in one. */
+static void run_alone(stream_model *m, int64_t seq_len, int64_t length, int64_t i) {
+    const int64_t steps = m->dtype == WLSTM_BF16 ? length : 1;
+    const size_t x_bytes = (size_t)m->x_width * dtype_size(m->dtype);
+    const size_t out_bytes = (size_t)m->out_width * dtype_size(m->dtype);
+    memset(m->expected, 0, (size_t)seq_len * out_bytes);
+    for (int64_t t = 0; t < length; t += steps)
+        assert_int_equal(wlstm_forward(m->lstm, steps, 1, NULL, (char *)m->alone + (size_t)t * x_bytes, m->h[i],
+                                       m->c[i], (char *)m->expected + (size_t)t * out_bytes, m->h[i], m->c[i]),
+                         WLSTM_OK);
+}
+
 /* The first `count` of the list, whose x is there and whose out came: each alone. */
 static void compare(stream_model *m, int64_t seq_len, int64_t count, const int64_t *lengths) {
-    for (int64_t i = 0; i < count; i++)
+    const size_t x_bytes = (size_t)m->x_width * dtype_size(m->dtype);
+    const size_t out_bytes = (size_t)m->out_width * dtype_size(m->dtype);
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t t = 0; t < seq_len; t++)
+            memcpy((char *)m->alone + (size_t)t * x_bytes, at(m, m->x, seq_len, count, t, i, m->x_width), x_bytes);
+        run_alone(m, seq_len, lengths ? lengths[i] : seq_len, i);
         for (int64_t t = 0; t < seq_len; t++) {
             const char *out = at(m, m->out, seq_len, count, t, i, m->out_width);
-            memset(m->expected, 0, (size_t)m->out_width * dtype_size(m->dtype));
-            if (!lengths || t < lengths[i])
-                assert_int_equal(wlstm_forward(m->lstm, 1, 1, NULL, at(m, m->x, seq_len, count, t, i, m->x_width),
-                                               m->h[i], m->c[i], m->expected, m->h[i], m->c[i]),
-                                 WLSTM_OK);
-            if (!memcmp(out, m->expected, (size_t)m->out_width * dtype_size(m->dtype))) continue;
-            assert_true(tensors_identical("out", m->dtype, out, m->expected, m->out_width));
+            const char *expected = (char *)m->expected + (size_t)t * out_bytes;
+            if (!memcmp(out, expected, out_bytes)) continue;
+            assert_true(tensors_identical("out", m->dtype, out, expected, m->out_width));
         }
+    }
 }
 
 /* Up to `count` at random, which come first in the list. */

@@ -1,5 +1,5 @@
 /* What a streams object is expected to be: streams that are each run alone, by wlstm_forward, one row and one step a
- * call. */
+ * call, but where a call rounds c at its end: there a call of as many steps. */
 #ifndef TEST_SUPPORT_STREAM_MODEL_H
 #define TEST_SUPPORT_STREAM_MODEL_H
 
@@ -17,7 +17,7 @@ typedef struct stream_model {
     char **h, **c;
     wlstm_streams *streams;
     uint64_t *random;
-    void *x, *out, *expected; /* room for a call */
+    void *x, *out, *alone, *expected; /* room for a call, and for one stream's x and out */
 } stream_model;
 
 enum { STREAM_STEPS = 6 }; /* the most of a run */
