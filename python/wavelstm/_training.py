@@ -48,7 +48,8 @@ class Trainer:
         check(lib.wlstm_trainer_create(lstm._handle, options, handle))
         self._handle = handle.value
         weakref.finalize(self, lib.wlstm_trainer_free, handle.value).atexit = False
-        for name in ("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "proj_size", "dtype", "_code", "_shapes"):
+        for name in ("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "proj_size", "dtype", "_code",
+                     "_shapes"):
             setattr(self, name, getattr(lstm, name))
         self._own, self._watcher, self._raised = Tape(), None, None
 

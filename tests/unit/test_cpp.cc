@@ -282,6 +282,23 @@ static void test_bfloat16() {
     of_cell.dtype = WLSTM_BF16;
     const cell step(of_cell);
     step.forward(B, { x16.data(), B * I }, h16, c16, h16, c16);
+    wavelstm::streams_options one;
+    one.max_streams = 1;
+    streams all(narrow, one);
+    const std::vector<std::int64_t> ids{ all.open() };
+    const std::vector<bfloat16> x_first(x16.begin(), x16.begin() + I);
+    std::vector<bfloat16> out_first(H), expected(H), h_first(H), c_first(H);
+    all.step(ids, x_first, out_first);
+    narrow.forward(1, 1, x_first, expected);
+    all.get_state(ids[0], h_first, c_first);
+    REQUIRE(out_first == expected && h_first == expected);
+    all.set_state(ids[0], h_first, c_first);
+    all.run(ids, 1, x_first, out_first);
+    require_throws(WLSTM_ERROR_UNSUPPORTED, "lstm: f32 or f64 parameters expected", [&] {
+        wavelstm::trainer_options training;
+        training.max_seq_len = training.max_batch = 1;
+        wavelstm::trainer(narrow, training);
+    });
 }
 
 // An lstm without its parameters, by a load and in place.
