@@ -241,7 +241,9 @@ static void blocks_of_rows_are_packed_alike(void **state) {
         wli_model *model = draw_model();
         const wli_values values = { read_rows, model };
         const int64_t panel = WLI_PANEL_VECTORS * native->lanes * 2 * MOST_HIDDEN * (int64_t)sizeof(double);
-        wli_rows_source source = { .values = &values, .room_bytes = (size_t)(panel * random_between(&stream, 1, 20)) };
+        wli_rows_source source = { .values = values,
+                                   .dtype = model->dtype,
+                                   .room_bytes = (size_t)(panel * random_between(&stream, 1, 20)) };
         packed_bytes kept;
         made m;
         if (random_flag(&stream)) put_nan(model);
