@@ -107,11 +107,11 @@ static int64_t even_steps(const wli_run *run, const wli_item *item, const wli_vi
     return steps;
 }
 
-/* How many steps from `step` on, and so many rows, may be one after the other without a word to other threads, and how
- * far it is from one to the next where there are several. */
+/* How many steps from `step` on, and so many rows, may be one after the other without a word to other threads and
+ * without h rounded between them, and how far it is from one to the next where there are several. */
 static int64_t steps_together(const wli_run *run, const wli_item *item, const wli_view *output, int64_t step,
                               int64_t active, int64_t *h_step) {
-    if (item->share.members > 1 || wli_item_cell(run, item)->weights->proj_size) return 1;
+    if (item->share.members > 1 || wli_item_cell(run, item)->weights->proj_size || run->sequence->rounds) return 1;
     const int64_t length = run->sequence->rows.lengths[item->part + (active - 1) * run->graph.parts];
     const int64_t most = (length < item->end_step ? length : item->end_step) - step;
     return output->packed ? even_steps(run, item, output, step, active, most, h_step) : most;
