@@ -56,11 +56,11 @@ typedef struct wlm_shape {
 void wlm_shape_read(const wlstm_lstm *lstm, wlm_shape *shape, wlm_failure *failure);
 
 static inline size_t wlm_element_bytes(wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? sizeof(double) : sizeof(float);
+    return dtype == WLSTM_F64 ? sizeof(double) : dtype == WLSTM_BF16 ? sizeof(uint16_t) : sizeof(float);
 }
 
 static inline MPI_Datatype wlm_element_type(wlstm_dtype dtype) {
-    return dtype == WLSTM_F64 ? MPI_DOUBLE : MPI_FLOAT;
+    return dtype == WLSTM_F64 ? MPI_DOUBLE : dtype == WLSTM_BF16 ? MPI_UINT16_T : MPI_FLOAT;
 }
 
 static inline int64_t wlm_sum(const int64_t *sizes, int64_t count) {

@@ -44,6 +44,12 @@ static void check_stages(wlstm_mpi_pipeline *p, const told *all, wlm_failure *fa
                      "stage: one direction expected, got two on rank %d: a layer of two waits for both ends of the one "
                      "below, so put its rows over ranks (wlstm_mpi_forward)",
                      r);
+        if (own->dtype == WLSTM_BF16)
+            wlm_fail(
+                failure, WLSTM_ERROR_UNSUPPORTED,
+                "stage: arrays of f32 or f64 expected, got WLSTM_BF16 on rank %d: c would be rounded at each chunk of "
+                "time, not at the end of a call alone, so put its rows over ranks (wlstm_mpi_forward)",
+                r);
         if (own->dtype != root->dtype || own->batch_first != root->batch_first)
             wlm_fail(failure, WLSTM_ERROR_INVALID_ARGUMENT,
                      "stage: dtype and batch_first of rank 0 expected, got others on rank %d", r);

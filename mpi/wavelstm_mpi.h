@@ -105,7 +105,7 @@ typedef struct wlstm_mpi_pipeline wlstm_mpi_pipeline; /* one rank's part of a st
  * first, and of the communicator. The caller frees it before MPI_Finalize. Memory: the plan's, of chunk_steps; two chunks of x or h
  * and two of h; h and c of the stage's layers twice. Errors: as wlstm_plan_create, INVALID_ARGUMENT (stages that do not
  * follow each other, or unlike in dtype or batch_first; a chunk of more than 2^31 - 1 elements), UNSUPPORTED (two
- * directions). */
+ * directions; WLSTM_BF16, whose c would be rounded at each chunk, not at a call's end alone). */
 wlstm_status wlstm_mpi_pipeline_create(MPI_Comm comm, wlstm_lstm *stage, const wlstm_plan_options *options,
                                        wlstm_mpi_pipeline **pipeline);
 

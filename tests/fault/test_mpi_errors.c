@@ -138,6 +138,19 @@ static void two_directions_are_refused_by_name(void) {
     wlstm_lstm_free(lstm);
 }
 
+static void bfloat16_arrays_are_refused_by_name(void) {
+    wlstm_lstm_config config = WLSTM_LSTM_CONFIG_INIT;
+    wlstm_plan_options options = options_of(T);
+    wlstm_lstm *lstm;
+    wlstm_mpi_pipeline *pipeline;
+    config.input_size = I, config.hidden_size = H, config.dtype = WLSTM_BF16;
+    require(wlstm_lstm_create(&config, &lstm) == WLSTM_OK, "%s", wlstm_last_error());
+    require_agreed(wlstm_mpi_pipeline_create(MPI_COMM_WORLD, r.rank == 0 ? lstm : NULL, &options, &pipeline),
+                   WLSTM_ERROR_UNSUPPORTED, "arrays of f32 or f64 expected, got WLSTM_BF16 on rank 0");
+    require(pipeline == NULL, "no pipeline");
+    wlstm_lstm_free(lstm);
+}
+
 static void stages_that_are_no_stack(void) {
     wlstm_lstm *lstm = make(0, I);
     const bool last = r.rank == r.count - 1;
@@ -342,6 +355,7 @@ int main(int argc, char **argv) {
     a_missing_file_on_one_rank();
     a_file_with_a_gap();
     two_directions_are_refused_by_name();
+    bfloat16_arrays_are_refused_by_name();
     stages_that_are_no_stack();
     bad_arguments_of_a_call();
     a_trainer_that_cannot_go_back();

@@ -1,6 +1,7 @@
 /* The rows of a batch over ranks give the bits of one process, whatever the problem: ragged, fewer rows than ranks, none. */
 #include <string.h>
 
+#include "compare.h"
 #include "problem.h"
 #include "ranks.h"
 #include "wavelstm_mpi.h"
@@ -20,10 +21,8 @@ static void one_problem(ranks *r) {
     require(status == WLSTM_OK, "%s: %s", p.name, wlstm_mpi_last_error());
     if (root) {
         require(problem_forward(&p, &alone) == WLSTM_OK, "%s: %s", p.name, wlstm_last_error());
-        if (!with_h_n)
-            memcpy(over_ranks.h_n, alone.h_n, (size_t)problem_h_count(&p) * (p.config.dtype == WLSTM_F64 ? 8 : 4));
-        if (!with_c_n)
-            memcpy(over_ranks.c_n, alone.c_n, (size_t)problem_c_count(&p) * (p.config.dtype == WLSTM_F64 ? 8 : 4));
+        if (!with_h_n) memcpy(over_ranks.h_n, alone.h_n, (size_t)problem_h_count(&p) * dtype_size(p.config.dtype));
+        if (!with_c_n) memcpy(over_ranks.c_n, alone.c_n, (size_t)problem_c_count(&p) * dtype_size(p.config.dtype));
         require(outcomes_agree(&p, "rows", &over_ranks, &alone, true), "%s on %d ranks", p.name, r->count);
     }
     outcome_free(&over_ranks);

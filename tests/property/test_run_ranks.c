@@ -115,6 +115,8 @@ static void results_are_those_of_one_process(void **state) {
         expect_same(both[i], "layers", 4 - (int)i);
     }
     expect_same("--model bi.safetensors --input x.npy --lengths lengths.npy", "rows", 2);
+    expect_same("--model m.safetensors --input x.npy --lengths lengths.npy --h0 h.npy --c0 c.npy --dtype bf16", "rows",
+                3);
 }
 
 /* Exit status 1, the sentence, and that once. */
@@ -129,6 +131,8 @@ static void what_is_wrong_is_said_once(void **state) {
     (void)state;
     expect_refused("--ranks layers --model bi.safetensors --input x.npy",
                    "wlstm-run: rank 0: bi.safetensors: one direction expected, got two");
+    expect_refused("--ranks layers --model m.safetensors --input x.npy --dtype bf16",
+                   "stage: arrays of f32 or f64 expected, got WLSTM_BF16 on rank 0");
     expect_refused("--ranks rows --model absent.safetensors --input x.npy", "wlstm-run: rank 0: absent.safetensors");
     expect_refused("--ranks rows --model m.safetensors --input absent.npy", "wlstm-run: rank 0: absent.npy");
     assert_int_equal(shell("", "--model m.safetensors --input x.npy --output o.npy", "--ranks rows --compare full"), 2);
