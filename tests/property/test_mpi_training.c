@@ -62,7 +62,7 @@ static void add_in_order(const ranks *r, wlstm_dtype dtype, const void *own, int
 }
 
 static void one_problem(ranks *r) {
-    problem p = problem_draw(&r->stream);
+    problem p = problem_draw_for_training(&r->stream);
     p.batch = random_between(&r->stream, 1, 4 * r->count);
     if (random_flag(&r->stream)) p.config.dropout = 0.5;
     problem_build(&p, &r->stream);

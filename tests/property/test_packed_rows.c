@@ -18,8 +18,8 @@ enum { PROBLEMS = 40, SEED = 42, LONGEST = 40 };
 static uint64_t stream;
 
 /* A padded problem whose rows are longest first, and its batch_sizes [T]; in every third many equal lengths. */
-static problem draw(int round, int64_t *batch_sizes) {
-    problem p = problem_draw(&stream);
+static problem draw(int round, bool trains, int64_t *batch_sizes) {
+    problem p = trains ? problem_draw_for_training(&stream) : problem_draw(&stream);
     p.with_lengths = true;
     p.seq_len = random_between(&stream, 1, LONGEST);
     if (random_flag(&stream)) p.config.dropout = 0.5;
@@ -90,7 +90,7 @@ static void forward_gives_the_bits_of_padded_rows(void **state) {
     (void)state;
     for (int round = 0; round < PROBLEMS; ++round) {
         int64_t batch_sizes[LONGEST];
-        problem p = draw(round, batch_sizes);
+        problem p = draw(round, false, batch_sizes);
         check(&p, "wlstm_forward_packed", NULL, batch_sizes);
         problem_free(&p);
     }
@@ -101,7 +101,7 @@ static void plans_give_the_bits_of_padded_rows(void **state) {
     (void)state;
     for (int round = 0; round < PROBLEMS; ++round) {
         int64_t batch_sizes[LONGEST];
-        problem p = draw(round, batch_sizes);
+        problem p = draw(round, false, batch_sizes);
         for (int backend = WLSTM_BACKEND_AUTO; backend < TEST_BACKENDS; ++backend)
             for (int schedule = WLSTM_SCHEDULE_AUTO; schedule <= WLSTM_SCHEDULE_GANGS; ++schedule) {
                 wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
@@ -151,7 +151,7 @@ static void training_gives_the_bits_of_padded_rows(void **state) {
     (void)state;
     for (int round = 0; round < PROBLEMS; ++round) {
         int64_t batch_sizes[LONGEST];
-        problem p = draw(round, batch_sizes);
+        problem p = draw(round, true, batch_sizes);
         const int64_t steps = p.config.bidirectional ? 0 : random_between(&stream, 0, p.seq_len);
         wlstm_trainer *trainer = problem_trainer(&p, steps, (int)random_between(&stream, 1, 3),
                                                  round % 2 ? WLSTM_SCHEDULE_GANGS : WLSTM_SCHEDULE_SERIAL);

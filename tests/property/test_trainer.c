@@ -15,15 +15,9 @@
 
 enum { ROUNDS = 120, SEED = 42 };
 
-static problem draw_sizes(uint64_t *stream) {
-    problem p = problem_draw(stream);
-    if (p.config.dtype == WLSTM_BF16) p.config.dtype = WLSTM_F32; /* trainers take none */
-    return p;
-}
-
 /* Random options; in every third round so many pairs that there are several blocks of sums, in every second more layers. */
 static problem draw(uint64_t *stream, int round) {
-    problem p = draw_sizes(stream);
+    problem p = problem_draw_for_training(stream);
     if (random_flag(stream)) p.config.dropout = (double)random_between(stream, 1, 4) / 4;
     if (round % 3 == 0) p.seq_len = random_between(stream, 1, 60), p.batch = random_between(stream, 1, 40);
     if (round % 2 == 0) p.config.num_layers = random_between(stream, 1, 6);
@@ -136,7 +130,7 @@ static void rows_do_not_touch_each_other(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
     for (int round = 0; round < ROUNDS / 3; ++round) {
-        problem p = draw_sizes(&stream);
+        problem p = problem_draw_for_training(&stream);
         p.config.batch_first = 0, p.batch = random_between(&stream, 1, 30);
         problem_build(&p, &stream);
         gradients loss = gradients_create(&p, &stream), all;
@@ -170,7 +164,7 @@ static void recomputation_does_not_change_a_bit(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
     for (int round = 0; round < ROUNDS / 4; ++round) {
-        problem p = draw_sizes(&stream);
+        problem p = problem_draw_for_training(&stream);
         p.config.bidirectional = 0;
         p.seq_len = random_between(&stream, 1, 60), p.batch = random_between(&stream, 1, 40);
         if (random_flag(&stream)) p.config.dropout = 0.5;

@@ -63,6 +63,12 @@ void gradients_free(gradients *g, bool given) {
     *g = (gradients){ 0 };
 }
 
+problem problem_draw_for_training(uint64_t *stream) {
+    problem p = problem_draw(stream);
+    if (p.config.dtype == WLSTM_BF16) p.config.dtype = WLSTM_F32;
+    return p;
+}
+
 wlstm_trainer *problem_trainer(const problem *p, int64_t recompute_steps, int threads, wlstm_schedule schedule) {
     wlstm_trainer *trainer;
     if (wli_trainer_make(p->lstm->module.model, p->seq_len, p->batch, recompute_steps, threads, schedule, &trainer) !=

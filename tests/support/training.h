@@ -19,6 +19,9 @@ gradients gradients_like(const problem *p, const gradients *g);
 /* `given`: what the loss is by goes as well. */
 void gradients_free(gradients *g, bool given);
 
+/* problem_draw, of arrays that trainers take. */
+problem problem_draw_for_training(uint64_t *stream);
+
 /* A trainer for the problem on exactly so many threads, also where the machine has fewer; recompute_steps 0: none. */
 wlstm_trainer *problem_trainer(const problem *p, int64_t recompute_steps, int threads, wlstm_schedule schedule);
 

@@ -19,7 +19,7 @@ static void each_layer_has_one_crew(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
     for (int round = 0; round < ROUNDS; ++round) {
-        problem p = problem_draw(&stream);
+        problem p = problem_draw_for_training(&stream);
         p.config.num_layers = random_between(&stream, 1, 9), p.config.bidirectional = 0;
         p.config.input_size = random_between(&stream, 1, 400);
         problem_build(&p, &stream);
@@ -45,7 +45,7 @@ static void each_layer_has_one_crew(void **state) {
 static void layers_follow_threads(void **state) {
     (void)state;
     uint64_t stream = random_test_stream();
-    problem p = problem_draw(&stream);
+    problem p = problem_draw_for_training(&stream);
     p.config.num_layers = 6, p.config.bidirectional = 0, p.config.proj_size = 0;
     p.config.input_size = p.config.hidden_size = 8;
     problem_build(&p, &stream);
@@ -71,7 +71,7 @@ static void chunks_are_shorter_the_more_waits(void **state) {
 static int64_t crews_of(int64_t T, int64_t B, int64_t H, int64_t L, int bidirectional, int threads,
                         wlstm_schedule schedule, size_t *bytes) {
     uint64_t stream = 1;
-    problem p = problem_draw(&stream);
+    problem p = problem_draw_for_training(&stream);
     p.config.num_layers = L, p.config.bidirectional = bidirectional, p.config.proj_size = 0;
     p.config.input_size = p.config.hidden_size = H, p.config.dropout = 0;
     p.seq_len = T, p.batch = B;
