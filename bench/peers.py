@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Measures wavelstm beside PyTorch, ONNX Runtime, OpenVINO and oneDNN's own LSTM primitive (the system's oneDNN, and
-3.2 from PyPI): the same problems, weights, inputs and thread count, each engine in a process of its own, in rounds
-of short turns. All problems are gone through --passes times, so that the rounds of each are spread over the run.
+3.2 from PyPI), in training beside PyTorch and JAX: the same problems, weights, inputs and thread count, each engine in
+a process of its own, in rounds of short turns. All problems are gone through --passes times, so that the rounds of each
+are spread over the run.
 
 Every engine must first give the result of the equations in float64: ours and PyTorch within the defaults of
 torch.testing.assert_close, the others, which promise no bound, within rtol = atol = 1e-4. Of products in bf16 and int8
-nobody promises any: there it is 0.05 and 0.1, and the largest and the mean error are told. Timed is one forward call,
-out, (h_n, c_n) = lstm(x) with zero initial state: ours and oneDNN from a loop in C, the others from Python as their
-users call them, by the fastest way each offers. Weights, plans and compiled models are made before the clock starts.
+nobody promises any: there it is 0.05 and 0.1, and the largest and the mean error are told; of gradients it is 1e-4 of
+the largest (f64: 1e-9). Timed is one forward call, out, (h_n, c_n) = lstm(x) with zero initial state, or a step of
+training: forward, backward to x and all parameters, and the use of new ones. Ours and oneDNN run from a loop in C, the
+others from Python as their users call them, by the fastest way each offers. Weights, plans and compiled models are made
+before the clock starts.
 Times are microseconds, the minimum over all turns; a ratio is the best peer's time over ours, above 1 where ours is
 faster. Beside it are the ratios of the single rounds: their median and, in brackets, their middle half.
 
@@ -42,7 +45,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("problems", nargs="*", metavar="PROBLEM",
                         help="t<seq_len>b<batch>i<input_size>h<hidden_size>l<num_layers>[p<proj_size>][-bi][-nobias]"
                              "[-f64|-bf16|-int8|-bf16arrays]; p, -f64 and -bf16arrays are compared with PyTorch only. "
-                             "Without a PROBLEM or one of the sets below: the grid")
+                             "Without a PROBLEM or one of the sets below: the grid. With --train also "
+                             "[-ragged][-recompute<steps>]")
     parser.add_argument("--precision", type=precision_list, default=["full"], metavar="LIST",
                         help="each problem that names none with products in each of full,bf16,int8 (full)")
     parser.add_argument("--cells", action="store_true", help="LSTMCell steps and a user's loop of two cells")
@@ -50,6 +54,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sessions", action="store_true",
                         help="one step of each of 1 to 4096 sessions: wlstm_streams_step, PyTorch with states gathered "
                              "and scattered, ONNX Runtime the same")
+    parser.add_argument("--train", action="store_true",
+                        help="steps of training, of the PROBLEMs or of the grid's up to 1024 units and four more; with "
+                             "--memory what they take")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N problems off the grid, drawn by --seed")
     parser.add_argument("--streams", action="store_true",
                         help="as many host threads as --threads says share one model of ours, beside as many processes "
@@ -66,7 +73,7 @@ def arguments() -> argparse.Namespace:
                         help="seconds in a pass for the rounds of a problem, half of its preparation at least (1)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, inputs, lengths and --random (0)")
     parser.add_argument("--engines", metavar="LIST", help="only these of wavelstm,pytorch,onnxruntime,openvino,"
-                                                          "onednn-system,onednn-pypi")
+                                                          "onednn-system,onednn-pypi,jax")
     parser.add_argument("--library", type=Path, default=root / "build" / "libwavelstm.so", help="ours")
     parser.add_argument("--without-ours", action="store_true", help="peers only")
     parser.add_argument("--json", type=Path, metavar="F", help="write all numbers, versions and the machine")
@@ -78,6 +85,8 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.streams and options.memory:
         parser.error("--streams or --memory expected, got both")
+    if options.streams and options.train:
+        parser.error("--streams or --train expected, got both")
     if options.passes < 1:
         parser.error("--passes: at least 1 expected")
     return options
@@ -89,21 +98,21 @@ def choose_tasks(options: argparse.Namespace) -> list:
 
 def choose_problems(options: argparse.Namespace) -> list:
     from peers import memory, streams, tasks
-    chosen = [tasks.Task.forward(name) for name in options.problems]
+    grid = [line for line in (environment.BENCH / "grid.txt").read_text().split("\n") if line and line[0] != "#"]
+    chosen = [(tasks.Task.train if options.train else tasks.Task.forward)(name) for name in options.problems]
     if options.streams:
         return chosen or streams.TASKS
     if options.memory:
-        return chosen or memory.TASKS
+        return chosen or (memory.TRAINED if options.train else memory.TASKS)
+    if options.train and not chosen:
+        chosen = tasks.trained_of(grid)
     chosen += tasks.CELLS if options.cells else []
     chosen += tasks.RAGGED if options.ragged else []
     chosen += tasks.SESSIONS if options.sessions else []
     if options.random:
         print(f"random problems: seed {options.seed}")
         chosen += tasks.random_tasks(options.random, options.seed)
-    if not chosen:
-        lines = (environment.BENCH / "grid.txt").read_text().splitlines()
-        chosen = [tasks.Task.forward(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
-    return chosen
+    return chosen or [tasks.Task.forward(name) for name in grid]
 
 
 def progress(text: str) -> None:
@@ -145,9 +154,7 @@ def run_memory(options: argparse.Namespace, chosen: list, configs: dict) -> tupl
     for task in chosen:
         for threads in options.threads:
             progress(f"{task}, {threads} threads")
-            found, errors = memory.measure_memory(present, task, threads, options.seed)
-            results.append({"problem": str(task), "threads": threads, "least": task.problem.bytes(), "bytes": found,
-                            "errors": errors})
+            results.append(memory.measure_memory(present, task, threads, options.seed))
     progress("")
     return results, versions, absent
 
@@ -155,18 +162,18 @@ def run_memory(options: argparse.Namespace, chosen: list, configs: dict) -> tupl
 def main() -> int:
     options = arguments()
     environment.enter_venv(options.venv or environment.default_venv(), options.venv is not None)
-    from peers import precisions, report, workers
-    names = options.engines.split(",") if options.engines else list(workers.MODULES)
-    if unknown := set(names) - set(workers.MODULES):
-        print(f"peers: no engine {', '.join(sorted(unknown))}; there are {', '.join(workers.MODULES)}", file=sys.stderr)
-        return 2
-    if options.without_ours:
-        names = [name for name in names if name != workers.OURS]
+    from peers import precisions, report, training, workers
     try:
         chosen = choose_tasks(options)
     except ValueError as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
+    names = options.engines.split(",") if options.engines else workers.engines_for({task.kind for task in chosen})
+    if unknown := set(names) - set(workers.MODULES):
+        print(f"peers: no engine {', '.join(sorted(unknown))}; there are {', '.join(workers.MODULES)}", file=sys.stderr)
+        return 2
+    if options.without_ours:
+        names = [name for name in names if name != workers.OURS]
     machine = environment.machine()
     if machine["load"] > 0.5:
         print(f"peers: this machine is busy (load {machine['load']:.1f}): threads that wait for each other will suffer",
@@ -190,11 +197,17 @@ def main() -> int:
     print(f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}\n")
     if options.streams:
         print("Sequences a second, the best of the rounds.\n\n" + report.streams_table(results, engines, versions))
+    elif options.memory and options.train:
+        print("MB resident at most, beyond the interpreter, the libraries and the parameters.\n\n"
+              + training.memory_table(results, engines, versions))
     elif options.memory:
         print("MB resident at most, beyond the interpreter and the libraries.\n\n"
               + report.memory_table(results, engines, versions))
     else:
-        print("Microseconds a call, the fastest of all turns.\n\n" + precisions.report(results, engines, versions))
+        trained, others = training.of_training(results)
+        print("\n\n".join(filter(None, [
+            "Microseconds a call, the fastest of all turns.", precisions.report(others, engines, versions),
+            training.report(trained, engines, versions)])))
     for engine, why in absent.items():
         print(f"absent: {report.TITLES[engine]} ({engine}): {why}", file=sys.stderr)
     for result in results:

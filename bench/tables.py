@@ -7,7 +7,8 @@
 
 A table stands in the Markdown between "<!-- bench/tables.py: NAME -->" and "<!-- to here -->"; "NAME short" is a few
 problems, "NAME narrow" ours and the best peer only, "NAME bf16" and "NAME int8" the times of that precision, "NAME
-bf16-errors" and "NAME int8-errors" its errors. A NAME without a file has not been measured yet.
+bf16-errors" and "NAME int8-errors" its errors, "NAME gradients" those of training. A NAME without a file, or whose file
+lacks these figures, has not been measured yet.
 
 Exit status: 0; 1 with --check if a file is not what would be written; 2 for files that cannot be used."""
 
@@ -20,7 +21,7 @@ from pathlib import Path
 import ranks
 import scaling
 import wavefront
-from peers import accuracy, precisions, report, sessions
+from peers import accuracy, precisions, report, sessions, training
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, IMAGES = ROOT / "bench" / "results", ROOT / "docs" / "images"
@@ -32,10 +33,11 @@ IN_README = ("t10b3i100h20l4", "t150b1i256h256l1", "t150b16i256h256l1", "t25b4i1
              "t100b1i256h256l4")
 KEPT = ("problem", "threads", "streams", "rates", "least", "bytes", "errors", "best_peer", "ratio", "round_median",
         "middle_half", "seconds", "sequences", "speed_up", "predicted", "plan", "limited_by", "measured", "precision",
-        "engine", "largest", "mean", "changed", "decisions", "least_cosine", "ranks")  # of a result
+        "engine", "largest", "mean", "changed", "decisions", "least_cosine", "ranks", "flops", "model",
+        "kept")  # of a result
 NOT_YET = "Not measured yet.\n"
 KEPT_OF_ENGINE = ("engine", "min", "max_error", "mean_error")
-BLOCK = re.compile(r"(<!-- bench/tables\.py: (\S+)(?: (short|narrow|(?:bf16|int8)(?:-errors)?))? -->\n)"
+BLOCK = re.compile(r"(<!-- bench/tables\.py: (\S+)(?: (short|narrow|gradients|(?:bf16|int8)(?:-errors)?))? -->\n)"
                    r".*?(<!-- to here -->)", re.DOTALL)
 
 
@@ -65,6 +67,16 @@ def summary_of(results: list, *more: str) -> str:
     return f"\nAll {count} problems:\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
+def training_table(form: str | None, run: dict, engines: list) -> tuple:
+    """(unit, table and what is to be said of all problems)"""
+    results, versions = run["results"], run["versions"]
+    if form == "gradients":
+        return ("largest and mean error against float64, relative to the largest of each array",
+                f"{training.errors_table(results, engines, versions)}\n\n- {training.errors_summary(results)}\n")
+    return ("microseconds a step", training.table(results, engines, versions) + "\n"
+            + summary_of(results, training.gains_summary(results)))
+
+
 def precision_table(form: str, run: dict, engines: list) -> tuple:
     """(unit, table and what is to be said of all problems)"""
     results, versions = run["results"], run["versions"]
@@ -81,12 +93,16 @@ def precision_table(form: str, run: dict, engines: list) -> tuple:
 def table(name: str, form: str | None, run: dict) -> str:
     """Where and when, the figures, and the mean over all problems where they are of one kind."""
     results, versions = run["results"], run["versions"]
+    if form == "gradients" and not training.have_errors(results):
+        return NOT_YET
     engines = [engine for engine in report.TITLES if engine in versions]
     unit, picture = "microseconds a call", ""
     if name in CHARTS:
         picture = f"![{CHARTS[name][1]}](images/{name}.svg)\n\n"
     if "rates" in results[0]:
         unit, text = "sequences a second", report.streams_table(results, engines, versions) + "\n"
+    elif "kept" in results[0]:
+        unit, text = "MB", training.memory_table(results, engines, versions) + "\n"
     elif "bytes" in results[0]:
         unit, text = "MB", report.memory_table(results, engines, versions) + "\n"
     elif "ranks" in results[0]:
@@ -99,6 +115,8 @@ def table(name: str, form: str | None, run: dict) -> str:
         text = scaling.table(results) + "\n"
     elif "least_cosine" in results[0]:
         unit, text = "against the same models in float64", accuracy.table(results) + "\n"
+    elif name == "training":
+        unit, text = training_table(form, run, engines)
     elif form == "short":
         text = report.short_table(results, IN_README, versions) + "\n" + summary_of(results)
     elif form == "narrow":

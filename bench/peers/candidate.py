@@ -13,13 +13,16 @@ MAX_CALLS = 1 << 16
 @dataclass
 class Candidate:
     """results() gives (out, h_n, c_n) of the last call in PyTorch's shapes. `function` is the call itself: a Python
-    callable, or with `context` a C function of timed_loop.c's type. `keep` holds what the call uses."""
+    callable, or with `context` a C function of timed_loop.c's type. `keep` holds what the call uses. Of a step of
+    training results() gives d_x and the parameters' gradients, in the order of Data.params; `tape_bytes` is what ours
+    keeps between its passes."""
     name: str
     function: Any
     results: Callable[[], tuple]
     context: Any = None
     keep: Any = None
     loop: Any = None  # timed_loop.c, for a C function
+    tape_bytes: int = 0
 
     def sample(self, least_seconds: float, least_calls: int) -> np.ndarray:
         """Seconds of each call, made until both limits are reached."""

@@ -1,5 +1,6 @@
-"""PyTorch: nn.LSTM and nn.LSTMCell in inference_mode, as written and traced and frozen. In bf16 the module and its
-arrays are bfloat16, or autocast rounds f32 ones; int8 is quantize_dynamic's qint8 for f32 arrays."""
+"""PyTorch: nn.LSTM and nn.LSTMCell in inference_mode, as written and traced and frozen; trained, nn.LSTM as written. In
+bf16 the module and its arrays are bfloat16, or autocast rounds f32 ones; int8 is quantize_dynamic's qint8 for f32
+arrays."""
 
 import copy
 import warnings
@@ -31,14 +32,11 @@ class Engine:
         if task.kind in ("cell", "steps"):
             yield from cell_candidates(task, data)
             return
+        if task.kind == "train":
+            yield training_candidate(task, data)
+            return
         p = task.problem
-        dtype = torch.float64 if p.dtype == "f64" else torch.float32
-        lstm = torch.nn.LSTM(p.input_size, p.hidden_size, p.num_layers, bias=p.bias, bidirectional=p.bidirectional,
-                             proj_size=p.proj_size, dtype=dtype, device="meta").to_empty(device="cpu").eval()
-        lstm.load_state_dict({
-            f"{name}_l{index // p.directions}" + ("_reverse" if index % p.directions else ""): torch.from_numpy(values)
-            for index, param in enumerate(data.params) for name, values in param.items()})
-        x = torch.from_numpy(data.x)
+        lstm, x = module_of(task, data).eval(), torch.from_numpy(data.x)
         if p.precision == "bf16" and task.kind == "forward":
             yield recording("autocast", autocast(lambda x=x, lstm=lstm: lstm(x)))
         held = "bf16" if p.dtype == "bf16arrays" else p.precision
@@ -56,6 +54,34 @@ class Engine:
     @staticmethod
     def release() -> None:
         pass
+
+
+def module_of(task: Task, data: Data) -> torch.nn.LSTM:
+    p = task.problem
+    dtype = torch.float64 if p.dtype == "f64" else torch.float32
+    lstm = torch.nn.LSTM(p.input_size, p.hidden_size, p.num_layers, bias=p.bias, bidirectional=p.bidirectional,
+                         proj_size=p.proj_size, dtype=dtype, device="meta").to_empty(device="cpu")
+    lstm.load_state_dict({
+        f"{name}_l{index // p.directions}" + ("_reverse" if index % p.directions else ""): torch.from_numpy(values)
+        for index, param in enumerate(data.params) for name, values in param.items()})
+    return lstm
+
+
+@torch.inference_mode(False)
+def training_candidate(task: Task, data: Data) -> Candidate:
+    """loss.backward() of a module in train mode, whose gradients of before were set to None."""
+    lstm = module_of(task, data).train()
+    x, d_out = torch.from_numpy(data.x).requires_grad_(), torch.from_numpy(data.d_out)
+    forward = packed(lstm, x, torch.from_numpy(data.lengths)) if task.ragged else lambda: lstm(x)
+    learned = [x, *lstm.parameters()]
+
+    @torch.inference_mode(False)
+    def step() -> None:
+        for values in learned:
+            values.grad = None
+        forward()[0].backward(d_out)
+
+    return Candidate("eager", step, lambda: tuple(values.grad.numpy() for values in learned))
 
 
 def lowered(value, precision: str):

@@ -1,6 +1,7 @@
 """This library, through include/wavelstm.h as bench/peers/wavelstm_calls.c uses it."""
 
 import ctypes
+import math
 
 import numpy as np
 
@@ -8,8 +9,9 @@ from .candidate import Candidate, address, load_loop
 from .tasks import Data, Task
 
 HANDLES = ("bench_lstm_create", "bench_cell_create", "bench_plan_create", "bench_forward_create", "bench_steps_create",
-           "bench_sessions_create")
+           "bench_sessions_create", "bench_training_create", "bench_training_gradients")
 INT, SIZE, POINTER = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+POINTER_TO = {"f32": ctypes.POINTER(ctypes.c_float), "f64": ctypes.POINTER(ctypes.c_double)}
 PRECISIONS = {"full": 1, "bf16": 2, "int8": 3}  # wlstm_precision
 DTYPES = {"f32": 0, "f64": 1, "bf16arrays": 2}  # wlstm_dtype
 
@@ -46,6 +48,11 @@ class Engine:
         calls.bench_sessions_create.argtypes = [POINTER, SIZE, INT] + [POINTER] * 3
         calls.bench_sessions_state.argtypes = [POINTER, SIZE, POINTER, POINTER]
         calls.bench_sessions_free.argtypes = [POINTER]
+        calls.bench_training_create.argtypes = [POINTER, SIZE, SIZE, POINTER, INT, SIZE] + [POINTER] * 3 + [
+            SIZE, POINTER, POINTER]
+        calls.bench_training_tape.restype = SIZE
+        for name in ("free", "gradients", "tape"):
+            getattr(calls, f"bench_training_{name}").argtypes = [POINTER]
         self.wavelstm = wavelstm = ctypes.CDLL(config["wavelstm"])
         for name in ("wlstm_version", "wlstm_build_info", "wlstm_last_error", "wlstm_plan_describe"):
             getattr(wavelstm, name).restype = ctypes.c_char_p
@@ -165,9 +172,35 @@ class Engine:
         return Candidate("wlstm_streams_step", address(self.calls.bench_sessions_run), results, context,
                          [data, order, out], self.loop)
 
+    def training(self, task: Task, data: Data) -> Candidate:
+        """A trainer and its step."""
+        p = task.problem
+        out, d_x = np.zeros_like(data.d_out), np.zeros_like(data.x)
+        lengths = None if data.lengths is None else np.ascontiguousarray(data.lengths, np.int64)
+        weight = data.params[0]["weight_hh"]
+        shapes = [values.shape for param in data.params for values in param.values()]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        lstm = self.lstm(task, data)
+        context = self.own(self.calls.bench_training_create(
+            lstm, p.seq_len, p.batch, None if lengths is None else lengths.ctypes.data, self.threads, task.recompute,
+            data.x.ctypes.data, data.d_out.ctypes.data, weight.ctypes.data, weight.size, out.ctypes.data,
+            d_x.ctypes.data), self.calls.bench_training_free)
+        self.owned.remove((self.wavelstm.wlstm_lstm_free, lstm))  # the trainer has copied it
+        self.wavelstm.wlstm_lstm_free(lstm)
+
+        def results() -> tuple:
+            flat = self.calls.bench_training_gradients(context)
+            flat = np.ctypeslib.as_array(ctypes.cast(flat, POINTER_TO[p.dtype]), (ends[-1],)).copy()
+            return d_x.copy(), *(part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes))
+
+        return Candidate("wlstm_trainer", address(self.calls.bench_training_run), results, context,
+                         [data, lengths, weight, out, d_x], self.loop, self.calls.bench_training_tape(context))
+
     def candidates(self, task: Task, data: Data) -> list:
         if task.kind == "sessions":
             return [self.sessions(task, data)]
+        if task.kind == "train":
+            return [self.training(task, data)]
         if task.kind in ("forward", "ragged"):
             return [self.forward(self.lstm(task, data), task, data, self.threads)]
         cells = self.cell_handles(task, data)

@@ -11,7 +11,8 @@ BENCH = Path(__file__).resolve().parent.parent
 # torch goes first and alone, so that the resolver fits the others to it.
 REQUIREMENTS = (("torch==2.13.0",),
                 ("numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0", "openvino==2026.4.1", "matplotlib==3.11.2",
-                 "safetensors==0.8.0", "onednn-cpu-gomp==2023.2.0", "onednn-devel-cpu-gomp==2023.2.0"))
+                 "safetensors==0.8.0", "onednn-cpu-gomp==2023.2.0", "onednn-devel-cpu-gomp==2023.2.0",
+                 "jax[cpu]==0.10.2"))
 
 
 def default_venv() -> Path:
@@ -62,6 +63,8 @@ def helper_configs(names: list, directory: Path, library: Path) -> tuple:
                 config["library"] = compile_helper(
                     BENCH / "peers" / "wavelstm_calls.c", directory / "wavelstm_calls.so",
                     f"-I{BENCH.parent / 'include'}", str(library.resolve()), f"-Wl,-rpath,{library.resolve().parent}")
+            elif name == "jax":
+                config["cache"] = str(directory / "jax")
             elif name == "onednn-system":
                 config["library"] = compile_helper(BENCH / "onednn_lstm.c", directory / "onednn_system.so", "-fopenmp",
                                                    "-ldnnl")

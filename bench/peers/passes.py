@@ -4,8 +4,7 @@ import time
 from typing import Callable, Iterator
 
 from . import ratios, rounds, workers
-from .reference import reference
-from .tasks import Task, make_data
+from .tasks import make_data
 
 GROUP_BYTES = 1 << 27  # of the models, inputs and outputs of tasks that every engine holds at once
 
@@ -50,7 +49,7 @@ def measure_all(configs: dict, chosen: list, thread_counts: list, count: int, se
                          f"{group[0]} to {group[-1]}, {time.monotonic() - start:.0f} s")
                 for task in group:  # one for all precisions
                     if task.at("full") not in references:
-                        references[task.at("full")] = reference(task, make_data(task, seed))
+                        references[task.at("full")] = rounds.expected_of(task, make_data(task, seed))
                 expected = {task: references[task.at("full")] for task in group}
                 for one in rounds.measure(engines, expected, seed, seconds):
                     found[one.task, threads].append(one)

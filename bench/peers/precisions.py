@@ -62,7 +62,10 @@ def gains_summary(results: list, precision: str) -> str:
 
 def errors_table(results: list, precision: str, engines: list, versions: dict) -> str:
     """Largest and mean error of all elements of out, h_n and c_n against float64."""
-    chosen = of_precision(results, precision)
+    return errors_of(of_precision(results, precision), engines, versions)
+
+
+def errors_of(chosen: list, engines: list, versions: dict) -> str:
     engines = having(chosen, engines)
     rows = []
     for result in chosen:

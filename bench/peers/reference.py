@@ -15,8 +15,9 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 0.5 * (1.0 + np.tanh(0.5 * z))
 
 
-def run_direction(x: np.ndarray, param: dict, lengths: np.ndarray, reverse: bool) -> tuple:
-    """One layer in one direction: x [T, B, I] -> out [T, B, R], h_n [B, R], c_n [B, H]."""
+def run_direction(x: np.ndarray, param: dict, lengths: np.ndarray, reverse: bool, keep=None) -> tuple:
+    """One layer in one direction: x [T, B, I] -> out [T, B, R], h_n [B, R], c_n [B, H]. keep is called at each step
+    with what gradients.py needs of it."""
     param = {name: value.astype(np.float64) for name, value in param.items()}
     seq_len, batch, _ = x.shape
     gates_x = x @ param["weight_ih"].T
@@ -27,21 +28,27 @@ def run_direction(x: np.ndarray, param: dict, lengths: np.ndarray, reverse: bool
     out = np.zeros((seq_len, *h.shape))
     for t in reversed(range(seq_len)) if reverse else range(seq_len):
         i, f, g, o = np.split(gates_x[t] + h @ param["weight_hh"].T, 4, axis=1)
-        c_next = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h_next = sigmoid(o) * np.tanh(c_next)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        c_next = f * c + i * g
+        h_next = o * np.tanh(c_next)
+        alive = (t < lengths)[:, None]  # past its end a row keeps its state, and out is zero
+        if keep:
+            keep(t, alive, h, c, (i, f, g, o), c_next)
         if "weight_hr" in param:
             h_next = h_next @ param["weight_hr"].T
-        alive = (t < lengths)[:, None]  # past its end a row keeps its state, and out is zero
         h, c = np.where(alive, h_next, h), np.where(alive, c_next, c)
         out[t] = np.where(alive, h_next, 0.0)
     return out, h, c
 
 
+def lengths_of(task: Task, data: Data) -> np.ndarray:
+    return np.full(task.problem.batch, task.problem.seq_len) if data.lengths is None else data.lengths
+
+
 def reference(task: Task, data: Data) -> tuple:
     """out [T, B, D*R] and, except for `steps`, h_n [D*L, B, R] and c_n [D*L, B, H], all float64."""
     x, h_n, c_n = data.x.astype(np.float64), [], []
-    directions = task.problem.directions
-    lengths = np.full(task.problem.batch, task.problem.seq_len) if data.lengths is None else data.lengths
+    directions, lengths = task.problem.directions, lengths_of(task, data)
     for layer in range(len(data.params) // directions):
         outs = []
         for direction in range(directions):

@@ -4,7 +4,7 @@ from .ratios import geometric_mean
 from .workers import OURS
 
 TITLES = {"wavelstm": "wavelstm", "pytorch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO",
-          "onednn-system": "oneDNN", "onednn-pypi": "oneDNN"}
+          "onednn-system": "oneDNN", "onednn-pypi": "oneDNN", "jax": "JAX"}
 
 
 def title(engine: str, versions: dict) -> str:

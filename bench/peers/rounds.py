@@ -7,9 +7,11 @@ virtual machine's processors have neighbours of their own, and left alone an eng
 import os
 import time
 
-from . import steal
+import numpy as np
+
+from . import gradients, reference, steal
 from .reference import PEER_TOLERANCE, ROUNDED_TOLERANCE, TOLERANCE, compare
-from .tasks import Task
+from .tasks import Data, Task
 from .workers import OURS, EngineError, Worker, ask_together
 
 TURN_SECONDS = 0.01  # of one engine in a round, one call at least
@@ -19,11 +21,26 @@ ROUNDS_SHARE = 0.5  # of the time to prepare a task, which its rounds may take a
 
 
 def tolerance(engine: str, task: Task) -> tuple:
+    if task.kind == "train":
+        return gradients.TOLERANCE[task.problem.dtype]
     if task.problem.precision != "full":
         return ROUNDED_TOLERANCE[task.problem.precision]
     if task.problem.dtype == "bf16arrays":
         return ROUNDED_TOLERANCE["bf16"]
     return TOLERANCE[task.problem.dtype] if engine in (OURS, "pytorch") else PEER_TOLERANCE
+
+
+def expected_of(task: Task, data: Data) -> tuple:
+    """In float64, what every engine's results are judged by."""
+    return gradients.gradients(task, data) if task.kind == "train" else reference.reference(task, data)
+
+
+def judge(engine: str, task: Task, results: tuple, expected: tuple) -> tuple:
+    """As compare; errors of gradients are relative to the largest of each array."""
+    if task.kind == "train":
+        largest = [np.max(np.abs(values)) for values in expected]
+        results, expected = ([values / size for values, size in zip(arrays, largest)] for arrays in (results, expected))
+    return compare(results, expected, *tolerance(engine, task))
 
 
 def choose_way(worker: Worker, task: Task, expected: tuple) -> dict | None:
@@ -32,7 +49,7 @@ def choose_way(worker: Worker, task: Task, expected: tuple) -> dict | None:
     worker.settle()
     if not ways:
         return None
-    checks = [compare(results, expected, *tolerance(worker.engine, task)) for _, results in ways]
+    checks = [judge(worker.engine, task, results, expected) for _, results in ways]
     right = [close for close, _, _ in checks]
     if not any(right):
         raise EngineError(f"wrong result: largest error {min(worst for _, worst, _ in checks):.2g}, beyond rtol, atol "

@@ -1,8 +1,8 @@
 """Concurrent streams: N host threads of one process share one of our models, each with its own plan and sequences of
 batch 1; of each peer, N processes do the same. Sequences a second of all together, the best of the rounds."""
 
-from .reference import compare, reference
-from .rounds import choose_way, tolerance
+from .reference import reference
+from .rounds import choose_way, judge
 from .tasks import Task, make_data
 from .workers import OURS, EngineError, Worker
 
@@ -17,8 +17,7 @@ def start(engine: str, config: dict, count: int, task: Task, seed: int) -> list:
         if engine == OURS:
             workers[0].ask("build_streams", task, seed, count)
             for stream, (_, results) in enumerate(workers[0].ask("first_call")):
-                close, error, _ = compare(results, reference(task, make_data(task, seed, stream)),
-                                          *tolerance(engine, task))
+                close, error, _ = judge(engine, task, results, reference(task, make_data(task, seed, stream)))
                 if not close:
                     raise EngineError(f"stream {stream} of {count}: wrong result, largest error {error:.2g}")
         else:

@@ -11,6 +11,13 @@
 #pragma weak wlstm_streams_open
 #pragma weak wlstm_streams_get_state
 #pragma weak wlstm_streams_step
+#pragma weak wlstm_trainer_create
+#pragma weak wlstm_trainer_free
+#pragma weak wlstm_trainer_set_parameter
+#pragma weak wlstm_trainer_gradients
+#pragma weak wlstm_trainer_memory
+#pragma weak wlstm_trainer_forward
+#pragma weak wlstm_trainer_backward
 
 wlstm_lstm *bench_lstm_create(int64_t input_size, int64_t hidden_size, int64_t num_layers, int64_t proj_size, int bias,
                               int bidirectional, int dtype) {
@@ -155,4 +162,58 @@ int bench_sessions_run(void *context) {
 /* Of row i: h [L, R], c [L, H]. */
 int bench_sessions_state(const bench_sessions *s, int64_t i, void *h, void *c) {
     return (int)wlstm_streams_get_state(s->streams, s->ids[i], h, c);
+}
+
+/* A step of training. One parameter is set again before it, so that all are packed anew. */
+typedef struct bench_training {
+    wlstm_trainer *trainer;
+    int64_t seq_len, batch;
+    const int64_t *lengths;
+    const void *x, *d_out, *weight; /* weight_hh_l0 */
+    int64_t weight_count;
+    void *out, *d_x;
+} bench_training;
+
+void bench_training_free(bench_training *training) {
+    wlstm_trainer_free(training->trainer);
+    free(training);
+}
+
+bench_training *bench_training_create(const wlstm_lstm *lstm, int64_t seq_len, int64_t batch, const int64_t *lengths,
+                                      int num_threads, int64_t recompute_steps, const void *x, const void *d_out,
+                                      const void *weight, int64_t weight_count, void *out, void *d_x) {
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    options.max_seq_len = seq_len;
+    options.max_batch = batch;
+    options.num_threads = num_threads;
+    options.recompute_steps = recompute_steps;
+    wlstm_trainer *trainer = NULL;
+    if (!wlstm_trainer_create || wlstm_trainer_create(lstm, &options, &trainer) != WLSTM_OK) return NULL;
+    bench_training *training = malloc(sizeof *training);
+    if (training)
+        *training = (bench_training){ trainer, seq_len, batch, lengths, x, d_out, weight, weight_count, out, d_x };
+    return training;
+}
+
+int bench_training_run(void *context) {
+    const bench_training *t = context;
+    wlstm_status status = wlstm_trainer_set_parameter(t->trainer, "weight_hh_l0", t->weight, t->weight_count);
+    if (status == WLSTM_OK)
+        status = wlstm_trainer_forward(t->trainer, t->seq_len, t->batch, t->lengths, t->x, NULL, NULL, t->out, NULL,
+                                       NULL, 1, 0, 0, NULL);
+    if (status == WLSTM_OK)
+        status = wlstm_trainer_backward(t->trainer, NULL, t->d_out, NULL, NULL, t->d_x, NULL, NULL, 0);
+    return (int)status;
+}
+
+const void *bench_training_gradients(const bench_training *training) {
+    void *gradients = NULL;
+    wlstm_trainer_gradients(training->trainer, &gradients, NULL);
+    return gradients;
+}
+
+int64_t bench_training_tape(const bench_training *training) {
+    size_t bytes = 0;
+    wlstm_trainer_memory(training->trainer, NULL, &bytes);
+    return (int64_t)bytes;
 }

@@ -10,6 +10,7 @@ import pickle
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,10 +98,10 @@ class Worker:
 
     def memory(self, task: Task, seed: int) -> tuple | None:
         """(the most bytes resident while the first of the engine's ways runs, beyond what the process has after a tiny
-        task, and its results). What only the making needed is given back before."""
+        task, its results, its tape_bytes). What only the making needed is given back before."""
         if not self.engine.supports(task):
             return None
-        self.build(TINY, seed, 0)
+        self.build(replace(TINY, kind=task.kind), seed, 0)
         self.first_call()
         self.release()
         before = forget_peak()
@@ -109,7 +110,7 @@ class Worker:
         data.params.clear()
         forget_peak()
         way.sample(0.0, 2)
-        return resident_bytes("VmHWM") - before, way.results()
+        return resident_bytes("VmHWM") - before, way.results(), way.tape_bytes
 
     def release(self) -> None:
         self.candidates, self.chosen, self.streams = [], {}, False

@@ -14,9 +14,16 @@ from pathlib import Path
 from .environment import BENCH
 
 MODULES = {"wavelstm": "wavelstm", "pytorch": "pytorch", "onnxruntime": "onnxruntime", "openvino": "openvino",
-           "onednn-system": "onednn", "onednn-pypi": "onednn"}
+           "onednn-system": "onednn", "onednn-pypi": "onednn", "jax": "jax"}
 OURS = "wavelstm"
+TRAINERS = (OURS, "pytorch", "jax")  # JAX is there for training alone
 SETTLE_SECONDS = 1.0  # a thread that spins for longer than this is the engine's own affair
+
+
+def engines_for(kinds: set) -> list:
+    """Those that do tasks of one of these kinds."""
+    return [engine for engine in MODULES
+            if engine in TRAINERS and "train" in kinds or engine != "jax" and kinds != {"train"}]
 
 
 class EngineError(Exception):

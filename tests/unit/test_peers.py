@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench/peers/ratios.py, steal.py, sessions.py and precisions.py, how a dead engine is stopped, the names of problems, and what
-bench/compare.py says of two runs of bench/peers.py.
+"""bench/peers/ratios.py, steal.py, sessions.py, precisions.py, training.py and gradients.py, how a dead engine is stopped, the
+names of problems, and what bench/compare.py says of two runs of bench/peers.py.
 
     python3 tests/unit/test_peers.py"""
 
@@ -14,11 +14,11 @@ import unittest
 BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from peers import precisions, ratios, sessions, steal, workers  # noqa: E402
+from peers import precisions, ratios, sessions, steal, training, workers  # noqa: E402
 
 try:
     import numpy
-    from peers import engine_onednn, reference, rounds, tasks
+    from peers import engine_onednn, gradients, reference, rounds, tasks
 except ModuleNotFoundError:
     numpy = None
 
@@ -132,6 +132,96 @@ class Sessions(unittest.TestCase):
             self.assertIn("i128h128l1-int8, 2 threads", path.read_text())
 
 
+class Training(unittest.TestCase):
+    VERSIONS = {"wavelstm": "1.0 (avx2)", "pytorch": "2.0", "jax": "3.0"}
+
+    @staticmethod
+    def result(problem, threads, flops, ours, pytorch):
+        engines = [{"engine": engine, "min": least, "max_error": largest, "mean_error": mean}
+                   for engine, least, largest, mean in (("wavelstm", ours, 2e-7, 3e-8),
+                                                        ("pytorch", pytorch, 4e-7, 2e-8))]
+        return {"problem": problem, "threads": threads, "flops": flops, "engines": engines, "errors": {},
+                "best_peer": "pytorch", "ratio": pytorch / ours, "round_median": 1.0, "middle_half": [1.0, 2.0]}
+
+    def setUp(self):
+        self.results = [self.result("train/t1b1i9h256l1", 1, 9e7, 8e-5, 9e-5),
+                        self.result("train/t1b1i9h20l1", 1, 9e3, 3e-6, 9e-6),
+                        self.result("train/t1b1i9h256l1", 2, 9e7, 5e-5, 9e-5),
+                        self.result("train/t1b1i9h20l1", 2, 9e3, 4e-6, 9e-6)]
+
+    def test_a_second_thread(self):
+        text = " ".join(training.table(self.results, list(self.VERSIONS), self.VERSIONS).split())
+        self.assertIn("| wavelstm 1.0 | PyTorch 2.0 | best peer |", text)  # nothing of JAX's
+        self.assertIn("| train/t1b1i9h256l1 | 2 | 50.0 | 90.0 | PyTorch 2.0 | 1.80 | 1.00 (1.00 to 2.00) | 1.60 |",
+                      text)
+        self.assertIn("| train/t1b1i9h20l1 | 1 | 3.00 | 9.00 | PyTorch 2.0 | 3.00 | 1.00 (1.00 to 2.00) | - |", text)
+        self.assertEqual(training.gains_summary(self.results),
+                         "threads 2, against our own 1 from 30 MFLOP on: geometric mean 1.60, least 1.60 "
+                         "(train/t1b1i9h256l1)")
+        self.assertEqual(training.gains_summary(self.results[:2]), "")
+
+    def test_errors_are_of_one_thread_count(self):
+        text = " ".join(training.errors_table(self.results, list(self.VERSIONS), self.VERSIONS).split())
+        self.assertEqual(text.count("| train/t1b1i9h256l1 | 1 | 2.00e-07, 3.00e-08 | 4.00e-07, 2.00e-08 |"), 1)
+        self.assertNotIn("| 2 |", text)
+        self.assertEqual(training.errors_summary(self.results),
+                         "ours over PyTorch's: largest error at most 0.50 (train/t1b1i9h256l1), mean at most 1.50 "
+                         "(train/t1b1i9h256l1)")
+
+    def test_memory_is_told_without_the_parameters(self):
+        result = {"problem": "train/t1b1i9h256l1", "threads": 1, "model": 10_000_000, "kept": 1312.0, "least": 0,
+                  "bytes": {"wavelstm": 30_000_000, "pytorch": 60_000_000}, "errors": {}}
+        text = " ".join(training.memory_table([result], ["wavelstm", "pytorch"], self.VERSIONS).split())
+        self.assertIn("| train/t1b1i9h256l1 | 1 | 1312 (5.12 H) | 10.0 | 20 | 50 | 2.50 |", text)
+
+    def test_who_trains(self):
+        self.assertEqual(workers.engines_for({"train"}), ["wavelstm", "pytorch", "jax"])
+        self.assertNotIn("jax", workers.engines_for({"forward", "cell"}))
+        self.assertEqual(workers.engines_for({"forward", "train"}), list(workers.MODULES))
+
+
+@unittest.skipUnless(numpy, "needs NumPy")
+class Gradients(unittest.TestCase):
+    """Of bench/peers/gradients.py."""
+    STEP = 1e-5
+
+    def test_are_central_differences(self):
+        for name in ("t4b3i2h3l2-f64", "t3b2i3h4l2p2-bi-f64", "t5b4i2h3l2-bi-nobias-f64-ragged",
+                     "t5b3i2h3l2p2-f64-ragged"):
+            with self.subTest(name):
+                task = tasks.Task.train(name)
+                data = tasks.make_data(task, 3)
+                arrays = [data.x, *(values for param in data.params for values in param.values())]
+                found = gradients.gradients(task, data)
+                self.assertEqual([values.shape for values in found], [values.shape for values in arrays])
+                for array, gradient in zip(arrays, found):
+                    expected = numpy.empty_like(array)
+                    for place in numpy.ndindex(array.shape):
+                        expected[place] = self.difference(task, data, array, place)
+                    self.assertLess(numpy.max(numpy.abs(gradient - expected)), 1e-6 * numpy.max(numpy.abs(expected)))
+
+    def difference(self, task, data, array, place):
+        def loss(value):
+            array[place] = value
+            return float(numpy.sum(reference.reference(task, data)[0] * data.d_out))
+
+        value = array[place]
+        slope = (loss(value + self.STEP) - loss(value - self.STEP)) / (2.0 * self.STEP)
+        array[place] = value
+        return slope
+
+    def test_are_judged_by_the_largest_of_each_array(self):
+        task = tasks.Task.train("t1b1i1h1l1")
+        expected = (numpy.array([1e3, 0.0]), numpy.array([1e-3]))
+        found = (numpy.array([1e3, 0.09]), numpy.array([1e-3]))
+        close, largest, mean = rounds.judge("pytorch", task, found, expected)
+        self.assertTrue(close)
+        self.assertAlmostEqual(largest, 9e-5)
+        self.assertAlmostEqual(mean, 3e-5)
+        self.assertFalse(rounds.judge("pytorch", task, found, (expected[0], expected[1] * 1.001))[0])
+        self.assertFalse(rounds.judge("pytorch", task, found[:1], expected)[0])
+
+
 @unittest.skipUnless(numpy, "needs NumPy")
 class Problems(unittest.TestCase):
     def test_sessions_are_one_step_in_another_order(self):
@@ -148,6 +238,18 @@ class Problems(unittest.TestCase):
         for name in ("t1b2i3h4l5-bf16-int8", "t1b2i3h4l5-int8-bi", "t1b2i3h4l5-full", "t1b2i3h4l5-f64-int8"):
             with self.assertRaises(ValueError):
                 tasks.Problem.parse(name)
+
+    def test_of_training(self):
+        for name in ("t1b2i3h4l5p2-bi-nobias-f64-ragged-recompute7", "t1b2i3h4l5-recompute10", "t1b2i3h4l5-ragged"):
+            task = tasks.Task.train(name)
+            self.assertEqual((str(task), task.in_each(["int8"])), (f"train/{name}", [task]))
+            self.assertEqual(tasks.make_data(task, 7).lengths is not None, "ragged" in name)
+        for name in ("t1b2i3h4l5-bf16", "t1b2i3h4l5-recompute0", "t1b2i3h4l5-recompute2-ragged"):
+            with self.assertRaises(ValueError):
+                tasks.Task.train(name)
+        self.assertEqual(tasks.Task.train("t1b2i3h4l5").flops(), 3 * tasks.Task.forward("t1b2i3h4l5").flops())
+        names = list(map(str, tasks.trained_of(["t1b2i3h1024l5", "t1b2i3h1025l5"])))
+        self.assertEqual(names[:2], ["train/t1b2i3h1024l5", "train/t365b256i32h64l1"])
 
     def test_precisions(self):
         def names(task):

@@ -76,7 +76,8 @@ class Copied(unittest.TestCase):
 
     def store(self, name: str, results: list) -> str:
         """The page once they are stored; they must go in again as they are."""
-        self.assertEqual(tables(self.root, f"{name}=" + self.run_of(results, onnxruntime="5.0")), (0, "", ""))
+        self.assertEqual(tables(self.root, f"{name}=" + self.run_of(results, onnxruntime="5.0", pytorch="6.0")),
+                         (0, "", ""))
         stored = self.root / "bench" / "results" / f"{name}.json"
         before = stored.read_text()
         self.assertEqual(tables(self.root, f"{name}={stored}"), (0, "", ""))
@@ -111,6 +112,30 @@ class Copied(unittest.TestCase):
         errors = page.split("tables.py: precision int8-errors -->")[1].split("<!-- to here")[0]
         self.assertIn("| t1b2i3h256l5-int8 | 1 | 2.50e-01, 3.12e-02 | 5.00e-01, 6.25e-02 |", errors)
         self.assertIn("- int8: the largest error at most ONNX Runtime's on 1 of 1, the mean on 1 of 1", errors)
+
+    def test_training(self):
+        def result(threads: int, ours: float, **errors: float) -> dict:
+            engines = [{"engine": engine, "min": seconds, **errors} for engine, seconds in (("wavelstm", ours),
+                                                                                             ("pytorch", 9e-5))]
+            return {"problem": "train/t1b2i3h256l5", "threads": threads, "flops": 4e7, "engines": engines, "errors": {},
+                    "best_peer": "pytorch", "ratio": 9e-5 / ours, "round_median": 1.0, "middle_half": [1.0, 1.0]}
+
+        errors = {"max_error": 2e-7, "mean_error": 1e-8}
+        page = self.store("training", [result(1, 6e-5, **errors), result(2, 3e-5, **errors)])
+        self.assertIn("microseconds a step:", page)
+        self.assertIn("| train/t1b2i3h256l5 | 2 | 30.0 | 90.0 | PyTorch 6.0 | 3.00 | 1.00 (1.00 to 1.00) | 2.00 |",
+                      page)
+        self.assertIn("from 30 MFLOP on: geometric mean 2.00, least 2.00 (train/t1b2i3h256l5)", page)
+        table = page.split("tables.py: training gradients -->")[1].split("<!-- to here")[0]
+        self.assertIn("| train/t1b2i3h256l5 | 1 | 2.00e-07, 1.00e-08 | 2.00e-07, 1.00e-08 |", table)
+        page = self.store("training", [result(1, 6e-5)])
+        self.assertIn("<!-- bench/tables.py: training gradients --> Not measured yet. <!-- to here -->", page)
+
+    def test_memory_of_training(self):
+        page = self.store("training-memory", [{"problem": "train/t1b2i3h256l5", "threads": 1, "least": 0, "errors": {},
+                                               "model": 1_000_000, "kept": 1280.0,
+                                               "bytes": {"wavelstm": 5_000_000, "pytorch": 9_000_000}}])
+        self.assertIn("| train/t1b2i3h256l5 | 1 | 1280 (5.00 H) | 1.0 | 4 | 8 | 2.00 |", page)
 
     def test_models(self):
         page = self.store("models", [
