@@ -60,11 +60,15 @@ def store(name: str, run: dict) -> None:
                                           f'{json.dumps(run["versions"])},\n "results": [\n{lines}\n ]\n}}\n')
 
 
+def summary_lines(*parts: str) -> str:
+    """As a list, behind an empty line."""
+    return "\n" + "".join(f"- {line}\n" for line in "\n".join(filter(None, parts)).splitlines())
+
+
 def summary_of(results: list, *more: str) -> str:
-    """The means over all problems, as a list."""
+    """The means over all problems."""
     count = len({result["problem"] for result in results})
-    lines = "\n".join(filter(None, [report.summary(results), *more])).splitlines()
-    return f"\nAll {count} problems:\n\n" + "".join(f"- {line}\n" for line in lines)
+    return f"\nAll {count} problems:\n" + summary_lines(report.summary(results), *more)
 
 
 def training_table(form: str | None, run: dict, engines: list) -> tuple:
@@ -72,7 +76,8 @@ def training_table(form: str | None, run: dict, engines: list) -> tuple:
     results, versions = run["results"], run["versions"]
     if form == "gradients":
         return ("largest and mean error against float64, relative to the largest of each array",
-                f"{training.errors_table(results, engines, versions)}\n\n- {training.errors_summary(results)}\n")
+                training.errors_table(results, engines, versions) + "\n"
+                + summary_lines(training.errors_summary(results)))
     return ("microseconds a step", training.table(results, engines, versions) + "\n"
             + summary_of(results, training.gains_summary(results)))
 

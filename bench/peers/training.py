@@ -61,15 +61,20 @@ def errors_table(results: list, engines: list, versions: dict) -> str:
 
 
 def errors_summary(results: list) -> str:
-    """Ours beside PyTorch's in the same numbers."""
+    """Ours beside PyTorch's in the same numbers: how often at most twice as large, and the worst."""
     pairs = [(result["problem"], record_of(result, OURS), record_of(result, "pytorch"))
              for result in of_one_count(results)]
     pairs = [pair for pair in pairs if all(pair)]
     if not pairs:
         return ""
-    worst, problem = max((own["max_error"] / peer["max_error"], name) for name, own, peer in pairs)
-    mean, of_mean = max((own["mean_error"] / peer["mean_error"], name) for name, own, peer in pairs)
-    return f"ours over PyTorch's: largest error at most {worst:.2f} ({problem}), mean at most {mean:.2f} ({of_mean})"
+    lines = []
+    for what, error in (("largest", "max_error"), ("mean", "mean_error")):
+        shares = [(own[error] / peer[error], name) for name, own, peer in pairs]
+        worst, problem = max(shares)
+        lines.append(f"{what} error of ours at most twice PyTorch's on {sum(share <= 2.0 for share, _ in shares)} of "
+                     f"{len(shares)}, geometric mean {geometric_mean([share for share, _ in shares]):.2f} of it, worst "
+                     f"{worst:.2f} ({problem})")
+    return "\n".join(lines)
 
 
 def memory_table(results: list, engines: list, versions: dict) -> str:

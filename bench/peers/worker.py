@@ -18,6 +18,7 @@ import numpy as np
 from .tasks import Task, make_data
 
 LONG_SECONDS = 0.25  # a call this long is not repeated to choose between an engine's ways
+STEPS = 10  # of training, until memory that is freed and taken again needs no more
 TINY = Task.forward("t1b1i2h2l1")
 WARM_SECONDS = 2e-3  # of untimed calls before a turn: the other engines have had the caches
 
@@ -109,7 +110,7 @@ class Worker:
         self.candidates = [way := next(iter(self.engine.candidates(task, data)))]
         data.params.clear()
         forget_peak()
-        way.sample(0.0, 2)
+        way.sample(0.0, STEPS if task.kind == "train" else 2)
         return resident_bytes("VmHWM") - before, way.results(), way.tape_bytes
 
     def release(self) -> None:

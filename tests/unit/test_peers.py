@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench/peers/ratios.py, steal.py, sessions.py, precisions.py, training.py and gradients.py, how a dead engine is stopped, the
-names of problems, and what bench/compare.py says of two runs of bench/peers.py.
+"""bench/peers/ratios.py, steal.py, sessions.py, precisions.py, training.py and gradients.py, how a dead engine is
+stopped, the names of problems, and what bench/compare.py says of two runs of bench/peers.py.
 
     python3 tests/unit/test_peers.py"""
 
@@ -164,9 +164,12 @@ class Training(unittest.TestCase):
         text = " ".join(training.errors_table(self.results, list(self.VERSIONS), self.VERSIONS).split())
         self.assertEqual(text.count("| train/t1b1i9h256l1 | 1 | 2.00e-07, 3.00e-08 | 4.00e-07, 2.00e-08 |"), 1)
         self.assertNotIn("| 2 |", text)
+        self.results[1]["engines"][1]["mean_error"] = 1e-8
         self.assertEqual(training.errors_summary(self.results),
-                         "ours over PyTorch's: largest error at most 0.50 (train/t1b1i9h256l1), mean at most 1.50 "
-                         "(train/t1b1i9h256l1)")
+                         "largest error of ours at most twice PyTorch's on 2 of 2, geometric mean 0.50 of it, worst "
+                         "0.50 (train/t1b1i9h256l1)\n"
+                         "mean error of ours at most twice PyTorch's on 1 of 2, geometric mean 2.12 of it, worst 3.00 "
+                         "(train/t1b1i9h20l1)")
 
     def test_memory_is_told_without_the_parameters(self):
         result = {"problem": "train/t1b1i9h256l1", "threads": 1, "model": 10_000_000, "kept": 1312.0, "least": 0,
