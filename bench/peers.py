@@ -34,8 +34,8 @@ def sizes(text: str) -> list:
 
 def precision_list(text: str) -> list:
     values = list(dict.fromkeys(text.split(",")))
-    if not set(values) <= {"full", "bf16", "int8"}:
-        raise argparse.ArgumentTypeError("full, bf16 and int8 expected, with commas between them")
+    if not set(values) <= {"full", "bf16", "int8", "bf16arrays"}:
+        raise argparse.ArgumentTypeError("full, bf16, int8 and bf16arrays expected, with commas between them")
     return values
 
 
@@ -48,7 +48,8 @@ def arguments() -> argparse.Namespace:
                              "Without a PROBLEM or one of the sets below: the grid. With --train also "
                              "[-ragged][-recompute<steps>]")
     parser.add_argument("--precision", type=precision_list, default=["full"], metavar="LIST",
-                        help="each problem that names none with products in each of full,bf16,int8 (full)")
+                        help="each problem that names none with products in each of full,bf16,int8, or with bf16arrays "
+                             "(full)")
     parser.add_argument("--cells", action="store_true", help="LSTMCell steps and a user's loop of two cells")
     parser.add_argument("--ragged", action="store_true", help="sequences of unlike lengths, and the same padded")
     parser.add_argument("--sessions", action="store_true",

@@ -113,13 +113,17 @@ class Task:
         return Task("train", problem, ragged=bool(match[2]), recompute=int(match[3] or 0))
 
     def at(self, precision: str) -> "Task":
-        """The same weights and input, products of that precision."""
-        return replace(self, problem=replace(self.problem, precision=precision))
+        """The same weights and input, products of that precision, or the arrays in bfloat16."""
+        numbers = {"dtype": precision} if precision == "bf16arrays" else {"precision": precision}
+        return replace(self, problem=replace(self.problem, **numbers))
 
     def in_each(self, precisions: list) -> list:
-        """In each of these, or as it is where the problem names its numbers or is trained."""
-        unnamed = self.problem.dtype == "f32" and self.problem.precision == "full" and self.kind != "train"
-        return [self.at(precision) for precision in precisions] if unnamed else [self]
+        """In each of these, or as it is where the problem names its numbers or is trained. Cells and sessions have f32
+        arrays."""
+        if self.problem.dtype != "f32" or self.problem.precision != "full" or self.kind == "train":
+            return [self]
+        return [self.at(precision) for precision in precisions
+                if precision != "bf16arrays" or self.kind in ("forward", "ragged")]
 
     def __str__(self) -> str:
         if self.kind == "steps":

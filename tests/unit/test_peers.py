@@ -256,9 +256,10 @@ class Problems(unittest.TestCase):
 
     def test_precisions(self):
         def names(task):
-            return [str(one) for one in task.in_each(["full", "int8"])]
+            return [str(one) for one in task.in_each(["full", "int8", "bf16arrays"])]
 
-        self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5")), ["t1b2i3h4l5", "t1b2i3h4l5-int8"])
+        self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5")),
+                         ["t1b2i3h4l5", "t1b2i3h4l5-int8", "t1b2i3h4l5-bf16arrays"])
         self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5-bf16")), ["t1b2i3h4l5-bf16"])
         self.assertEqual(names(tasks.Task.forward("t1b2i3h4l5-f64")), ["t1b2i3h4l5-f64"])
         self.assertEqual(names(tasks.CELLS[-1]), ["steps/t10b3i100h30h20", "steps/t10b3i100h30h20-int8"])
