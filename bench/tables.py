@@ -18,6 +18,7 @@ import re
 import sys
 from pathlib import Path
 
+import loads
 import ranks
 import scaling
 import wavefront
@@ -33,8 +34,8 @@ IN_README = ("t10b3i100h20l4", "t150b1i256h256l1", "t150b16i256h256l1", "t25b4i1
              "t100b1i256h256l4")
 KEPT = ("problem", "threads", "streams", "rates", "least", "bytes", "errors", "best_peer", "ratio", "round_median",
         "middle_half", "seconds", "sequences", "speed_up", "predicted", "plan", "limited_by", "measured", "precision",
-        "engine", "largest", "mean", "changed", "decisions", "least_cosine", "ranks", "flops", "model",
-        "kept")  # of a result
+        "engine", "largest", "mean", "changed", "decisions", "least_cosine", "ranks", "flops", "model", "kept", "has",
+        "processes", "resident")  # of a result
 NOT_YET = "Not measured yet.\n"
 KEPT_OF_ENGINE = ("engine", "min", "max_error", "mean_error")
 BLOCK = re.compile(r"(<!-- bench/tables\.py: (\S+)(?: (short|narrow|gradients|(?:bf16|int8)(?:-errors)?))? -->\n)"
@@ -114,6 +115,8 @@ def table(name: str, form: str | None, run: dict) -> str:
         unit = (f"speed-ups over one rank; predicted ranks of {versions['threads']} threads on a network of "
                 f"{versions['network_us']:g} us and {versions['network_gbs']:g} GB/s a link")
         text = ranks.table(results) + "\n"
+    elif "resident" in results[0]:
+        unit, text = "MB", loads.table(results, versions) + "\n"
     elif "measured" in results[0]:
         text = wavefront.table(results) + "\n"
     elif "speed_up" in results[0]:

@@ -35,7 +35,7 @@ def enter_venv(venv: Path, given: bool) -> None:
         for packages in REQUIREMENTS:
             subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, stdout=sys.stderr)
         stamp.write_text(wanted)
-    os.execv(python, [str(python), str(BENCH / "peers.py"), *sys.argv[1:]])
+    os.execv(python, [str(python), *sys.argv])
 
 
 def compile_helper(source: Path, target: Path, *options: str) -> str:

@@ -137,6 +137,16 @@ class Copied(unittest.TestCase):
                                                "bytes": {"wavelstm": 5_000_000, "pytorch": 9_000_000}}])
         self.assertIn("| train/t1b2i3h256l5 | 1 | 1280 (5.00 H) | 1.0 | 4 | 8 | 2.00 |", page)
 
+    def test_loads(self):
+        together = {"pss": 8e6, "own": 7e6}
+        result = {"problem": "t1b2i3h4l1", "processes": 4, "engine": "wavelstm", "has": "f32, compact", "least": 1e7,
+                  "resident": {"loading": 12e6, "loaded": 11e6, "called": 15e6, "together": together}}
+        page = self.store("loads", [result | {"resident": result["resident"] | {"forked": {"pss": 5e6, "own": 4e6}}},
+                                    result | {"engine": "onnxruntime", "has": "int8"}])
+        self.assertIn("t1b2i3h4l1, whose f32 parameters are 10 MB:", page)
+        self.assertIn("| wavelstm 0.2.0 | f32, compact | 12 (1.20) | 11 (1.10) | 15 (1.50) | 8 | 7 | 5 |", page)
+        self.assertIn("| ONNX Runtime 5.0 | int8 | 12 (1.20) | 11 (1.10) | 15 (1.50) | 8 | 7 | - |", page)
+
     def test_models(self):
         page = self.store("models", [
             {"precision": precision, "engine": engine, "least_cosine": 0.75, "largest": 0.5, "mean": 0.125,
