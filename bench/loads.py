@@ -49,7 +49,8 @@ def rollup(pid: int) -> dict:
 class Process:
     def __init__(self, options: argparse.Namespace, engine: str, has: str, config: dict):
         environment = os.environ | {"OMP_NUM_THREADS": "1", "WAVELSTM_LIBRARY": str(options.library.resolve()),
-                                    "WLSTM_CACHE": "off", "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(BENCH)])}
+                                    "WLSTM_CACHE": "off",
+                                    "PYTHONPATH": os.pathsep.join([str(ROOT / "python"), str(BENCH)])}
         arguments = [options.problem, engine, has, str(options.directory), json.dumps(config)]
         self.process = subprocess.Popen([sys.executable, "-B", "-m", "peers.loading", *arguments], env=environment,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
