@@ -13,6 +13,10 @@
 enum { CLI_RANKS = 65536 };
 const char cli_name[] = "wlstm-bench";
 
+const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", "streams", "train", NULL };
+const char *const backend_names[] = { "auto", "reference", "onednn", "native", NULL };
+const char *const schedule_names[] = { "auto", "serial", "wavefront", "gangs", NULL };
+
 static const char usage[] =
     "Usage: wlstm-bench [PROBLEM]... [--threads LIST] [--family LIST | --cell] [--backend LIST] [--schedule LIST]\n"
     "                   [--effort EFFORT] [--benchmark_*]...\n"

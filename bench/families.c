@@ -11,10 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const family_names[FAMILIES + 1] = { "forward", "cell", "create", "load", "streams", "train", NULL };
-const char *const backend_names[] = { "auto", "reference", "onednn", "native", NULL };
-const char *const schedule_names[] = { "auto", "serial", "wavefront", "gangs", NULL };
-
 struct bench_case {
     bench_family family;
     const bench_problem *given;

@@ -56,8 +56,8 @@ function(add_kernels table source table_macro isa products)
     target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3> ${kernel_flags} ${${isa}_flags} ${ARGN})
     target_compile_definitions(${name} PRIVATE WLI_VECTOR_BYTES=${${isa}_vector_bytes} WLI_ISA_NAME="${isa}"
                                                ${table_macro}=${name} WLI_PRODUCT=${product})
-    # A sanitizer takes minutes to compile each; of one source the baseline's is enough.
-    if(CMAKE_C_FLAGS MATCHES "fsanitize" AND NOT isa STREQUAL "baseline")
+    # A sanitizer takes minutes to compile each; of one source the baseline's is enough, and a fuzzer looks for no way through it.
+    if(CMAKE_C_FLAGS MATCHES "fsanitize=fuzzer" OR (CMAKE_C_FLAGS MATCHES "fsanitize" AND NOT isa STREQUAL "baseline"))
       target_compile_options(${name} PRIVATE -fno-sanitize=all)
     endif()
     list(APPEND added ${name})

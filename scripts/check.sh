@@ -9,12 +9,13 @@ cd "$(dirname "$0")/.."
 jobs=$(nproc)
 sh scripts/deps.sh git clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin python3-numpy
 
-# build FOLDER CMAKE-FLAGS...
+# build FOLDER CMAKE-FLAGS...; only $target, if that is set
+target=
 build() {
     folder=build-check/$1
     shift
     "${CMAKE:-cmake}" -S . -B "$folder" -DWLSTM_WERROR=ON "$@" > "$folder.log" 2>&1 || { cat "$folder.log"; exit 1; }
-    "${CMAKE:-cmake}" --build "$folder" -j "$jobs" > "$folder.log" 2>&1 || { cat "$folder.log"; exit 1; }
+    "${CMAKE:-cmake}" --build "$folder" -j "$jobs" ${target:+--target "$target"} > "$folder.log" 2>&1 || { cat "$folder.log"; exit 1; }
 }
 # suite FOLDER CTEST-ARGUMENTS...
 suite() {
@@ -35,6 +36,29 @@ check_sanitizers() {
     build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags"
     # libgomp keeps its threads' memory to the end.
     LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 suite sanitizers
+}
+# Each fuzz target for so many seconds, its seed printed; what is found stays in build-check/fuzz-NAME, to be put into tests/fuzz/corpus
+# by tests/fuzz/make_corpus.py. OpenMP is LLVM's: with libgomp's threads AddressSanitizer would find memory that is kept to the end.
+check_fuzz() {
+    sh scripts/deps.sh llvm libclang-rt-14-dev
+    flags='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g'
+    target=fuzzers
+    build fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_FLAGS="$flags" -DWLSTM_ONEDNN=OFF \
+        -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF -DWLSTM_BUILD_FORTRAN=OFF
+    target=
+    seconds=${FUZZ_SECONDS:-30}
+    for corpus in tests/fuzz/corpus/*; do
+        name=$(basename "$corpus")
+        seed=$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')
+        kept=build-check/fuzz-$name
+        mkdir -p "$kept"
+        echo "fuzz_$name: seed $seed, $seconds seconds"
+        TMPDIR=$([ -w /dev/shm ] && echo /dev/shm || echo /tmp) WLSTM_CACHE=off ASAN_OPTIONS=allocator_may_return_null=1 \
+            build-check/fuzz/tests/fuzz_"$name" -seed="$seed" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=4096 \
+            -malloc_limit_mb=2048 -max_len=4096 -artifact_prefix="$kept/" -print_final_stats=1 "$kept" "$corpus" \
+            > "$kept.log" 2>&1 || { tail -n 60 "$kept.log"; exit 1; }
+        grep -E '^stat::number_of_executed_units' "$kept.log"
+    done
 }
 # With Archer, which tells ThreadSanitizer what OpenMP's constructs order; on the baseline's vectors, as it does not see accesses of
 # more than 16 bytes. fault/race is a race that must be found.
