@@ -283,6 +283,16 @@ static int forget(const tune_arguments *given) {
     return status == WLSTM_OK ? EXIT_SUCCESS : fail();
 }
 
+/* A cache that is there and cannot be read is not taken for an empty one. */
+static int export_to(const char *file) {
+    char *path = wli_cache_path(wli_environment_get()->cache_directory);
+    wlstm_status status = path ? WLSTM_OK : wli_out_of_memory("path", 0);
+    if (path && !wli_cache_absent(path)) status = wlstm_plan_cache_load(NULL);
+    free(path);
+    if (status == WLSTM_OK) status = wlstm_plan_cache_export(file);
+    return status == WLSTM_OK ? EXIT_SUCCESS : fail();
+}
+
 static int run(const tune_arguments *given) {
     const bool only_measures = given->action == TUNE_SEARCH && !wli_environment_get()->caching;
     if (!wli_environment_get()->cache_directory && !only_measures) {
@@ -296,7 +306,7 @@ static int run(const tune_arguments *given) {
     case TUNE_FORGET:
         return forget(given);
     case TUNE_EXPORT:
-        return wlstm_plan_cache_export(given->file) == WLSTM_OK ? EXIT_SUCCESS : fail();
+        return export_to(given->file);
     case TUNE_IMPORT:
         return wlstm_plan_cache_import(given->file) == WLSTM_OK && save(5) == WLSTM_OK ? EXIT_SUCCESS : fail();
     default:

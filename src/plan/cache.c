@@ -281,12 +281,7 @@ wlstm_status wlstm_plan_cache_forget(const char *problem) {
     /* Without a file there is nothing to forget, and no directory to make for that. */
     char *path = wli_cache_path(directory);
     if (!path) return wli_out_of_memory("path", strlen(directory));
-    wli_cache_table table;
-    char error[WLI_ERROR_BYTES];
-    wli_error_save(error);
-    const bool nothing = wli_cache_read(path, &table) == WLSTM_ERROR_FILE;
-    wli_error_restore(error);
-    wli_cache_table_clear(&table);
+    const bool nothing = wli_cache_absent(path);
     free(path);
     static const wli_cache_table none;
     return nothing ? WLSTM_OK : wli_cache_merge(directory, &none, forgotten, !problem);

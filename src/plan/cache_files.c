@@ -126,14 +126,14 @@ static int take_lock(const char *directory, wlstm_status *status) {
     return descriptor;
 }
 
-/* What is not in order is replaced: nothing in it could be used. */
+/* What is not in order is replaced: nothing in it could be used. What is there and cannot be read may be in order, and stays. */
 static wlstm_status merge_locked(const char *path, const wli_cache_table *changes, const wli_problem *forgotten,
                                  bool forget_all) {
     wli_cache_table table;
     char error[WLI_ERROR_BYTES];
     wli_error_save(error);
     const wlstm_status found = wli_cache_read(path, &table);
-    if (found == WLSTM_ERROR_OUT_OF_MEMORY) return found;
+    if (found == WLSTM_ERROR_OUT_OF_MEMORY || (found == WLSTM_ERROR_FILE && !wli_cache_absent(path))) return found;
     wli_error_restore(error);
     if (found == WLSTM_OK && (forget_all || forgotten)) wli_cache_table_forget(&table, forget_all ? NULL : forgotten);
     bool room = true;
