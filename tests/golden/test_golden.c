@@ -85,9 +85,9 @@ static bool parse_case(const char *line, golden_case *g) {
     g->p.seq_len = n[7], g->p.batch = n[8], g->p.with_states = n[9] != 0, g->special_row = n[10];
     g->p.with_lengths = lengths[0] != '-';
     if (!g->p.with_lengths) return true;
-    g->p.lengths = calloc((size_t)g->p.batch, sizeof *g->p.lengths);
+    g->p.lengths = test_allocate(WLSTM_F64, g->p.batch); /* as wide */
     char *rest = lengths;
-    for (int64_t b = 0; g->p.lengths && b < g->p.batch; ++b) {
+    for (int64_t b = 0; b < g->p.batch; ++b) {
         g->p.lengths[b] = strtoll(rest, &rest, 10);
         if (*rest == ',') ++rest;
     }
@@ -141,7 +141,7 @@ static void make_lstm(golden_case *g) {
         assert_int_equal(wlstm_lstm_parameter_info(g->p.lstm, i, &name, &ndim, shape), WLSTM_OK);
         void *values = make_parameter(g, name, shape[0] * shape[1]);
         assert_int_equal(wlstm_lstm_set_parameter(g->p.lstm, name, values, shape[0] * shape[1]), WLSTM_OK);
-        free(values);
+        test_release(values);
     }
 }
 
@@ -159,7 +159,7 @@ static wlstm_cell *make_cell(const golden_case *g) {
         assert_int_equal(wlstm_cell_parameter_info(cell, i, &name, &ndim, shape), WLSTM_OK);
         void *values = make_parameter(g, name, shape[0] * shape[1]);
         assert_int_equal(wlstm_cell_set_parameter(cell, name, values, shape[0] * shape[1]), WLSTM_OK);
-        free(values);
+        test_release(values);
     }
     return cell;
 }

@@ -69,7 +69,7 @@ static wli_model *make_model(const golden_case *g, wlstm_dtype dtype) {
         const wli_parameter *parameter = &model->parameters[i];
         void *values = draw(g, dtype, parameter->name, (int64_t)parameter->count, -1);
         assert_int_equal(wli_model_set(&model, i, values), WLSTM_OK);
-        free(values);
+        test_release(values);
     }
     return model;
 }
@@ -86,7 +86,7 @@ static void *make_mask(const golden_case *g, const wli_model *model, int64_t row
         void *drawn = draw(g, model->dtype, what, count, 0);
         for (int64_t k = 0; k < count; k++)
             wli_put(model->dtype, mask, to++, tensor_at(model->dtype, drawn, k) < 0 ? 0 : 2);
-        free(drawn);
+        test_release(drawn);
     }
     return mask;
 }
@@ -104,7 +104,7 @@ static void expect(const golden_case *g, wlstm_dtype dtype, const char *what, co
         if (!(fabs(value - expected[k]) <= allowed))
             fail_msg("%s, element %d: %.17g expected, got %.17g", name, (int)k, expected[k], value);
     }
-    free(expected);
+    test_release(expected);
 }
 
 static void judge(const golden_case *g, const wli_model *model, const wli_gradients *gradients, int64_t x_count,
@@ -135,7 +135,7 @@ static void train(wli_model *model, const wli_call *call, const wli_gradients *t
     assert_int_equal(wlstm_trainer_gradients(trainer, &found, NULL), WLSTM_OK);
     memcpy(to->d_parameters, found, (size_t)parameters * dtype_size(model->dtype));
     wlstm_trainer_free(trainer);
-    free(out);
+    test_release(out);
 }
 
 static void run(const golden_case *g, wlstm_dtype dtype) {
@@ -164,7 +164,7 @@ static void run(const golden_case *g, wlstm_dtype dtype) {
     judge(g, model, &gradients, x_count, h_count, c_count);
     if (!g->masked) train(model, &call, &gradients, parameters), judge(g, model, &gradients, x_count, h_count, c_count);
     void *const arrays[] = { x, h_0, c_0, d_h_n, d_c_n, d_out, mask, d_x, d_h_0, d_c_0, d_parameters };
-    for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) free(arrays[k]);
+    for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) test_release(arrays[k]);
     wli_model_release(model);
 }
 

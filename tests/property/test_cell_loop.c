@@ -39,7 +39,7 @@ static void copy_parameters(const wlstm_cell *cell, wlstm_lstm *lstm, wlstm_dtyp
         snprintf(layer_name, sizeof layer_name, "%s_l0", name);
         assert_int_equal(wlstm_cell_get_parameter(cell, name, values, count), WLSTM_OK);
         assert_int_equal(wlstm_lstm_set_parameter(lstm, layer_name, values, count), WLSTM_OK);
-        free(values);
+        test_release(values);
     }
 }
 
@@ -219,14 +219,14 @@ static void a_stack_of_cells_is_their_chain(void **state) {
             assert_true(check_block("c_n", l, dtype, c_n, offset, links[l].c, count));
             offset += count;
             wlstm_cell_free(links[l].cell);
-            free(links[l].h);
-            free(links[l].c);
+            test_release(links[l].h);
+            test_release(links[l].c);
         }
         wlstm_lstm_free(stack);
-        free(h_n);
-        free(c_n);
-        free(out);
-        free(chained);
+        test_release(h_n);
+        test_release(c_n);
+        test_release(out);
+        test_release(chained);
         problem_free(&p);
     }
 }

@@ -177,7 +177,7 @@ static void plans_keep_the_parameters_they_were_made_with(void **state) {
             assert_true(outcomes_agree(&p, "wlstm_forward after set_parameter", &forward, &expected, false));
             assert_memory_not_equal(expected.c_n, before.c_n, (size_t)problem_c_count(&p) * dtype_size(p.config.dtype));
 
-            free(weight_hh);
+            test_release(weight_hh);
             outcome_free(&before);
             outcome_free(&kept);
             outcome_free(&forward);

@@ -74,8 +74,8 @@ static outcome run_rows(const problem *p, wlstm_plan *plan) {
     assert_int_equal(wli_plan_run(plan, &call), WLSTM_OK);
     pick(p, out, problem_out_width(p), o.out);
     move_states(p, o.h_n, o.c_n, rows, true);
-    for (int64_t b = 0; b < p->batch; b++) free(rows[b]);
-    free(x), free(out);
+    for (int64_t b = 0; b < p->batch; b++) test_release(rows[b]);
+    test_release(x), test_release(out);
     return o;
 }
 

@@ -46,7 +46,7 @@ static void gradients_are_those_of_the_reference(void **state) {
         assert_true(gradients_agree(&p, "trainer", &got, &expected, false));
         outcome_free(&o), outcome_free(&of_reference);
         gradients_free(&got, false), gradients_free(&expected, true);
-        free(mask);
+        test_release(mask);
         wlstm_trainer_free(trainer);
         problem_free(&p);
     }

@@ -7,13 +7,16 @@
 #include "api/module.h"
 #include "base/number_types.h"
 #include "compare.h"
+#include "pages.h"
 #include "plan/plan.h"
 #include "random.h"
 
 void *test_allocate(wlstm_dtype dtype, int64_t count) {
-    void *memory = malloc((size_t)count * dtype_size(dtype) + 1);
-    if (!memory) abort();
-    return memory;
+    return pages_take((size_t)count * dtype_size(dtype));
+}
+
+void test_release(void *values) {
+    pages_give(values);
 }
 
 int64_t problem_width(const problem *p) {
@@ -88,18 +91,17 @@ void problem_build(problem *p, uint64_t *stream) {
     p->h_0 = p->with_states ? random_tensor(c->dtype, problem_h_count(p), stream) : NULL;
     p->c_0 = p->with_states ? random_tensor(c->dtype, problem_c_count(p), stream) : NULL;
     if (p->with_lengths) {
-        p->lengths = calloc((size_t)p->batch + 1, sizeof *p->lengths);
-        if (!p->lengths) abort();
+        p->lengths = pages_take((size_t)p->batch * sizeof *p->lengths);
         for (int64_t b = 0; b < p->batch; ++b) p->lengths[b] = random_between(stream, 1, p->seq_len);
     }
 }
 
 void problem_free(problem *p) {
     if (p->owns_lstm) wlstm_lstm_free(p->lstm);
-    free(p->x);
-    free(p->h_0);
-    free(p->c_0);
-    free(p->lengths);
+    test_release(p->x);
+    test_release(p->h_0);
+    test_release(p->c_0);
+    test_release(p->lengths);
     *p = (problem){ .config = WLSTM_LSTM_CONFIG_INIT };
 }
 
@@ -150,9 +152,9 @@ outcome outcome_create(const problem *p) {
 }
 
 void outcome_free(outcome *o) {
-    free(o->out);
-    free(o->h_n);
-    free(o->c_n);
+    test_release(o->out);
+    test_release(o->h_n);
+    test_release(o->c_n);
     *o = (outcome){ NULL, NULL, NULL };
 }
 

@@ -29,8 +29,10 @@ enum { TEST_MATMUL = WLSTM_BACKEND_NATIVE + 1, TEST_BACKENDS };
 /* wlstm_plan_create, for any of them. */
 wlstm_status test_plan_create(wlstm_lstm *lstm, const wlstm_plan_options *options, wlstm_plan **plan);
 
-/* malloc that aborts when there is none; 0 elements give a pointer too. */
+/* Memory between pages that nobody may touch (pages.h), as that of all tensors of problems and outcomes is; 0 elements
+ * give a pointer too. */
 void *test_allocate(wlstm_dtype dtype, int64_t count);
+void test_release(void *values);
 
 /* Options at random, nothing built yet: the test may fix some of them first. Sizes up to 40, 3 layers, 12 steps. */
 problem problem_draw(uint64_t *stream);

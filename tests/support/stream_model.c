@@ -49,8 +49,9 @@ stream_model stream_model_make(wlstm_lstm *lstm, const wlstm_streams_options *op
 
 void stream_model_free(stream_model *m) {
     wlstm_streams_free(m->streams);
-    for (int64_t i = 0; i < m->most; i++) free(m->h[i]), free(m->c[i]);
-    free(m->ids), free(m->h), free(m->c), free(m->x), free(m->out), free(m->alone), free(m->expected);
+    for (int64_t i = 0; i < m->most; i++) test_release(m->h[i]), test_release(m->c[i]);
+    free(m->ids), free(m->h), free(m->c);
+    test_release(m->x), test_release(m->out), test_release(m->alone), test_release(m->expected);
 }
 
 /* Puts streams a and b of the list in each other's place. */
@@ -116,7 +117,7 @@ void stream_model_get(stream_model *m) {
         assert_true(tensors_identical("h", m->dtype, h, m->h[i], m->h_count));
         assert_true(tensors_identical("c", m->dtype, c, m->c[i], m->c_count));
     }
-    free(h), free(c);
+    test_release(h), test_release(c);
 }
 
 static char *at(const stream_model *m, void *values, int64_t seq_len, int64_t count, int64_t t, int64_t row,

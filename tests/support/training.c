@@ -58,8 +58,8 @@ gradients gradients_like(const problem *p, const gradients *g) {
 }
 
 void gradients_free(gradients *g, bool given) {
-    if (given) free(g->d_out), free(g->d_h_n), free(g->d_c_n);
-    free(g->d_x), free(g->d_h_0), free(g->d_c_0), free(g->d_parameters);
+    if (given) test_release(g->d_out), test_release(g->d_h_n), test_release(g->d_c_n);
+    test_release(g->d_x), test_release(g->d_h_0), test_release(g->d_c_0), test_release(g->d_parameters);
     *g = (gradients){ 0 };
 }
 

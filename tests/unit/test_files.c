@@ -59,8 +59,8 @@ static void assert_same_parameters(const wlstm_lstm *a, const wlstm_lstm *b, wls
         assert_int_equal(wlstm_lstm_get_parameter(a, name, values, count), WLSTM_OK);
         assert_int_equal(wlstm_lstm_get_parameter(b, name, b_values, count), WLSTM_OK);
         assert_true(tensors_identical(name, dtype, b_values, values, count));
-        free(values);
-        free(b_values);
+        test_release(values);
+        test_release(b_values);
     }
 }
 
