@@ -60,6 +60,18 @@ check_fuzz() {
         grep -E '^stat::number_of_executed_units' "$kept.log"
     done
 }
+# Lines and branches of src/ that the suite reaches. Counters are atomic: else gcc may take one for a loop's variable, and two threads
+# compute wrong results.
+check_coverage() {
+    venv=build-check/coverage-venv
+    sh scripts/deps.sh python3-venv
+    [ -e "$venv/bin/gcovr" ] || { python3 -m venv "$venv" && "$venv/bin/pip" install -q gcovr==8.3; }
+    build coverage -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS='--coverage -fprofile-update=atomic' \
+        -DWLSTM_WERROR=OFF -DWLSTM_BUILD_EXAMPLES=OFF
+    find build-check/coverage -name '*.gcda' -delete
+    suite coverage -LE install
+    "$venv/bin/gcovr" -r . --filter src/ --merge-mode-functions=separate --txt build-check/coverage.txt --print-summary build-check/coverage
+}
 # With Archer, which tells ThreadSanitizer what OpenMP's constructs order; on the baseline's vectors, as it does not see accesses of
 # more than 16 bytes. fault/race is a race that must be found.
 check_tsan() {
