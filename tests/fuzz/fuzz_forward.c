@@ -1,10 +1,10 @@
 /* A model, a call and a plan (schedule, threads, precision, backend, chunks, compact or not) out of the bytes: the
  * reference's result, the same bits a second time and in place, for whatever values; and a row alone has the bits it has
  * in the batch, where the kernels are ours. */
+#include "draw.h"
 #include "target.h"
 
 #include "compare.h"
-#include "problem.h"
 #include "random.h"
 #include "reference/compare.h"
 
@@ -12,21 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static problem draw_problem(fuzz_source *source) {
-    problem p = { .config = WLSTM_LSTM_CONFIG_INIT };
-    p.config.input_size = fuzz_between(source, 1, 70);
-    p.config.hidden_size = fuzz_between(source, 1, 70);
-    p.config.num_layers = fuzz_between(source, 1, 4);
-    p.config.proj_size = fuzz_between(source, 0, 3) == 3 ? fuzz_between(source, 0, p.config.hidden_size - 1) : 0;
-    p.config.dtype = fuzz_between(source, 0, 3) == 3 ? WLSTM_F64 : WLSTM_F32;
-    const int64_t flags = fuzz_between(source, 0, 31);
-    p.config.bias = (flags & 1) == 0, p.config.bidirectional = (flags & 2) != 0;
-    p.config.batch_first = (flags & 4) != 0, p.with_states = (flags & 8) != 0, p.with_lengths = (flags & 16) != 0;
-    p.seq_len = fuzz_between(source, 1, 20);
-    p.batch = fuzz_between(source, 1, 20);
-    return p;
-}
 
 static wlstm_plan_options draw_options(fuzz_source *source, const problem *p) {
     wlstm_plan_options options = WLSTM_PLAN_OPTIONS_INIT;
@@ -38,8 +23,7 @@ static wlstm_plan_options draw_options(fuzz_source *source, const problem *p) {
     options.chunk_steps = fuzz_between(source, 0, 9);
     options.deterministic = fuzz_between(source, 0, 1) == 1;
     options.effort = WLSTM_EFFORT_ESTIMATE;
-    if (p->config.dtype == WLSTM_F32)
-        options.precision = (wlstm_precision)fuzz_between(source, WLSTM_PRECISION_DEFAULT, WLSTM_PRECISION_INT8);
+    options.precision = draw_precision(source, p);
     return options;
 }
 

@@ -165,11 +165,12 @@ def write_run():
     put("run", "cut_short", files(1, model, x, lengths[:-1]))
 
 
-def write_forward():
-    numbers = random.Random(1)
-    for k in range(24):
-        put("forward", f"drawn_{k}", bytes(numbers.randrange(256) for _ in range(40)))
+def write_drawn():
+    for target, inputs, count in ("forward", 24, 40), ("streams", 12, 90), ("trainer", 16, 24):
+        numbers = random.Random(1)
+        for k in range(inputs):
+            put(target, f"drawn_{k}", bytes(numbers.randrange(256) for _ in range(count)))
 
 
-for write in (write_safetensors, write_npy, write_plan_cache, write_problem, write_arguments, write_run, write_forward):
+for write in (write_safetensors, write_npy, write_plan_cache, write_problem, write_arguments, write_run, write_drawn):
     write()
