@@ -17,30 +17,6 @@ enum { PROBLEMS = 40, DEEDS = 60 };
 
 static uint64_t stream;
 
-static void any_deed(stream_model *m, int64_t most_rows) {
-    switch (random_between(m->random, 0, 9)) {
-    case 0:
-    case 1:
-    case 2:
-        stream_model_open(m);
-        break;
-    case 3:
-        stream_model_close(m);
-        break;
-    case 4:
-        stream_model_reset(m);
-        break;
-    case 5:
-        stream_model_set(m);
-        break;
-    case 6:
-        stream_model_run(m, most_rows);
-        break;
-    default:
-        stream_model_step(m, most_rows);
-    }
-}
-
 /* On an lstm that nobody else uses now. */
 static void check_streams(wlstm_lstm *lstm, wlstm_precision precision, int64_t most_streams, int deeds) {
     wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
@@ -50,7 +26,7 @@ static void check_streams(wlstm_lstm *lstm, wlstm_precision precision, int64_t m
     options.precision = precision;
     assert_int_equal(wlstm_lstm_set_precision(lstm, precision), WLSTM_OK);
     stream_model m = stream_model_make(lstm, &options, &stream);
-    for (int k = 0; k < deeds; k++) any_deed(&m, most_streams);
+    for (int k = 0; k < deeds; k++) stream_model_any(&m, most_streams);
     stream_model_get(&m);
     stream_model_free(&m);
 }
@@ -145,7 +121,7 @@ static void *use(void *argument) {
     wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
     options.max_streams = 12, options.num_threads = 1;
     stream_model m = stream_model_make(self->lstm, &options, &self->random);
-    for (int k = 0; k < 200; k++) any_deed(&m, 12);
+    for (int k = 0; k < 200; k++) stream_model_any(&m, 12);
     stream_model_get(&m);
     stream_model_free(&m);
     return NULL;
@@ -179,9 +155,9 @@ static void streams_outlive_their_lstm(void **state) {
     stream_model m = stream_model_make(lstm, &options, &stream);
     m.lstm = same;
     assert_int_equal(wlstm_lstm_reset_parameters(lstm, 7), WLSTM_OK);
-    for (int k = 0; k < DEEDS; k++) any_deed(&m, 7);
+    for (int k = 0; k < DEEDS; k++) stream_model_any(&m, 7);
     wlstm_lstm_free(lstm);
-    for (int k = 0; k < DEEDS; k++) any_deed(&m, 7);
+    for (int k = 0; k < DEEDS; k++) stream_model_any(&m, 7);
     stream_model_free(&m);
     wlstm_lstm_free(same);
 }

@@ -1,16 +1,19 @@
 /* soak [--minutes M] [--threads N] [--seed S]
  *
  * By hand, before a release: N host threads (4 by default) run random problems for M minutes (20), by plans of random
- * precision, schedule, threads and effort and by lstms that all of them share, each result checked; in rounds of some
- * seconds, after each of which the library has given back all memory and the process is no larger than it was. */
+ * precision, schedule, threads and effort, by lstms that all of them share, as streams and in training, each result
+ * checked; in rounds of some seconds, after each of which the library has given back all memory and the process is no larger than it was. */
 #include "base/number.h"
 #include "compare.h"
 #include "problem.h"
 #include "random.h"
 #include "reference/compare.h"
+#include "training.h"
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +21,10 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stream_model.h"
 
 enum { MOST_THREADS = 64, SHARED = 6, ROUND_SECONDS = 10, WARM_ROUNDS = 3 };
 static const int64_t allowed_growth = INT64_C(64) << 20; /* bytes: what malloc keeps of its arenas */
@@ -128,13 +135,47 @@ static void run_shared(uint64_t *stream) {
     atomic_fetch_add(&runs, 1);
 }
 
+/* Ends the process where one has not what comes of it alone. */
+static void run_streams(uint64_t *stream) {
+    problem p = problem_draw(stream);
+    p.config.bidirectional = 0;
+    problem_build(&p, stream);
+    wlstm_streams_options options = WLSTM_STREAMS_OPTIONS_INIT;
+    options.max_streams = random_between(stream, 1, 30), options.num_threads = (int)random_between(stream, 1, 2);
+    stream_model m = stream_model_make(p.lstm, &options, stream);
+    for (int k = 0; k < 40; k++) stream_model_any(&m, options.max_streams);
+    stream_model_get(&m);
+    stream_model_free(&m);
+    problem_free(&p);
+    atomic_fetch_add(&runs, 1);
+}
+
+static void train(uint64_t *stream) {
+    problem p = problem_draw(stream);
+    p.config.dropout = (double)random_between(stream, 0, 2) / 4;
+    problem_build(&p, stream);
+    const int64_t recompute_steps = p.config.bidirectional ? 0 : random_between(stream, 0, p.seq_len);
+    wlstm_trainer *trainer = problem_trainer(&p, recompute_steps, (int)random_between(stream, 1, 3));
+    gradients got = gradients_create(&p, stream), wanted = gradients_like(&p, &got);
+    outcome o, of_reference;
+    if (problem_train(&p, trainer, *stream, NULL, &o) != WLSTM_OK) complain(&p, "trainer");
+    void *mask = problem_mask(&p, trainer, NULL);
+    if (problem_back(trainer, NULL, &got) != WLSTM_OK) complain(&p, "backward");
+    problem_reference(&p, mask, &of_reference, &wanted);
+    if (!outcomes_agree(&p, "trainer", &o, &of_reference, false) || !gradients_agree(&p, "soak", &got, &wanted, false))
+        complain(&p, "training");
+    test_release(mask);
+    outcome_free(&o), outcome_free(&of_reference);
+    gradients_free(&wanted, false), gradients_free(&got, true);
+    wlstm_trainer_free(trainer);
+    problem_free(&p);
+    atomic_fetch_add(&runs, 1);
+}
+
 static void *work(void *argument) {
+    static void (*const kinds[])(uint64_t *) = { run_shared, run_own, run_own, run_streams, train };
     uint64_t *stream = argument;
-    while (now() < until && !atomic_load(&wrong))
-        if (random_between(stream, 0, 2) == 0)
-            run_shared(stream);
-        else
-            run_own(stream);
+    while (now() < until && !atomic_load(&wrong)) kinds[random_between(stream, 0, 4)](stream);
     return NULL;
 }
 

@@ -179,3 +179,27 @@ void stream_model_run(stream_model *m, int64_t count) {
     compare(m, seq_len, chosen, lengths);
     free(lengths);
 }
+
+void stream_model_any(stream_model *m, int64_t most_rows) {
+    switch (random_between(m->random, 0, 9)) {
+    case 0:
+    case 1:
+    case 2:
+        stream_model_open(m);
+        break;
+    case 3:
+        stream_model_close(m);
+        break;
+    case 4:
+        stream_model_reset(m);
+        break;
+    case 5:
+        stream_model_set(m);
+        break;
+    case 6:
+        stream_model_run(m, most_rows);
+        break;
+    default:
+        stream_model_step(m, most_rows);
+    }
+}

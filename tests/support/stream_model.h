@@ -36,4 +36,7 @@ void stream_model_get(stream_model *m);
 void stream_model_step(stream_model *m, int64_t count);
 void stream_model_run(stream_model *m, int64_t count);
 
+/* One of them at random, steps and runs of up to `most_rows`. */
+void stream_model_any(stream_model *m, int64_t most_rows);
+
 #endif
