@@ -7,7 +7,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
-sh scripts/deps.sh git clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin python3-numpy
+sh scripts/deps.sh git ccache clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin python3-numpy
+
+# Many of the builds compile the same kernels by the same compiler with the same flags, in another folder: once is enough.
+export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+export CCACHE_DIR="${CCACHE_DIR:-$PWD/build-check/ccache}" CCACHE_BASEDIR=/ CCACHE_NOHASHDIR=1
 
 # build FOLDER CMAKE-FLAGS...; only $target, if that is set
 target=
