@@ -64,6 +64,17 @@ check_fuzz() {
         grep -E '^stat::number_of_executed_units' "$kept.log"
     done
 }
+# What is read before it is written: some unit and golden tests on the baseline's vectors, as valgrind knows none of the widest. Its
+# blocks of instructions are to be small: those of whole loops of kernels are more than it has room for.
+check_valgrind() {
+    sh scripts/deps.sh valgrind
+    check_gcc
+    data=tests/golden/data
+    valgrind='valgrind -q --error-exitcode=1 --vex-guest-max-insns=25'
+    printf '%s\n' test_api test_compact test_files "test_optimizers $data/optimizers.safetensors" "test_products $data/rounded" |
+        WLSTM_CACHE=off WLSTM_ISA=baseline xargs -P "$jobs" -I@ \
+            sh -c "printed=\$($valgrind build-check/gcc/tests/@ 2>&1) || { echo \"\$printed\"; exit 1; }"
+}
 # Lines and branches of src/ that the suite reaches. Counters are atomic: else gcc may take one for a loop's variable, and two threads
 # compute wrong results.
 check_coverage() {
