@@ -76,7 +76,8 @@ double wlm_layer_cost(int64_t input_size, int64_t hidden_size, int64_t state_siz
 
 /* With S stages a call takes T / c + S - 1 chunks, each c steps and what comes once a chunk, a message and the stage's weights from
  * where its other layers left them: least at c = sqrt(T once / ((S - 1) step)). Not less than two steps and four rows, for which
- * weight_ih is read once; nor so long that filling the pipeline takes a quarter of the time. */
+ * weight_ih is read once; nor so long that filling the pipeline takes a quarter of the time. Then as many chunks of equal
+ * length: the longest is what fills the pipeline, whatever the others are. */
 int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages, double step_cost) {
     /* What a core multiplies and adds during a message, and while it reads a weight, of which there are as many as multiply-adds. */
     const double message_cost = 150000, weight_cost = 5, once = message_cost + weight_cost * step_cost;
@@ -87,5 +88,7 @@ int64_t wlm_choose_chunk(int64_t T, int64_t B, int stages, double step_cost) {
     if (chunk < 2) chunk = 2;
     if (chunk < rows) chunk = rows;
     if (chunk > quarter) chunk = quarter;
-    return chunk > 0 ? chunk : 1;
+    if (chunk < 1) chunk = 1;
+    const int64_t chunks = (T + chunk - 1) / chunk;
+    return (T + chunks - 1) / chunks;
 }
