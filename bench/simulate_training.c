@@ -1,7 +1,7 @@
-/* For each problem and thread count: what the busiest thread of each crew has to do in a pass forward and a pass back, done here
- * by one thread that waits for nobody (its share of the weights is then in the caches that a core of its own would have); the
- * crews' chunks are laid out on virtual threads, each an equal part of its crew's pass, and meetings are added as
- * bench/simulate.c does. Threads that read from beyond their caches do not slow each other down here. */
+/* For each problem and thread count: what the busiest thread of each crew has to do in a pass forward and a pass back,
+ * done here by one thread that waits for nobody (its share of the weights is then in the caches that a core of its own
+ * would have); the crews' chunks are laid out on virtual threads, each an equal part of its crew's pass, and meetings
+ * are added as bench/simulate.c does. Threads that read from beyond their caches do not slow each other down here. */
 #include "simulate_training.h"
 
 #include "api/module.h"
@@ -47,7 +47,7 @@ static wlstm_status open_problem(training *t, const bench_problem *given) {
     return status;
 }
 
-/* Seconds of both passes by so many threads of this machine, after a change of the parameters, or `seconds` if that is less. */
+/* Seconds of both passes by so many threads of this machine, the parameters new, or `seconds` if that is less. */
 static wlstm_status time_passes(const training *t, int threads, double *seconds) {
     const wli_problem *p = &t->given->problem;
     wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
@@ -102,8 +102,9 @@ static crew_seconds meetings_of(const training *t, int64_t layers, const wli_dea
                            .backward = steps * (projects ? 4 : 2) * gang + (double)(4 * chunks * layers) * all };
 }
 
-/* When the last of the crews is done, in the order in which they begin: each does a chunk after the crew before has done it;
- * where that hands on through two buffers, not before the crew behind has done the chunk before the last. done [crews][chunks]. */
+/* When the last of the crews is done, in the order in which they begin: each does a chunk after the crew before has done
+ * it, back not before the crew behind has done the chunk before the last, as two buffers are between. done
+ * [crews][chunks] is room. */
 static double lay_out(const crew_seconds *of_crews, bool back, int64_t crews, int64_t chunks, double wait,
                       double *done) {
     for (int64_t chunk = 0; chunk < chunks; chunk++)

@@ -14,8 +14,8 @@ int64_t wli_most_crews(const wlstm_trainer *trainer) {
 }
 
 int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch) {
-    /* The last crew begins after crews - 1 chunks of `batch` rows by both products a step and the weights read for one of
-     * them; each chunk reads the other's. Together least when there are so many chunks that both cost the same. */
+    /* The last crew begins after crews - 1 chunks of `batch` rows by both products a step and the weights read for one
+     * of them; each chunk reads the other's. Together least when there are so many chunks that both cost the same. */
     int64_t chunk = 1;
     if (crews == 1) return steps;
     while (chunk * chunk * (crews - 1) * (2 * batch + FEW_ROWS) < FEW_ROWS * steps) chunk++;
@@ -58,7 +58,7 @@ wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t 
 }
 
 /* What a pass forward and a pass back cost the crew of so many threads in the layers, in multiply-adds. A step's calls
- * cost what makes a thread worth while in it, a meeting of two half as much, and of more the more as all take one line in
+ * cost what makes a thread worth while in it; a meeting half as much, and of many threads more, as all take one line in
  * turn. The gradients of the parameters wait for nobody, the rest for the crews before. */
 static double crew_cost(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads, wli_span layers,
                         int64_t crews) {

@@ -1,6 +1,6 @@
 /* Crews: threads that own consecutive layers for a whole pass, so that a layer runs beside the one above it, a chunk of
- * steps apart: forward the lower one is ahead, back the upper one. All that is cut within a layer is cut within its crew
- * (team.h). */
+ * steps apart: forward the lower one is ahead, back the upper one. All that is cut within a layer is cut within its
+ * crew (team.h). */
 #ifndef WLI_CREWS_H
 #define WLI_CREWS_H
 
@@ -21,8 +21,8 @@ int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch);
 /* While no crew works: no chunk of a window is done. */
 void wli_crews_reset(wlstm_trainer *trainer);
 
-/* Forward: returns when the crew below has done chunk `number` of the window. Then, once the crew has done it: tells the
- * crew above. */
+/* Forward: returns when the crew below has done chunk `number` of the window. Then, once the crew has done it: tells
+ * the crew above. */
 void wli_await_below(const wli_hand *hand, int64_t number);
 void wli_tell_above(const wli_hand *hand, int64_t number);
 

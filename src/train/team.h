@@ -1,5 +1,5 @@
-/* The threads of a pass, and what each of them does. A crew of them has layers (crews.h), most often all. The steps of a
- * cell are run by a gang of the crew, which has directions and parts of the batch for itself, and whose threads share
+/* The threads of a pass, and what each of them does. A crew of them has layers (crews.h), most often all. The steps of
+ * a cell are run by a gang of the crew, which has directions and parts of the batch for itself, and whose threads share
  * columns and units and meet within each step; all else is shared among the crew's threads. */
 #ifndef WLI_TEAM_H
 #define WLI_TEAM_H
