@@ -1,7 +1,13 @@
 """Checks of what wavelstm.torch promises, for check_pytorch.py: one line gives the same results, or PyTorch's, or a clear error."""
+import concurrent.futures
 import contextlib
 import copy
+import datetime
+import itertools
+import os
 import pickle
+import signal
+import tempfile
 import warnings
 from unittest import mock
 
@@ -11,8 +17,8 @@ from torch.nn.utils import parametrizations, parametrize, prune, rnn
 from torch.testing import assert_close
 
 import wavelstm.torch
-from pytorch_checks import check, flat, lstm, raises
-from wavelstm.torch import _weights
+from pytorch_checks import DTYPES, check, flat, lstm, raises
+from wavelstm.torch import _trainers, _weights
 
 
 class Net(torch.nn.Module):
@@ -43,6 +49,25 @@ def runs(count):
     with mock.patch.object(_weights.Runner, "__call__", lambda *arguments, **keywords: calls.append(1) or call(*arguments, **keywords)):
         yield
     assert len(calls) == count if count is not None else calls, f"{count} calls of the library expected, got {len(calls)}"
+
+
+@contextlib.contextmanager
+def learns(forward, backward):
+    """That the library's trainers go so often forward and back: None is at least once."""
+    calls = {"forward": 0, "backward": 0}
+
+    def counted(name):
+        call = getattr(_trainers.Learner, name)
+
+        def counts(*arguments):
+            result = call(*arguments)
+            calls[name] += result is not False  # a tape that did not serve
+            return result
+        return mock.patch.object(_trainers.Learner, name, counts)
+    with counted("forward"), counted("backward"):
+        yield
+    for (name, count), wanted in zip(calls.items(), (forward, backward)):
+        assert count == wanted if wanted is not None else count, f"{wanted} passes {name} of the library expected, got {count}"
 
 
 def twins(module, **keywords):
@@ -139,58 +164,164 @@ def outcome(function, *arguments):
         return f"{type(error)}: {error}"
 
 
-@check("(own) accelerate: gradients", "in train and eval mode as PyTorch's; many forwards before a backward, checkpoint, second ones")
+def close_gradients(actual, expected):
+    """Sums over rows, to the digits of the largest of them."""
+    assert len(actual) == len(expected)
+    for ours, theirs in zip(actual, expected):
+        scale = max(1.0, theirs.abs().max().item()) if theirs.numel() else 1.0
+        assert_close(ours / scale, theirs / scale)
+
+
+def results_and_gradients(model, x, training=False, call=None):
+    """Of a model in either mode."""
+    leaf = x.clone().requires_grad_()
+    with torch.enable_grad():
+        out = flat((call or model.train(training))(leaf))[0]
+        model.zero_grad()
+        out.square().sum().backward()
+    return [out.detach(), leaf.grad, *(parameter.grad for parameter in model.parameters())]
+
+
+@check("(own) accelerate: gradients", "in train and eval mode as PyTorch's, run here; of a PackedSequence, frozen weights, no loss of some results")
 def _(dtype):
     for training in (False, True):
         theirs, ours, x = net(dtype)
-        results = []
-        for model in theirs.train(training), ours.train(training):
-            leaf = x.clone().requires_grad_()
-            with torch.enable_grad(), runs(0):
-                outs = [model(leaf) for _ in range(3)]
-                outs.append(torch.utils.checkpoint.checkpoint(model, leaf, use_reentrant=False))
-                sum(out.square().sum() for out in outs).backward()
-            results.append([leaf.grad, *(parameter.grad for parameter in model.parameters())])
-        assert_close(*results)
-        with runs(None):
-            assert_close(ours(x), theirs(x))  # no_grad: here, in train mode too as no dropout acts
-    theirs, ours, x = net(dtype)
-    first, second = [], []
-    for model in theirs, ours:
-        leaf = x[:1, :, :2].clone().requires_grad_()
-        with torch.enable_grad():
-            gradient, = torch.autograd.grad(model(leaf).square().sum(), leaf, create_graph=True)
-            second.append(torch.autograd.grad(gradient.square().sum(), leaf)[0])
-        first.append(gradient)
-    assert_close(*first)
-    assert_close(*second)
+        with runs(0), learns(1 + 8 + 2, 1 + 8 + 2):
+            close_gradients(results_and_gradients(ours, x, training), results_and_gradients(theirs, x, training))
+        with runs(None), learns(0, 0):
+            assert_close(ours(x), theirs(x))  # no_grad: by a plan, in train mode too as no dropout acts
+    theirs, ours = twins(lstm(5, 4, 2, proj_size=3, dtype=dtype))
+    x, states = torch.randn(6, 3, 5, dtype=dtype), [torch.randn(2, 3, n, dtype=dtype) for n in (3, 4)]
+    for module in theirs, ours:
+        module.weight_hh_l1.requires_grad_(False)
+    for result, frozen in itertools.product(range(3), (False, True)):
+        found = []
+        for module in theirs, ours:
+            leaves = [tensor.clone().requires_grad_() for tensor in (x, *states)]
+            with torch.enable_grad(), learns(None, None) if module is ours else contextlib.nullcontext():
+                wanted = [*leaves[1:]] if frozen else [leaves[0], *(p for p in module.parameters() if p.requires_grad)]
+                out, (h_n, c_n) = module(leaves[0], (leaves[1], leaves[2]))
+                found.append(torch.autograd.grad((out, h_n, c_n)[result].square().sum(), wanted))
+        close_gradients(*found)
+    assert ours.weight_hh_l1.grad is None
 
 
-@check("(own) accelerate: dropout", "acts in train mode, from the same seed as PyTorch's, and not in eval mode")
+@check("(own) accelerate: graphs of autograd", "many forwards before a backward, a second backward, checkpoint, saved tensors elsewhere, other "
+       "weights between, batched and second gradients")
 def _(dtype):
-    theirs, ours, x = net(dtype, dropout=0.5)
-    for training in (True, False):
-        results = []
-        for model in theirs.train(training), ours.train(training):
+    theirs, ours = twins(lstm(5, 4, 2, bidirectional=True, dtype=dtype))
+    x = torch.randn(6, 3, 5, dtype=dtype)
+    halves = {name: parameter.detach() * 0.5 for name, parameter in ours.named_parameters()}
+
+    def several(model, leaf):
+        with torch.enable_grad():
+            return sum(model(leaf * k)[0].square().sum() for k in (1, 2, 3))
+
+    def checkpointed(model, leaf, **keywords):
+        return torch.utils.checkpoint.checkpoint(model, leaf, use_reentrant=False, **keywords)[0].square().sum()
+
+    def elsewhere(model, leaf):
+        with torch.autograd.graph.saved_tensors_hooks(torch.clone, lambda saved: saved):
+            return model(leaf)[0].square().sum()
+
+    def other_weights(model, leaf):
+        return model(leaf)[0].square().sum() + torch.func.functional_call(model, halves, (leaf,))[0].square().sum()
+
+    # passes forward and back, of one backward: what was saved serves, is there twice, is at another place, is of other weights
+    for loss, forward, backward in ((several, 3, 3), (checkpointed, 2, 1), (elsewhere, 2, 1), (other_weights, 3, 2)):
+        found = []
+        for model in theirs, ours:
+            leaf = x.clone().requires_grad_()
+            with torch.enable_grad(), learns(forward, backward) if model is ours else contextlib.nullcontext():
+                found.append(torch.autograd.grad(loss(model, leaf), [leaf, *model.parameters()]))
+        close_gradients(*found)
+    with torch.enable_grad():
+        leaf = x.clone().requires_grad_()
+        out = ours(leaf)[0]
+        with learns(2, 3):
+            first = torch.autograd.grad(out.sum(), leaf, retain_graph=True)
+            assert_close(torch.autograd.grad(out.sum(), leaf, retain_graph=True), first, rtol=0, atol=0)
+            assert_close(torch.autograd.grad(out.sum(), leaf), first, rtol=0, atol=0)
+        raises(RuntimeError, "second time", torch.autograd.grad, out.sum(), leaf)
+        out = ours(leaf)[0]
+        with torch.no_grad():
+            ours.weight_hh_l0.mul_(2)
+        raises(RuntimeError, "modified by an inplace operation", torch.autograd.grad, out.sum(), leaf)
+    theirs, ours = twins(lstm(3, 4, dtype=dtype))
+    for x in torch.randn(5, 2, 3, dtype=dtype), torch.randn(5, 3, dtype=dtype):
+        batched, second = [], []
+        for model in theirs, ours:
+            leaf = x.clone().requires_grad_()
+            state = leaf.new_zeros((1, *leaf.shape[1:-1], 4)) + leaf.sum()
+            with torch.enable_grad():
+                out = model(leaf, (state, state))[0]
+                torch.manual_seed(2)
+                batched.append(torch.autograd.grad(out, leaf, torch.randn(3, *out.shape, dtype=dtype), is_grads_batched=True))
+                leaf = x.clone().requires_grad_()
+                state = leaf.new_zeros((1, *leaf.shape[1:-1], 4)) + leaf.sum()
+                gradient, = torch.autograd.grad(model(leaf, (state, state))[0].square().sum(), leaf, create_graph=True)
+                second.append([gradient.detach(), *torch.autograd.grad(gradient.square().sum(), [leaf, *model.parameters()])])
+        close_gradients(*batched)
+        close_gradients(*second)
+
+
+def layer_by_layer(module, x, seed):
+    """PyTorch's results where dropout acts as it does here from a seed."""
+    trainer = wavelstm.Trainer(wavelstm.LSTM.from_torch(module), x.shape[0], x.shape[1])
+    trainer.forward(x.detach().numpy(), seed=seed)
+    for layer in range(module.num_layers):
+        weights = [weight for of_direction in module.all_weights[layer * (1 + module.bidirectional):][:1 + module.bidirectional]
+                   for weight in of_direction]
+        zeros = x.new_zeros(1 + module.bidirectional, x.shape[1], module.hidden_size)
+        x = torch.lstm(x, (zeros, zeros), weights, module.bias, 1, 0.0, False, module.bidirectional, False)[0]
+        if layer + 1 < module.num_layers:
+            x = x * torch.from_numpy(trainer.dropout_mask(layer))
+    return x,
+
+
+@check("(own) accelerate: dropout", "acts in train mode alone, by the mask of the seed that torch's generator draws: run again by "
+       "checkpoint, in graphs, with and without gradients")
+def _(dtype):
+    theirs, ours = twins(torch.nn.LSTM(5, 6, 3, dropout=0.4, bidirectional=True, dtype=dtype))
+    x = torch.randn(6, 3, 5, dtype=dtype)
+
+    def seeded(call):
+        def run(leaf):
             torch.manual_seed(3)
-            results.append(model(x))
-        assert_close(*results)
+            return call(leaf)
+        return run
+
+    torch.manual_seed(3)
+    seed = int(wavelstm.torch._modules.draw_seed())
+    expected = results_and_gradients(theirs, x, True, lambda leaf: layer_by_layer(theirs, leaf, seed))
     traced = torch.jit.trace(ours.train(), x, check_trace=False)
-    torch.manual_seed(3)
-    first = traced(x)
-    torch.manual_seed(3)
-    assert_close(traced(x), first, rtol=0, atol=0)
-    assert not torch.equal(traced(x), first)
+    ways = [ours, traced, *(lambda leaf, reentrant=reentrant: torch.utils.checkpoint.checkpoint(ours, leaf, use_reentrant=reentrant)
+                            for reentrant in (False, True))]
+    for call in ways:
+        found = results_and_gradients(ours, x, True, seeded(call))
+        close_gradients(found, expected)
+        assert_close(seeded(call)(x)[0], found[0], rtol=0, atol=0)  # under no_grad
+        assert not torch.equal(call(x)[0], found[0])
+    with torch.enable_grad():
+        leaf = x.clone().requires_grad_()
+        out = ours(leaf)[0]
+        first = torch.autograd.grad(out.sum(), leaf, retain_graph=True)
+        assert_close(torch.autograd.grad(out.sum(), leaf, retain_graph=True), first, rtol=0, atol=0)
+        raises(RuntimeError, "in which dropout acted", torch.autograd.grad, out.sum(), leaf, create_graph=True)
+    assert_close(ours.eval()(x), theirs.eval()(x))
+    close_gradients(results_and_gradients(ours, x), results_and_gradients(theirs, x))
 
 
 @check("(own) accelerate: three training steps", "of SGD, Adam and fused AdamW equal PyTorch's, and inference between them sees them")
 def _(dtype):
-    for make in (lambda p: torch.optim.SGD(p, 0.1), torch.optim.Adam, lambda p: torch.optim.AdamW(p, 0.1, fused=True)):
+    # An eps beside which the last bits of a gradient near zero are nothing.
+    for make in (lambda p: torch.optim.SGD(p, 0.1), lambda p: torch.optim.Adam(p, 0.01, eps=0.01),
+                 lambda p: torch.optim.AdamW(p, 0.01, eps=0.01, fused=True)):
         theirs, ours, x = net(dtype)
         optimizers = [make(model.parameters()) for model in (theirs, ours)]
         for _ in range(3):
             for model, optimizer in zip((theirs, ours), optimizers):
-                with torch.enable_grad():
+                with torch.enable_grad(), learns(11, 11) if model is ours else contextlib.nullcontext():
                     optimizer.zero_grad()
                     model(x).square().sum().backward()
                 optimizer.step()
@@ -389,3 +520,88 @@ def _(dtype):
         assert len(asked) == 2
     finally:
         torch.set_num_threads(before)
+
+
+@check("(own) accelerate: training from threads, copies, forks", "many threads at once on one module, sizes that grow, another number of "
+       "threads; copies and a forked process train alike")
+def _(dtype):
+    theirs, ours = twins(lstm(5, 24, 2, dtype=dtype))
+    inputs = [torch.randn(length, batch, 5, dtype=dtype) for length, batch in ((3, 2), (9, 2), (4, 30), (9, 30), (1, 1))]
+
+    def gradient(model, x):
+        with torch.enable_grad():
+            leaf = x.clone().requires_grad_()
+            return torch.autograd.grad(model(leaf)[0].square().sum(), [leaf, *model.parameters()])
+
+    expected = [gradient(theirs, x) for x in inputs]
+    before = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            for x, want in zip(inputs, expected):
+                close_gradients(gradient(ours, x), want)
+    finally:
+        torch.set_num_threads(before)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for found, want in zip(pool.map(lambda k: gradient(ours, inputs[k % 5]), range(40)), expected * 8):
+            close_gradients(found, want)
+    for twin in copy.deepcopy(ours), pickle.loads(pickle.dumps(ours)):
+        with learns(1, 1):
+            close_gradients(gradient(twin, inputs[0]), expected[0])
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        code = 1
+        with contextlib.suppress(Exception):
+            close_gradients(gradient(ours, inputs[0]), expected[0])
+            code = 0
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    close_gradients(gradient(ours, inputs[0]), expected[0])
+
+
+@check("(own) accelerate: updates of one's own", "by writes that torch does not count between two steps: each forward with gradients sees them")
+def _(dtype):
+    for make, shape in ((torch.nn.LSTM, (4, 2, 40)), (torch.nn.LSTMCell, (2, 40))):
+        for hidden_size in (8, 60):  # weights that are always compared, and those that are after a backward pass
+            theirs, ours = twins(make(40, hidden_size, dtype=dtype))
+            x = torch.randn(shape, dtype=dtype)
+            for _ in range(3):
+                for model in theirs, ours:
+                    with torch.enable_grad():
+                        flat(model(x))[0].square().sum().backward()
+                    for parameter in model.parameters():
+                        parameter.data -= 0.1 * parameter.grad
+                        parameter.grad = None
+            close_gradients(list(ours.parameters()), list(theirs.parameters()))
+
+
+def train_of_two(rank, folder):
+    """Three steps of a process of two on its rows, accelerated and not; both have the same parameters then."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2,
+                                         timeout=datetime.timedelta(seconds=120))
+    for dtype in DTYPES:
+        torch.manual_seed(rank)  # the ranks' parameters differ until they are wrapped, and their rows do
+        theirs, ours = twins(Net(dtype))
+        x = torch.randn(3, 5, 8, dtype=dtype)
+        for model in theirs, ours:
+            parallel = torch.nn.parallel.DistributedDataParallel(model)
+            optimizer = torch.optim.SGD(model.parameters(), 0.1)
+            for _ in range(3):
+                optimizer.zero_grad()
+                with learns(11, 11) if model is ours else contextlib.nullcontext():
+                    parallel(x).square().sum().backward()
+                optimizer.step()
+        close_gradients(list(ours.parameters()), list(theirs.parameters()))
+        for parameter in ours.parameters():
+            both = [torch.empty_like(parameter) for _ in range(2)]
+            torch.distributed.all_gather(both, parameter.detach())
+            assert torch.equal(*both)
+    torch.distributed.destroy_process_group()
+
+
+@check("(own) accelerate: DistributedDataParallel", "two processes by Gloo, three steps: parameters as PyTorch's and alike in both")
+def _(dtype):
+    if dtype == torch.float32:  # and the other within
+        with tempfile.TemporaryDirectory() as folder:
+            torch.multiprocessing.spawn(train_of_two, (folder,), 2)

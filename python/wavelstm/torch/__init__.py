@@ -1,4 +1,4 @@
-"""One line in PyTorch: the nn.LSTM and nn.LSTMCell modules of a model, at any depth, run here.
+"""One line in PyTorch: the nn.LSTM and nn.LSTMCell modules of a model, at any depth, run here, in inference and in training.
 
     import wavelstm.torch
     wavelstm.torch.accelerate(model)
@@ -6,8 +6,7 @@
         y = model(x)
 
 Each stays the object that it was, with its parameters, names, state_dict, repr and hooks; what changes is its class, to LSTM or
-LSTMCell of this package. Where grad mode is on and anything requires grad, and wherever wavelstm does not serve, PyTorch's own
-implementation runs. docs/pytorch.md has the whole list.
+LSTMCell of this package. Wherever wavelstm does not serve, PyTorch's own implementation runs. docs/pytorch.md has the whole list.
 """
 import torch
 

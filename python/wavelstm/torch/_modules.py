@@ -1,17 +1,21 @@
 """What stands in a model in the place of nn.LSTM and nn.LSTMCell: modules of the same parameters, in PyTorch's own words, which run
-here where they can and in PyTorch where they cannot.
+here where they can and in PyTorch where they cannot: by the library's plans where nothing requires grad, else by its trainers.
 
 They are no subclasses of PyTorch's, which torch.compile refuses, and borrow their methods instead."""
+import functools
 import logging
 import warnings
 
 import torch
 from torch import nn
 from torch.autograd import forward_ad
+from torch.nn.utils import rnn
 from torch.nn.utils.rnn import PackedSequence
 
 from .._tensors import Tensors, _modes, _tracing, _transforms, compiling
-from ._weights import Form, Watch, usable
+from ._gradients import Differentiable
+from ._trainers import Trainers
+from ._weights import Form, Prepared, usable
 
 _log = logging.getLogger("wavelstm.torch")
 _autocast = getattr(torch._C, "_is_any_autocast_enabled", torch.is_autocast_enabled)
@@ -24,7 +28,12 @@ class _State:
         self.set(precision, threads)
 
     def set(self, precision, threads):
-        self.precision, self.threads, self.watch, self.warned = precision, threads, None, False
+        self.precision, self.threads, self.warned = precision, threads, False
+        self.forget()
+
+    def forget(self):
+        """Nothing is kept of the weights."""
+        self.prepared = self.trainers = None
 
     def __deepcopy__(self, memo):
         return _State(self.precision, self.threads)
@@ -64,26 +73,48 @@ class _Accelerated(nn.Module):
     def _runner(self, input, hx):
         """What runs this call here, or None where PyTorch is to run it."""
         weights = _own_weights(self, self._names())
-        if torch.is_grad_enabled() and _any_requires_grad(input, hx, weights):
-            return None  # gradients: the trainer will stand here
-        if _transforms() or forward_ad._current_level >= 0 or self._drops():
+        if _transforms() or forward_ad._current_level >= 0:
             return None
         if _autocast():
             return self._warn("under autocast")
         if any(weight is None for weight in weights):  # not `in`, which would compare tensors
             return self._warn("parameters that other tensors stand for (weight_norm, pruning or the like)")
-        state, form = self._wavelstm, self._form()
         data = input.data if type(input) is PackedSequence else input
         if type(data) not in Tensors.plain:
             return None
-        rows, watch = data.numel() // self.input_size, state.watch
-        if watch is None or not watch.holds(form, weights, rows):
+        if self._drops() or (torch.is_grad_enabled() and _any_requires_grad(data, hx, weights)):
+            return functools.partial(self._learn, weights)
+        state, form = self._wavelstm, self._form()
+        rows, prepared = data.numel() // self.input_size, state.prepared
+        if prepared is None or not prepared.holds(form, weights, rows):
             why = usable(weights, form)
-            state.watch = None
+            state.prepared = None
             if why:
                 return self._warn(why)
-            watch = state.watch = Watch(form, weights, keep=True)
-        return watch.runner if data is input else watch.runner.packed
+            prepared = state.prepared = Prepared(form, weights, keep=True)
+        return prepared.runner if data is input else prepared.runner.packed
+
+    def _learn(self, weights, input, hx):
+        """forward() by a trainer."""
+        state, form, dropout = self._wavelstm, self._form(), self._dropout()
+        trainers = state.trainers
+        if trainers is None or not trainers.serves(form, dropout, weights):
+            trainers = state.trainers = Trainers(form, dropout, weights, keep=True)
+        seed = int(draw_seed()) if self._drops() else None
+        if type(input) is PackedSequence:
+            return self._learn_packed(trainers, seed, weights, input, hx)
+        h_0, c_0 = (None, None) if hx is None else hx
+        results = Differentiable.apply(trainers, seed, None, input, h_0, c_0, *weights)
+        return results if form.num_layers == 0 else (results[0], results[1:])
+
+    def _learn_packed(self, trainers, seed, weights, packed, hx):
+        """By the padded form: longest row first, as packed.data has them; the states are in the caller's order."""
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        x, lengths = rnn.pad_packed_sequence(PackedSequence(data, batch_sizes), self.batch_first)
+        h_0, c_0 = (None, None) if hx is None else self.permute_hidden(tuple(hx), sorted_indices)
+        out, *states = Differentiable.apply(trainers, seed, lengths, x, h_0, c_0, *weights)
+        out = rnn.pack_padded_sequence(out, lengths, self.batch_first).data
+        return PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices), self.permute_hidden(tuple(states), unsorted_indices)
 
     def _warn(self, why):
         """None, and once a module a warning."""
@@ -94,8 +125,11 @@ class _Accelerated(nn.Module):
     def _drops(self):
         return False
 
+    def _dropout(self):
+        return 0.0
+
     def _apply(self, fn, recurse=True):
-        self._wavelstm.watch = None  # .to() and the like may put other weights where these were
+        self._wavelstm.forget()  # .to() and the like may put other weights where these were
         return super()._apply(fn, recurse)
 
     def _restore(self):
@@ -113,8 +147,12 @@ def _own_weights(module, names):
     return [parameters.get(name) if name in parameters else buffers.get(name) for name in names]
 
 
-def _any_requires_grad(input, hx, weights):
-    data = input.data if isinstance(input, PackedSequence) else input
+def draw_seed():
+    """Of dropout, by torch's generator, so that torch.manual_seed repeats it."""
+    return torch.randint(2**63 - 1, (), device="cpu")
+
+
+def _any_requires_grad(data, hx, weights):
     given = (data, *(hx if isinstance(hx, (tuple, list)) else ()), *weights)
     return any(getattr(tensor, "requires_grad", False) for tensor in given)
 
@@ -148,6 +186,9 @@ class LSTM(_Accelerated):
     def _drops(self):
         return self.training and self.dropout > 0 and self.num_layers > 1
 
+    def _dropout(self):
+        return float(self.dropout)
+
     def _restore(self):
         super()._restore()
         self._init_flat_weights()
@@ -172,7 +213,7 @@ class LSTM(_Accelerated):
             self.check_forward_args(input, (h_0, c_0), None)
         else:
             self.check_input(input, None)
-        seed = torch.randint(2**31, ()) if self._drops() else None
+        seed = draw_seed() if self._drops() else None
         state = self._wavelstm
         out, h_n, c_n = torch.ops.wavelstm.lstm(input, h_0, c_0, weights, self.bias, self.num_layers, float(self.dropout), seed,
                                                 self.bidirectional, self.batch_first, state.precision or "", state.threads or 0)

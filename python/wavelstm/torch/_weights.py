@@ -63,19 +63,24 @@ def usable(weights, form):
     return None
 
 
+def lstm_of(form, weights, **keywords):
+    """A wavelstm.LSTM for such weights, one of one layer for a cell; its parameters are still to be set."""
+    projected = len(weights) == form.weights(True)
+    return LSTM(weights[0].shape[1], weights[0].shape[0] // 4, max(form.num_layers, 1), bias=form.bias,
+                batch_first=form.batch_first, bidirectional=form.bidirectional,
+                proj_size=weights[1].shape[1] if projected else 0, dtype=weights[0].dtype, **keywords)
+
+
 class Runner:
     """The library's module of some weights."""
 
     def __init__(self, form, weights):
-        hidden_size, input_size = weights[0].shape[0] // 4, weights[0].shape[1]
-        projected = len(weights) == form.weights(True)
-        keywords = dict(bias=form.bias, dtype=weights[0].dtype, precision=form.precision)
         self._cell = form.num_layers == 0
         if self._cell and not form.threads:
-            self._module = LSTMCell(input_size, hidden_size, **keywords)
+            self._module = LSTMCell(weights[0].shape[1], weights[0].shape[0] // 4, bias=form.bias, dtype=weights[0].dtype,
+                                    precision=form.precision)
         else:  # a cell with threads of its own: plans are of an LSTM
-            self._module = LSTM(input_size, hidden_size, max(form.num_layers, 1), batch_first=form.batch_first,
-                                bidirectional=form.bidirectional, proj_size=weights[1].shape[1] if projected else 0, **keywords)
+            self._module = lstm_of(form, weights, precision=form.precision)
         self._module.load_state_dict(dict(zip(self._module._shapes, weights)))
         self._usual_call = self._module.usual_call
         self._threads, self._plans = form.threads, []
@@ -144,38 +149,61 @@ def _version(weight):
 
 
 class Watch:
-    """A Runner of weights, and what shows that they are as they were. Whoever holds a Watch keeps the weights' memory where it is
-    (keep), so that its address is nobody else's, or is told when it is gone."""
+    """Weights, and what shows that they are as they were. Whoever holds a Watch keeps the weights' memory where it is (keep), so
+    that its address is nobody else's, or is told when it is gone."""
 
-    def __init__(self, form, weights, keep, runner=None):
-        self.form, self._epoch = form, _epoch
+    def __init__(self, weights, keep):
+        self._epoch = _epoch
         self._addresses = [weight.data_ptr() for weight in weights]
         self._versions = [_version(weight) for weight in weights]
         self._kept = [weight.detach() for weight in weights] if keep else None
         self._storages = [] if keep else [StorageWeakRef(weight.untyped_storage()) for weight in weights]
         self._versionless = None in self._versions
-        self._digest = _digest(weights)
+
+    def moved(self, weights):
+        """Whether these are other weights, or have been written to in a way that torch counts."""
+        if len(weights) != len(self._addresses):
+            return True
+        for weight, address in zip(weights, self._addresses):
+            if weight.data_ptr() != address:
+                return True
+        if not self._versionless:
+            for weight, version in zip(weights, self._versions):
+                if weight._version != version:
+                    return True
+        for storage in self._storages:
+            if storage.expired():
+                return True
+        return False
+
+    def doubted(self, rows):
+        """Whether values are to be compared, as those of a long call are."""
+        return self._epoch != _epoch or self._versionless or rows >= LONG
+
+    def believe(self):
+        """They were compared."""
+        self._epoch = _epoch
+
+
+class Prepared(Watch):
+    """A Runner of weights that are watched."""
+
+    def __init__(self, form, weights, keep):
+        super().__init__(weights, keep)
+        self.form, self._digest = form, _digest(weights)
         key = form, weights[0].dtype, tuple(tuple(weight.shape) for weight in weights), self._digest
         self.runner = _runners.get(key)
         if self.runner is None:
             self.runner = _runners[key] = Runner(form, weights)
 
     def holds(self, form, weights, rows):
-        """Whether these are the same weights with the same values, as far as that is seen; those of a long call are compared."""
-        if self._epoch != _epoch or self.form != form or len(weights) != len(self._addresses):
+        """Whether these are the same weights with the same values, as far as that is seen."""
+        if self.form != form or self.moved(weights):
             return False
-        for weight, address in zip(weights, self._addresses):
-            if weight.data_ptr() != address:
+        if self.doubted(rows):
+            if _digest(weights) != self._digest:
                 return False
-        if not self._versionless:
-            for weight, version in zip(weights, self._versions):
-                if weight._version != version:
-                    return False
-        for storage in self._storages:
-            if storage.expired():
-                return False
-        if rows >= LONG or self._versionless:
-            return _digest(weights) == self._digest
+            self.believe()
         return True
 
 
@@ -185,13 +213,13 @@ _of_graphs = collections.OrderedDict()
 def runner_of_graph(form, weights, rows):
     """The Runner of what an operator is given, whose tensors nobody keeps for it."""
     key = form, tuple(weight.data_ptr() for weight in weights)
-    watch = _of_graphs.pop(key, None)
-    if watch is None or not watch.holds(form, weights, rows):
-        watch = Watch(form, weights, keep=False)
-    _of_graphs[key] = watch
+    prepared = _of_graphs.pop(key, None)
+    if prepared is None or not prepared.holds(form, weights, rows):
+        prepared = Prepared(form, weights, keep=False)
+    _of_graphs[key] = prepared
     while len(_of_graphs) > KEPT:
         try:
             _of_graphs.popitem(last=False)
         except KeyError:
             break
-    return watch.runner
+    return prepared.runner
