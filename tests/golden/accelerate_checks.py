@@ -248,18 +248,22 @@ def _(dtype):
             ours.weight_hh_l0.mul_(2)
         raises(RuntimeError, "modified by an inplace operation", torch.autograd.grad, out.sum(), leaf)
     theirs, ours = twins(lstm(3, 4, dtype=dtype))
-    for x in torch.randn(5, 2, 3, dtype=dtype), torch.randn(5, 3, dtype=dtype):
+    batch_sizes = torch.tensor([3, 2, 2, 1])
+    for x, rows in (torch.randn(5, 2, 3, dtype=dtype), (2,)), (torch.randn(5, 3, dtype=dtype), ()), (torch.randn(8, 3, dtype=dtype), (3,)):
+        def run(model):  # the states follow from the input
+            leaf = x.clone().requires_grad_()  # noqa: B023
+            state = leaf.new_zeros((1, *rows, 4)) + leaf.sum()  # noqa: B023
+            given = rnn.PackedSequence(leaf, batch_sizes) if rows == (3,) else leaf  # noqa: B023
+            return leaf, flat(model(given, (state, state)))[0]
+
         batched, second = [], []
         for model in theirs, ours:
-            leaf = x.clone().requires_grad_()
-            state = leaf.new_zeros((1, *leaf.shape[1:-1], 4)) + leaf.sum()
-            with torch.enable_grad():
-                out = model(leaf, (state, state))[0]
+            with torch.enable_grad(), learns(2, 1) if model is ours else contextlib.nullcontext():
+                leaf, out = run(model)
                 torch.manual_seed(2)
                 batched.append(torch.autograd.grad(out, leaf, torch.randn(3, *out.shape, dtype=dtype), is_grads_batched=True))
-                leaf = x.clone().requires_grad_()
-                state = leaf.new_zeros((1, *leaf.shape[1:-1], 4)) + leaf.sum()
-                gradient, = torch.autograd.grad(model(leaf, (state, state))[0].square().sum(), leaf, create_graph=True)
+                leaf, out = run(model)
+                gradient, = torch.autograd.grad(out.square().sum(), leaf, create_graph=True)
                 second.append([gradient.detach(), *torch.autograd.grad(gradient.square().sum(), [leaf, *model.parameters()])])
         close_gradients(*batched)
         close_gradients(*second)
@@ -416,7 +420,7 @@ def graphs(dtype):
     yield (*twins(torch.nn.Sequential(torch.nn.LSTMCell(5, 4, dtype=dtype))), torch.randn(3, 5, dtype=dtype))
 
 
-@check("(own) accelerate: torch.jit, make_fx, torch.fx", "traced graphs run here, with PyTorch's gradients; scripts are refused")
+@check("(own) accelerate: torch.jit, make_fx, torch.fx", "traced graphs run here, with gradients; scripts are refused")
 def _(dtype):
     for theirs, ours, x in graphs(dtype):
         other = torch.randn(x.shape[0], *x.shape[1:], dtype=dtype)

@@ -21,10 +21,10 @@ class Differentiable(torch.autograd.Function):
     weights' values or the place of what was saved are others by now."""
 
     @staticmethod
-    def forward(ctx, trainers, seed, lengths, x, h_0, c_0, *weights):
-        kept = trainers.forward(seed, lengths, (x, h_0, c_0), weights)
+    def forward(ctx, trainers, seed, batch_sizes, x, h_0, c_0, *weights):
+        kept = trainers.forward(seed, batch_sizes, (x, h_0, c_0), weights)
         ctx.set_materialize_grads(False)
-        ctx.trainers, ctx.learner, ctx.seed, ctx.lengths = trainers, kept.learner, seed, lengths
+        ctx.trainers, ctx.learner, ctx.seed, ctx.batch_sizes = trainers, kept.learner, seed, batch_sizes
         ctx.save_for_backward(None if kept.x is x else kept.x, kept.out, kept.tape, x, h_0, c_0, *weights)
         return kept.results
 
@@ -38,7 +38,7 @@ class Differentiable(torch.autograd.Function):
             if dense is not None:
                 inputs[0] = dense
             kept = Pass(None, inputs[0], out, tape, ctx.learner)
-            found = ctx.trainers.backward(ctx.seed, ctx.lengths, inputs[:3], inputs[3:], d_results, needed, kept)
+            found = ctx.trainers.backward(ctx.seed, ctx.batch_sizes, inputs[:3], inputs[3:], d_results, needed, kept)
         return None, None, None, *found
 
 
@@ -50,7 +50,7 @@ def _by_pytorch(ctx, inputs, needed, d_results):
     form, create_graph = ctx.trainers.form, torch.is_grad_enabled()
     with torch.enable_grad():  # of others than the tensors themselves, of which one may follow from another
         own = [value.view_as(value) if need else value for value, need in zip(inputs, needed)]
-        results = _pytorch.any_of(form, *own[:3], own[3:], ctx.lengths)
+        results = _pytorch.any_of(form, *own[:3], own[3:], ctx.batch_sizes)
         pairs = [(part, d) for part, d in zip(results, d_results) if d is not None]
         found = iter(torch.autograd.grad([part for part, _ in pairs], [value for value, need in zip(own, needed) if need],
                                          [d for _, d in pairs], create_graph=create_graph, allow_unused=True))

@@ -9,7 +9,6 @@ import warnings
 import torch
 from torch import nn
 from torch.autograd import forward_ad
-from torch.nn.utils import rnn
 from torch.nn.utils.rnn import PackedSequence
 
 from .._tensors import Tensors, _modes, _tracing, _transforms, compiling
@@ -101,20 +100,18 @@ class _Accelerated(nn.Module):
         if trainers is None or not trainers.serves(form, dropout, weights):
             trainers = state.trainers = Trainers(form, dropout, weights, keep=True)
         seed = int(draw_seed()) if self._drops() else None
-        if type(input) is PackedSequence:
-            return self._learn_packed(trainers, seed, weights, input, hx)
+        batch_sizes = None
+        if type(input) is PackedSequence:  # states are in the caller's order, its rows longest first
+            packed, (input, batch_sizes, sorted_indices, unsorted_indices) = input, input
+            hx = hx if hx is None else self.permute_hidden(tuple(hx), sorted_indices)
         h_0, c_0 = (None, None) if hx is None else hx
-        results = Differentiable.apply(trainers, seed, None, input, h_0, c_0, *weights)
-        return results if form.num_layers == 0 else (results[0], results[1:])
-
-    def _learn_packed(self, trainers, seed, weights, packed, hx):
-        """By the padded form: longest row first, as packed.data has them; the states are in the caller's order."""
-        data, batch_sizes, sorted_indices, unsorted_indices = packed
-        x, lengths = rnn.pad_packed_sequence(PackedSequence(data, batch_sizes), self.batch_first)
-        h_0, c_0 = (None, None) if hx is None else self.permute_hidden(tuple(hx), sorted_indices)
-        out, *states = Differentiable.apply(trainers, seed, lengths, x, h_0, c_0, *weights)
-        out = rnn.pack_padded_sequence(out, lengths, self.batch_first).data
-        return PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices), self.permute_hidden(tuple(states), unsorted_indices)
+        results = Differentiable.apply(trainers, seed, batch_sizes, input, h_0, c_0, *weights)
+        if form.num_layers == 0:
+            return results
+        out, states = results[0], results[1:]
+        if batch_sizes is None:
+            return out, states
+        return packed._replace(data=out), self.permute_hidden(states, unsorted_indices)
 
     def _warn(self, why):
         """None, and once a module a warning."""

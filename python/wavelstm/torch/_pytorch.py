@@ -1,7 +1,6 @@
 """PyTorch's own implementation of what the operators and the gradients here are of: where the library does not serve, and for
 gradients of gradients."""
 import torch
-from torch.nn.utils import rnn
 
 
 def sizes(input, weights, num_layers, bidirectional, batch_first):
@@ -36,19 +35,18 @@ def lstm_cell(input, h, c, weights):
     return torch.lstm_cell(input, (h, c), *weights)
 
 
-def any_of(form, x, h_0, c_0, weights, lengths):
-    """The results of a form's forward pass without dropout, of an input that may be unbatched, or have rows of these lengths."""
+def any_of(form, x, h_0, c_0, weights, batch_sizes):
+    """The results of a form's forward pass without dropout, of an input that may be unbatched, or packed rows."""
     cell = form.num_layers == 0
+    if batch_sizes is not None:
+        blocks = form.blocks()
+        h_0 = _zeros(x, blocks, batch_sizes[0], weights[1].shape[1]) if h_0 is None else h_0
+        c_0 = _zeros(x, blocks, batch_sizes[0], weights[0].shape[0] // 4) if c_0 is None else c_0
+        return torch.lstm(x, batch_sizes, (h_0, c_0), weights, form.bias, form.num_layers, 0.0, False, form.bidirectional)
     if x.dim() < (2 if cell else 3):
         dims = (0, 0, 0) if cell else (0 if form.batch_first else 1, 1, 1)
         batched = [None if value is None else value.unsqueeze(dim) for value, dim in zip((x, h_0, c_0), dims)]
-        return [part.squeeze(dim) for part, dim in zip(any_of(form, *batched, weights, lengths), dims)]
+        return [part.squeeze(dim) for part, dim in zip(any_of(form, *batched, weights, None), dims)]
     if cell:
         return lstm_cell(x, h_0, c_0, weights)
-    if lengths is None:
-        return lstm(x, h_0, c_0, weights, form.bias, form.num_layers, 0.0, None, form.bidirectional, form.batch_first)
-    batch, blocks, width, hidden_size = sizes(x, weights, form.num_layers, form.bidirectional, form.batch_first)
-    packed = rnn.pack_padded_sequence(x, lengths, form.batch_first)
-    states = _zeros(x, blocks, batch, width) if h_0 is None else h_0, _zeros(x, blocks, batch, hidden_size) if c_0 is None else c_0
-    out, h_n, c_n = torch.lstm(packed.data, packed.batch_sizes, states, weights, form.bias, form.num_layers, 0.0, False, form.bidirectional)
-    return rnn.pad_packed_sequence(packed._replace(data=out), form.batch_first)[0], h_n, c_n
+    return lstm(x, h_0, c_0, weights, form.bias, form.num_layers, 0.0, None, form.bidirectional, form.batch_first)

@@ -28,7 +28,7 @@ class Call(NamedTuple):
 
     seq_len: int
     batch: int
-    lengths: Any
+    batch_sizes: Any  # of packed rows
     x: torch.Tensor
     h_0: Any
     c_0: Any
@@ -90,10 +90,12 @@ class Learner:
         tape = make(_HEAD + bytes.value, torch.uint8)
         place, x = _address(tape), _address(call.x)
         _Pointers.from_address(place)[:] = x, _address(out)
-        check(lib.wlstm_trainer_forward(
-            self._handle, call.seq_len, call.batch, _or_null(call.lengths), x,
-            _or_null(call.h_0), _or_null(call.c_0), _address(out), _address(h_n), _address(c_n), seed is not None, seed or 0, 0,
-            place + _HEAD))
+        arrays = (x, _or_null(call.h_0), _or_null(call.c_0), _address(out), _address(h_n), _address(c_n), seed is not None, seed or 0, 0,
+                  place + _HEAD)
+        if call.batch_sizes is None:
+            check(lib.wlstm_trainer_forward(self._handle, call.seq_len, call.batch, None, *arrays))
+        else:
+            check(lib.wlstm_trainer_forward_packed(self._handle, call.seq_len, _address(call.batch_sizes), *arrays))
         return out, h_n, c_n, tape
 
     def backward(self, kept, d_results, d_inputs):
@@ -133,23 +135,23 @@ class Trainers:
     def serves(self, form, dropout, weights):
         return self._key == self.key(form, dropout, weights)
 
-    def forward(self, seed, lengths, inputs, weights):
+    def forward(self, seed, batch_sizes, inputs, weights):
         """A Pass from inputs (x, h_0, c_0). seed is None where dropout does not act."""
-        call = self._call(*inputs, lengths)
+        call = self._call(*inputs, batch_sizes)
         learner = self._borrow(call)
         try:
             return self._forward(learner, call, seed, weights)
         finally:
             learner.lock.release()
 
-    def backward(self, seed, lengths, inputs, weights, d_results, needed, kept=None):
+    def backward(self, seed, batch_sizes, inputs, weights, d_results, needed, kept=None):
         """Gradients of inputs (x, h_0, c_0) and weights, None where they are not needed: by the pass that was kept if it serves, else
         by one that is run again. d_results are those of its results, None for zeros."""
         if self.form.num_layers == 0:
             d_results = None, *d_results
         d_results = [None if d is None else Tensors.dense("gradient", d) for d in d_results]
         d_inputs = [Tensors.empty(value.shape, value.dtype) if need else None for value, need in zip(inputs, needed)]
-        call = self._call(*inputs, lengths)
+        call = self._call(*inputs, batch_sizes)
         learner = self._borrow(call, kept and kept.learner)
         try:
             if kept is None or learner is not kept.learner or not learner.backward(kept, d_results, d_inputs):
@@ -185,16 +187,21 @@ class Trainers:
         self._learners.append(learner)
         return learner
 
-    def _call(self, x, h_0, c_0, lengths=None):
+    def _call(self, x, h_0, c_0, batch_sizes):
         """A Call of these, or an error that PyTorch says better."""
         lstm, cell = self._lstm, self.form.num_layers == 0
-        if x.dtype != Tensors.dtypes[lstm._code] or x.dim() not in ((1, 2) if cell else (2, 3)) or x.shape[-1] != lstm.input_size:
+        if x.dtype != Tensors.dtypes[lstm._code] or x.dim() not in ((1, 2) if cell else (2, 3) if batch_sizes is None else (2,)) or x.shape[-1] != lstm.input_size:
             raise ValueError(f"input: {lstm.dtype} [..., {lstm.input_size}] expected, got {x.dtype} {tuple(x.shape)}")
         if x.numel() == 0:
             raise ValueError(f"input: some numbers expected, got {tuple(x.shape)}")
         leading = tuple(x.shape[:-1])
         if cell:
             seq_len, rows, blocks = 1, leading, ()
+        elif batch_sizes is not None:
+            if batch_sizes.dtype != torch.int64 or not batch_sizes.is_cpu or batch_sizes.sum() != leading[0]:
+                raise ValueError(f"batch_sizes: int64 of {leading[0]} rows in all expected, got {batch_sizes}")
+            seq_len, rows, blocks = len(batch_sizes), (int(batch_sizes[0]),), (self.form.blocks(),)
+            batch_sizes = batch_sizes.contiguous()
         elif len(leading) == 1:
             seq_len, rows, blocks = leading[0], (), (self.form.blocks(),)
         else:
@@ -205,7 +212,7 @@ class Trainers:
             if state is not None and (state.dtype != x.dtype or tuple(state.shape) != shape):
                 raise ValueError(f"{name}: {x.dtype} {shape} expected, got {state.dtype} {tuple(state.shape)}")
         dense = Tensors.dense
-        return Call(seq_len, rows[0] if rows else 1, lengths, dense("input", x), None if h_0 is None else dense("h_0", h_0),
+        return Call(seq_len, rows[0] if rows else 1, batch_sizes, dense("input", x), None if h_0 is None else dense("h_0", h_0),
                     None if c_0 is None else dense("c_0", c_0), (*leading, width * (2 if lstm.bidirectional else 1)), h_shape, c_shape)
 
 
