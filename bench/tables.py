@@ -35,7 +35,7 @@ IN_README = ("t10b3i100h20l4", "t150b1i256h256l1", "t150b16i256h256l1", "t25b4i1
 KEPT = ("problem", "threads", "streams", "rates", "least", "bytes", "errors", "best_peer", "ratio", "round_median",
         "middle_half", "seconds", "sequences", "speed_up", "predicted", "plan", "limited_by", "measured", "precision",
         "engine", "largest", "mean", "changed", "decisions", "least_cosine", "ranks", "flops", "model", "kept", "has",
-        "processes", "resident")  # of a result
+        "processes", "resident", "in_c", "above")  # of a result
 NOT_YET = "Not measured yet.\n"
 KEPT_OF_ENGINE = ("engine", "min", "max_error", "mean_error")
 BLOCK = re.compile(r"(<!-- bench/tables\.py: (\S+)(?: (short|narrow|gradients|(?:bf16|int8)(?:-errors)?))? -->\n)"
@@ -125,6 +125,8 @@ def table(name: str, form: str | None, run: dict) -> str:
         unit, text = "against the same models in float64", accuracy.table(results) + "\n"
     elif name == "training":
         unit, text = training_table(form, run, engines)
+    elif "above" in results[0]:
+        text = report.overheads_table(results) + "\n"
     elif form == "short":
         text = report.short_table(results, IN_README, versions) + "\n" + summary_of(results)
     elif form == "narrow":
@@ -135,7 +137,7 @@ def table(name: str, form: str | None, run: dict) -> str:
             picture = f"![Ratio of the best peer's time to ours in {form}](images/ratios-{form}.png)\n\n"
     else:
         text = report.results_table(results, engines, versions) + "\n"
-        text += "" if name == "calls" else summary_of(results)
+        text += "" if name in ("calls", "accelerate") else summary_of(results)
     machine = run["machine"]
     return f"{picture}{machine['cpu']}, {machine['cores']} cores, {machine['date'][:10]}; {unit}:\n\n{text}"
 

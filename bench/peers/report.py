@@ -106,6 +106,12 @@ def narrow_table(results: list, versions: dict) -> str:
     return markdown(header, rows)
 
 
+def overheads_table(results: list) -> str:
+    """What a call costs in C, and what Python adds to it."""
+    return markdown(["call", "in C", "above C"], [[result["problem"], microseconds(result["in_c"]),
+                                                   microseconds(result["above"])] for result in results])
+
+
 def streams_table(results: list, engines: list, versions: dict) -> str:
     header = ["problem", "streams", *(title(engine, versions) for engine in engines), "best peer", "ratio"]
     rows = []

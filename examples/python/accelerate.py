@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""One line makes the LSTMs of PyTorch models run by wavelstm: two models before and after it, eager, traced and compiled, with a plot.
+"""One line makes the LSTMs of PyTorch models run by wavelstm: four models before and after it, eager, traced, compiled and in
+training, with a plot.
 
     python accelerate.py [--resemblyzer WHEEL] [--threads N] [--plot accelerate.svg] [--compile]
 
-A CRNN with random weights reads a line of text (as OCR does); resemblyzer's voice encoder, with the weights that its wheel carries
-(pip download --no-deps Resemblyzer==0.1.4), tells voices apart. Each result is compared with PyTorch's before anything is timed.
+A CRNN with random weights reads a line of text (as OCR does), a Sequential classifies a year of daily data, one LSTM encodes a
+sequence and goes on from there, and resemblyzer's voice encoder, with the weights that its wheel carries (pip download --no-deps
+Resemblyzer==0.1.4), tells voices apart. Each result, and the parameters after three training steps, are compared with PyTorch's
+before anything is timed.
 Needs torch and wavelstm; nothing is installed and nothing else is read or written."""
 import argparse
 import copy
@@ -35,6 +38,27 @@ class CRNN(nn.Module):
         return self.letters(self.lstm(features)[0]).log_softmax(-1)
 
 
+class Last(nn.Module):
+    """The last step of an LSTM's output, batch first."""
+
+    def forward(self, results):
+        return results[0][:, -1]
+
+
+class Tied(nn.Module):
+    """One LSTM encodes a sequence, and decodes another one from the states that it leaves."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = self.decoder = nn.LSTM(64, 128, 2)
+        self.symbols = nn.Linear(128, 64)
+
+    def forward(self, x):
+        source, target = x.chunk(2)
+        _, states = self.encoder(source)
+        return self.symbols(self.decoder(target, states)[0])
+
+
 class VoiceEncoder(nn.Module):
     """resemblyzer's: 160 frames of 40 mel channels to a vector of length 1."""
 
@@ -49,6 +73,37 @@ class VoiceEncoder(nn.Module):
     def forward(self, mel):
         _, (h_n, _) = self.lstm(mel)
         return nn.functional.normalize(torch.relu(self.linear(h_n[-1])), dim=1)
+
+
+def models_and_inputs(wheel=None):
+    """(name, model, input) of each; resemblyzer's of its wheel."""
+    torch.manual_seed(0)
+    yield "CRNN", CRNN(), torch.randn(1, 1, 32, 400)
+    yield ("Sequential", nn.Sequential(nn.LSTM(32, 64, batch_first=True), Last(), nn.Linear(64, 10)), torch.randn(16, 365, 32))
+    yield "tied", Tied(), torch.randn(60, 8, 64)
+    if wheel:
+        yield "resemblyzer", VoiceEncoder(wheel), torch.rand(1, 160, 40)
+
+
+def training_step(model, x):
+    """A function that runs one, with an optimizer of its own."""
+    optimizer = torch.optim.SGD(model.train().parameters(), 0.01)
+
+    def step():
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        optimizer.step()
+    return step
+
+
+def check_training(model, faster, x):
+    """That three steps leave both with the same parameters, within rounding."""
+    for each in model, faster:
+        step = training_step(each, x)
+        for _ in range(3):
+            step()
+        each.eval()
+    torch.testing.assert_close(faster.state_dict(), model.state_dict(), rtol=1e-4, atol=1e-5)
 
 
 def milliseconds(function, seconds=1.0):
@@ -94,23 +149,23 @@ def main():
     parser.add_argument("--plot", default="accelerate.svg")
     parser.add_argument("--compile", action="store_true", help="torch.compile too")
     options = parser.parse_args()
-    torch.manual_seed(0)
     torch.set_num_threads(options.threads)  # which wavelstm follows
-    models = [("CRNN", CRNN(), torch.randn(1, 1, 32, 400))]
-    if options.resemblyzer:
-        models.append(("resemblyzer", VoiceEncoder(options.resemblyzer), torch.rand(1, 160, 40)))
-
     print(f"{wavelstm.build_info()}; PyTorch {torch.__version__}; threads: {options.threads}")
     rows = []
-    with torch.inference_mode():
-        for name, model, x in models:
-            model.eval()
+
+    def compare(name, before, after):
+        rows.append((name, milliseconds(before), milliseconds(after)))
+        print("{:24} {:8.2f} ms by PyTorch {:8.2f} ms by wavelstm".format(*rows[-1]))
+
+    for name, model, x in models_and_inputs(options.resemblyzer):
+        faster = wavelstm.torch.accelerate(copy.deepcopy(model.eval()))  # the one line; the copy is there to compare
+        with torch.inference_mode():
             expected = model(x)
-            faster = wavelstm.torch.accelerate(copy.deepcopy(model))  # the one line; the copy is there to compare
             for (way, before), (_, after) in zip(ways(model, x, options.compile), ways(faster, x, options.compile)):
                 torch.testing.assert_close(after(x), expected)
-                rows.append((f"{name}, {way}", milliseconds(lambda: before(x)), milliseconds(lambda: after(x))))  # noqa: B023
-                print("{:24} {:8.2f} ms by PyTorch {:8.2f} ms by wavelstm".format(*rows[-1]))
+                compare(f"{name}, {way}", lambda: before(x), lambda: after(x))  # noqa: B023
+        check_training(model, faster, x)
+        compare(f"{name}, training step", training_step(model, x), training_step(faster, x))
     plot(options.plot, rows)
 
 
