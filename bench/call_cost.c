@@ -18,8 +18,8 @@ double lstm_seconds(int64_t calls, wlstm_lstm *lstm, int64_t seq_len, int64_t ba
     return now() - start;
 }
 
-double cell_seconds(int64_t calls, wlstm_cell *cell, int64_t batch, const void *x, const void *h, const void *c, void *h_out,
-                    void *c_out) {
+double cell_seconds(int64_t calls, wlstm_cell *cell, int64_t batch, const void *x, const void *h, const void *c,
+                    void *h_out, void *c_out) {
     const double start = now();
     for (int64_t k = 0; k < calls; k++)
         if (wlstm_cell_forward(cell, batch, x, h, c, h_out, c_out) != WLSTM_OK) return -1;

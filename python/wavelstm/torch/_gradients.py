@@ -6,7 +6,6 @@ from .._tensors import Tensors, _modes, _transforms
 from . import _pytorch
 from ._trainers import Pass
 
-
 # Of torch.autograd.grad(is_grads_batched=True); what an older torch lacks it does not have under this name.
 _is_batched = getattr(getattr(torch._C, "_functorch", None), "is_legacy_batchedtensor", lambda tensor: False)
 
@@ -45,8 +44,8 @@ class Differentiable(torch.autograd.Function):
 def _by_pytorch(ctx, inputs, needed, d_results):
     """Gradients that have gradients, or that a transform or a dispatch mode sees."""
     if ctx.seed is not None:
-        raise RuntimeError("second gradients, and those that torch.func or a dispatch mode sees, are not had of a forward pass in which "
-                           "dropout acted; set dropout to 0, or call wavelstm.torch.restore(model) before it")
+        raise RuntimeError("second gradients, and those that torch.func or a dispatch mode sees, are not had of a forward "
+                           "pass in which dropout acted; set dropout to 0, or call wavelstm.torch.restore(model) before it")
     form, create_graph = ctx.trainers.form, torch.is_grad_enabled()
     with torch.enable_grad():  # of others than the tensors themselves, of which one may follow from another
         own = [value.view_as(value) if need else value for value, need in zip(inputs, needed)]

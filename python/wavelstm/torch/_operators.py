@@ -74,13 +74,14 @@ def _filled(input, gradients):
     return [input.new_empty(0) if gradient is None else gradient.contiguous() for gradient in gradients]
 
 
-def _lstm_backward(d_out, d_h, d_c, input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first, precision,
-                   threads):
+def _lstm_backward(d_out, d_h, d_c, input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first,
+                   precision, threads):
     form, results = Form(num_layers, bias, batch_first, bidirectional, precision or None, threads), (d_out, d_h, d_c)
     if _ours(input, h_0, c_0, weights, form):
         found = _here(form, dropout, None if seed is None else int(seed), results, input, h_0, c_0, weights)
     else:
-        found = _by_pytorch(_pytorch.lstm, results, input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional, batch_first)
+        found = _by_pytorch(_pytorch.lstm, results, input, h_0, c_0, weights, bias, num_layers, dropout, seed, bidirectional,
+                            batch_first)
     return _filled(input, found)
 
 

@@ -63,8 +63,8 @@ class Learner:
         self._watch, self._went_back = None, False
 
     def take(self, weights, rows):
-        """Has the values of these weights from here on. Where nothing shows that they changed they are compared, but for a few rows of
-        large weights since the last backward pass, which an update may have followed: cells in a loop read them once."""
+        """Has the values of these weights from here on. Where nothing shows that they changed they are compared, but for a few
+        rows of large weights since the last backward pass, which an update may have followed: cells in a loop read them once."""
         watch = self._watch
         if watch is not None and not watch.moved(weights):
             if not (self._went_back or self._small or rows >= FEW or watch.doubted(rows)):
@@ -90,8 +90,8 @@ class Learner:
         tape = make(_HEAD + bytes.value, torch.uint8)
         place, x = _address(tape), _address(call.x)
         _Pointers.from_address(place)[:] = x, _address(out)
-        arrays = (x, _or_null(call.h_0), _or_null(call.c_0), _address(out), _address(h_n), _address(c_n), seed is not None, seed or 0, 0,
-                  place + _HEAD)
+        arrays = (x, _or_null(call.h_0), _or_null(call.c_0), _address(out), _address(h_n), _address(c_n), seed is not None, seed or 0,
+                  0, place + _HEAD)
         if call.batch_sizes is None:
             check(lib.wlstm_trainer_forward(self._handle, call.seq_len, call.batch, None, *arrays))
         else:
@@ -145,8 +145,8 @@ class Trainers:
             learner.lock.release()
 
     def backward(self, seed, batch_sizes, inputs, weights, d_results, needed, kept=None):
-        """Gradients of inputs (x, h_0, c_0) and weights, None where they are not needed: by the pass that was kept if it serves, else
-        by one that is run again. d_results are those of its results, None for zeros."""
+        """Gradients of inputs (x, h_0, c_0) and weights, None where they are not needed: by the pass that was kept if it serves,
+        else by one that is run again. d_results are those of its results, None for zeros."""
         if self.form.num_layers == 0:
             d_results = None, *d_results
         d_results = [None if d is None else Tensors.dense("gradient", d) for d in d_results]
@@ -190,7 +190,8 @@ class Trainers:
     def _call(self, x, h_0, c_0, batch_sizes):
         """A Call of these, or an error that PyTorch says better."""
         lstm, cell = self._lstm, self.form.num_layers == 0
-        if x.dtype != Tensors.dtypes[lstm._code] or x.dim() not in ((1, 2) if cell else (2, 3) if batch_sizes is None else (2,)) or x.shape[-1] != lstm.input_size:
+        dims = (1, 2) if cell else (2, 3) if batch_sizes is None else (2,)
+        if x.dtype != Tensors.dtypes[lstm._code] or x.dim() not in dims or x.shape[-1] != lstm.input_size:
             raise ValueError(f"input: {lstm.dtype} [..., {lstm.input_size}] expected, got {x.dtype} {tuple(x.shape)}")
         if x.numel() == 0:
             raise ValueError(f"input: some numbers expected, got {tuple(x.shape)}")
@@ -213,7 +214,8 @@ class Trainers:
                 raise ValueError(f"{name}: {x.dtype} {shape} expected, got {state.dtype} {tuple(state.shape)}")
         dense = Tensors.dense
         return Call(seq_len, rows[0] if rows else 1, batch_sizes, dense("input", x), None if h_0 is None else dense("h_0", h_0),
-                    None if c_0 is None else dense("c_0", c_0), (*leading, width * (2 if lstm.bidirectional else 1)), h_shape, c_shape)
+                    None if c_0 is None else dense("c_0", c_0), (*leading, width * (2 if lstm.bidirectional else 1)), h_shape,
+                    c_shape)
 
 
 _of_graphs = {}
