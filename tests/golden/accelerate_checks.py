@@ -142,9 +142,12 @@ def _(dtype):
             with runs(7):
                 for arguments in ((x,), (x, (h, h)), (x, [h, h]), (one,), (one, (h[:, 0], h[:, 0])), (packed,), (packed, (h, h))):
                     assert_close(flat(ours(*arguments)), flat(theirs(*arguments)))
-            for wrong in ((x[..., :4],), (x, (h[:1], h)), (x[:, :0] if batch_first else x[:0],), (x.to(torch.float16),), (x[None],), (x, h)):
-                expected = outcome(theirs, *wrong)
-                assert isinstance(expected, str) and expected == outcome(ours, *wrong), expected
+            for wrong in ((x[..., :4],), (x, (h[:1], h)), (x[:, :0] if batch_first else x[:0],), (x.to(torch.float16),), (x[None],), (x, h),
+                          (x, (h, 3)), (x, (h, None)), (x, (h[..., :1].expand_as(h)[:, :1], h))):
+                for grad in (False, True):
+                    with torch.set_grad_enabled(grad):
+                        expected = outcome(theirs, *wrong)
+                        assert isinstance(expected, str) and expected == outcome(ours, *wrong), expected
     for threads in (None, 2):
         theirs, ours = twins(torch.nn.LSTMCell(5, 4, dtype=dtype), threads=threads)
         x, h = torch.randn(3, 5, dtype=dtype), torch.randn(3, 4, dtype=dtype)
@@ -153,7 +156,9 @@ def _(dtype):
                 assert_close(ours(*arguments), theirs(*arguments))
         assert_close(ours(x[0], (h[0], h[1])), theirs(x[0], (h[0], h[1])))
         for wrong in ((x[:, :4],), (x, (h[:1], h)), (x, (h, h[:, :3])), (x[None],)):
-            assert isinstance(outcome(theirs, *wrong), str) and outcome(theirs, *wrong) == outcome(ours, *wrong)
+            for grad in (False, True):
+                with torch.set_grad_enabled(grad):
+                    assert isinstance(outcome(theirs, *wrong), str) and outcome(theirs, *wrong) == outcome(ours, *wrong)
 
 
 def outcome(function, *arguments):

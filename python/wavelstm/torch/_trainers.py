@@ -1,5 +1,6 @@
 """Trainers of the library's for weights of torch's, which find gradients: made for the sizes that come, and given the values that
 the weights have."""
+import contextlib
 import ctypes
 import math
 import threading
@@ -180,7 +181,8 @@ class Trainers:
                 return learner
             seq_len, batch = max(seq_len, learner.seq_len), max(batch, learner.batch)
             learner.lock.release()
-            self._learners.remove(learner)  # passes that are to go back to it have it still
+            with contextlib.suppress(ValueError):  # another thread was first
+                self._learners.remove(learner)  # passes that are to go back to it have it still
         learner = Learner(self._lstm, seq_len, batch, self.form.threads, self._keep)
         learner.threads = threads
         learner.lock.acquire()
@@ -209,9 +211,9 @@ class Trainers:
             seq_len, rows, blocks = leading[lstm.batch_first], (leading[not lstm.batch_first],), (self.form.blocks(),)
         width = lstm.proj_size or lstm.hidden_size
         h_shape, c_shape = (*blocks, *rows, width), (*blocks, *rows, lstm.hidden_size)
-        for name, state, shape in (("h_0", h_0, h_shape), ("c_0", c_0, c_shape)):
-            if state is not None and (state.dtype != x.dtype or tuple(state.shape) != shape):
-                raise ValueError(f"{name}: {x.dtype} {shape} expected, got {state.dtype} {tuple(state.shape)}")
+        for name, state, shape in () if h_0 is None is c_0 else (("h_0", h_0, h_shape), ("c_0", c_0, c_shape)):
+            if not isinstance(state, Tensors.type) or state.dtype != x.dtype or tuple(state.shape) != shape:
+                raise ValueError(f"{name}: {x.dtype} {shape} expected, got {state}")
         dense = Tensors.dense
         return Call(seq_len, rows[0] if rows else 1, batch_sizes, dense("input", x), None if h_0 is None else dense("h_0", h_0),
                     None if c_0 is None else dense("c_0", c_0), (*leading, width * (2 if lstm.bidirectional else 1)), h_shape,
