@@ -30,7 +30,7 @@ static void check_against_reference(const problem *p, wlstm_trainer *trainer, ou
 
 /* One thread that keeps all. */
 static void check_bits(const problem *p, const outcome *o, const gradients *g) {
-    wlstm_trainer *simplest = problem_trainer(p, 0, 1);
+    wlstm_trainer *simplest = problem_trainer(p, 0, 1, WLSTM_SCHEDULE_AUTO);
     gradients again = gradients_like(p, g);
     outcome same;
     train(p, simplest, &same, &again);
@@ -47,8 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     const int threads = (int)fuzz_between(&source, 1, 6);
     const int64_t recompute_steps = p.config.bidirectional ? 0 : fuzz_between(&source, 0, p.seq_len + 1);
     uint64_t stream = (uint64_t)fuzz_between(&source, 0, 0xffff);
+    const wlstm_schedule schedule = (wlstm_schedule)fuzz_between(&source, 0, 3);
     problem_build(&p, &stream);
-    wlstm_trainer *trainer = problem_trainer(&p, recompute_steps, threads);
+    wlstm_trainer *trainer = problem_trainer(&p, recompute_steps, threads, schedule);
     gradients g = gradients_create(&p, &stream);
     outcome o;
     check_against_reference(&p, trainer, &o, &g);

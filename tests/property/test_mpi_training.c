@@ -106,8 +106,9 @@ static void one_problem(ranks *r) {
         if (way == 2) require(memcmp(flat, expected, bytes) == 0, "%s: in order on %d ranks", p.name, r->count);
         outcome_free(&own_out);
     }
-    free(own), free(expected), free(part.x), free(part.h_0), free(part.c_0);
-    free((void *)(uintptr_t)mine.d_out), free((void *)(uintptr_t)mine.d_h_n), free((void *)(uintptr_t)mine.d_c_n);
+    free(own), free(expected), test_release(part.x), test_release(part.h_0), test_release(part.c_0);
+    test_release((void *)(uintptr_t)mine.d_out), test_release((void *)(uintptr_t)mine.d_h_n),
+        test_release((void *)(uintptr_t)mine.d_c_n);
     wlstm_trainer_free(trainer);
     gradients_free(&whole, false), gradients_free(&loss, true);
     problem_free(&p);

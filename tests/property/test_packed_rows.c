@@ -60,11 +60,11 @@ static void *packed_of(const problem *p, const int64_t *batch_sizes, int64_t wid
 /* Packed rows as padded ones, zeros behind them; what lies behind the packed ones is as `before` has it. */
 static void unpack(const problem *p, const int64_t *batch_sizes, int64_t width, void **rows, const void *before) {
     const size_t all = (size_t)(p->seq_len * p->batch * width) * dtype_size(p->config.dtype);
-    char *padded = calloc(1, all + 1), *packed = *rows;
-    assert_non_null(padded);
+    char *padded = test_allocate(p->config.dtype, p->seq_len * p->batch * width), *packed = *rows;
+    memset(padded, 0, all);
     const size_t used = move_rows(p, batch_sizes, width, padded, packed, true);
     assert_memory_equal(packed + used, (const char *)before + used, all - used);
-    free(packed);
+    test_release(packed);
     *rows = padded;
 }
 
@@ -83,7 +83,7 @@ static void check(const problem *p, const char *what, wlstm_plan *plan, const in
     unpack(p, batch_sizes, problem_out_width(p), &packed.out, before.out);
     assert_true(outcomes_agree(p, what, &packed, &padded, true));
     outcome_free(&padded), outcome_free(&packed), outcome_free(&before);
-    free(x);
+    test_release(x);
 }
 
 static void forward_gives_the_bits_of_padded_rows(void **state) {
@@ -144,7 +144,7 @@ static void train_packed(const problem *p, wlstm_trainer *trainer, const int64_t
     unpack(p, batch_sizes, width, &o->out, before.out);
     unpack(p, batch_sizes, I, &g->d_x, untouched.d_x);
     gradients_free(&untouched, false), outcome_free(&before);
-    free(x), free(d_out);
+    test_release(x), test_release(d_out);
 }
 
 static void training_gives_the_bits_of_padded_rows(void **state) {

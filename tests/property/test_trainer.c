@@ -289,7 +289,7 @@ static void gradients_are_complete_when_told(void **state) {
             assert_int_equal(w.calls, problem_blocks(&p));
             assert_memory_equal(w.copy, flat, (size_t)g.parameters * dtype_size(p.config.dtype));
             assert_int_equal(wlstm_trainer_watch_gradients(trainer, NULL, NULL), WLSTM_OK);
-            outcome_free(&o), free(w.copy);
+            outcome_free(&o), test_release(w.copy);
         }
         gradients_free(&g, true);
         wlstm_trainer_free(trainer);

@@ -151,11 +151,12 @@ static void run_streams(uint64_t *stream) {
 }
 
 static void train(uint64_t *stream) {
-    problem p = problem_draw(stream);
+    problem p = problem_draw_for_training(stream);
     p.config.dropout = (double)random_between(stream, 0, 2) / 4;
     problem_build(&p, stream);
     const int64_t recompute_steps = p.config.bidirectional ? 0 : random_between(stream, 0, p.seq_len);
-    wlstm_trainer *trainer = problem_trainer(&p, recompute_steps, (int)random_between(stream, 1, 3));
+    wlstm_trainer *trainer = problem_trainer(&p, recompute_steps, (int)random_between(stream, 1, 3),
+                                             (wlstm_schedule)random_between(stream, 0, 3));
     gradients got = gradients_create(&p, stream), wanted = gradients_like(&p, &got);
     outcome o, of_reference;
     if (problem_train(&p, trainer, *stream, NULL, &o) != WLSTM_OK) complain(&p, "trainer");
