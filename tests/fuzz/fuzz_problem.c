@@ -16,7 +16,7 @@ static void check_problem(const wli_problem *problem, const char *name) {
     for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) REQUIRE(sizes[k] >= 1 && sizes[k] <= WLI_LARGEST_SIZE);
     REQUIRE(problem->seq_len <= WLI_LARGEST_SIZE / problem->batch);
     REQUIRE(problem->proj_size >= 0 && problem->proj_size < problem->hidden_size);
-    REQUIRE(wli_dtype_computes(problem->dtype) && problem->precision != WLSTM_PRECISION_DEFAULT);
+    REQUIRE(wli_dtype_runs(problem->dtype) && problem->precision != WLSTM_PRECISION_DEFAULT);
     REQUIRE(isfinite(wli_problem_flops(problem)) && wli_problem_flops(problem) > 0);
     wli_problem_format(problem, formatted);
     REQUIRE(strcmp(formatted, name) == 0);
