@@ -1,7 +1,9 @@
 #include "train/crews.h"
 
-/* A product of few rows costs what so many more would: its weights are read for them. */
-enum { FEW_ROWS = 4 };
+#include "base/processor_caches.h"
+
+/* A product of few rows costs what so many more would, as its weights are read for them; from beyond the L2, far more. */
+enum { FEW_ROWS = 4, FAR_ROWS = 16 };
 
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -57,23 +59,33 @@ wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t 
     return at.layers;
 }
 
+/* Whether a thread's L2 keeps the weights of the layers from one chunk to the next. */
+static bool keeps_weights(const wlstm_trainer *trainer, int64_t threads, wli_span layers) {
+    double values = 0;
+    for (int64_t layer = layers.first; layer < layers.end; layer++) values += layer_work(trainer, layer);
+    return values * (double)trainer->element <= (double)(threads * wli_cache_sizes()[1]);
+}
+
 /* What a pass forward and a pass back cost the crew of so many threads in the layers, in multiply-adds. A step's calls
- * cost what makes a thread worth while in it; a meeting half as much, and of many threads more, as all take one line in
- * turn. The gradients of the parameters wait for nobody, the rest for the crews before. */
+ * cost what makes a thread worth while in it; a meeting three times as much, and of many threads more, as all take one
+ * line in turn. Each chunk reads weights again. The gradients of the parameters wait for nobody, the rest for the crews
+ * before. */
 static double crew_cost(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads, wli_span layers,
                         int64_t crews) {
     const int64_t T = tape->call.seq_len, B = tape->call.batch;
     const int64_t chunk = wli_crew_chunk(crews, T, B), chunks = crews == 1 ? 0 : (T + chunk - 1) / chunk;
     const wli_deal deal = wli_deal_for(trainer, B, threads, 0);
     const double rows = (double)B / (double)deal.parts + FEW_ROWS, shares = (double)deal.shares;
-    const double calls = (double)trainer->step_work, meeting = shares > 1 ? calls / 2 * (0.5 + shares / 4) : 0;
+    const double calls = (double)trainer->step_work, meeting = shares > 1 ? 3 * calls * (0.5 + shares / 4) : 0;
+    const bool kept = keeps_weights(trainer, threads, layers);
     double chained = 0, sums = 0;
     for (int64_t layer = layers.first; layer < layers.end; layer++) {
         const wli_train_cell *cell = wli_trainer_cell(trainer, layer, 0);
         const double input = (double)(4 * cell->H * cell->I);
         const double step = (double)(4 * cell->H * cell->R + cell->P * cell->H);
         chained += 2 * (double)T * (rows * step / shares + calls + 2 * meeting);
-        chained += 2 * ((double)tape->pairs + (double)chunks * FEW_ROWS) * input / (double)threads;
+        const double again = kept ? FEW_ROWS * input : FAR_ROWS * (input + step);
+        chained += 2 * ((double)tape->pairs * input + (double)chunks * again) / (double)threads;
         sums += (double)tape->pairs * (input + step) / (double)threads;
     }
     return chained * (crews == 1 ? 1 : 1 + (double)(crews - 1) / (double)chunks) + sums;

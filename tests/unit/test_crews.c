@@ -96,6 +96,8 @@ static void a_schedule_is_kept_to_where_it_can_be_had(void **state) {
     assert_int_equal(crews_of(20, 3, 16, 4, 0, 1, WLSTM_SCHEDULE_GANGS, &gangs), 1);
     assert_int_equal(crews_of(20, 3, 16, 1, 0, 4, WLSTM_SCHEDULE_GANGS, &gangs), 1);
     assert_int_equal(crews_of(20, 3, 16, 4, 1, 4, WLSTM_SCHEDULE_GANGS, &gangs), 1);
+    /* Short steps are not worth meeting in. */
+    assert_int_equal(crews_of(100, 1, 128, 4, 0, 2, WLSTM_SCHEDULE_AUTO, &gangs), 2);
     /* One step leaves nothing to run beside. */
     assert_int_equal(crews_of(1, 64, 64, 4, 0, 2, WLSTM_SCHEDULE_AUTO, &gangs), 1);
 }
