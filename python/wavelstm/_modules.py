@@ -390,6 +390,8 @@ class LSTM(_Module):
     def _check_elements(self, kind, input):
         """That they are of the module's dtype, and rows of its input_size."""
         dtype = kind.dtypes[self._code]
+        if input.dtype != dtype and kind is Arrays and self._code == Dtype.WLSTM_BF16:
+            raise ValueError(f"input: bfloat16's bits in an array of uint16, or a tensor of torch.bfloat16, expected, got {input.dtype}")
         if input.dtype != dtype:
             convert = "astype" if kind is Arrays else "to"
             raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert input: "

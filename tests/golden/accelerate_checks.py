@@ -575,14 +575,39 @@ def _(dtype):
         for hidden_size in (8, 60):  # weights that are always compared, and those that are after a backward pass
             theirs, ours = twins(make(40, hidden_size, dtype=dtype))
             x = torch.randn(shape, dtype=dtype)
-            for _ in range(3):
+            for create_graph in (False, True, True, False):
                 for model in theirs, ours:
                     with torch.enable_grad():
-                        flat(model(x))[0].square().sum().backward()
-                    for parameter in model.parameters():
-                        parameter.data -= 0.1 * parameter.grad
-                        parameter.grad = None
+                        loss = flat(model(x))[0].square().sum()
+                        found = torch.autograd.grad(loss, list(model.parameters()), create_graph=create_graph)
+                    for parameter, gradient in zip(model.parameters(), found):
+                        parameter.data -= 0.1 * gradient.detach()
             close_gradients(list(ours.parameters()), list(theirs.parameters()))
+
+
+@check("(own) accelerate: training after inference_mode", "a forward with dropout in it, then steps; sizes unlike each other; a cell "
+       "refuses packed rows in PyTorch's words")
+def _(dtype):
+    theirs, ours = twins(lstm(5, 8, 2, dropout=0.5, dtype=dtype))
+    x = torch.randn(4, 3, 5, dtype=dtype)
+    with torch.inference_mode():
+        ours.train()(x)
+    for model in theirs, ours:
+        model.eval()
+        for _ in range(2):
+            with torch.enable_grad(), learns(1, 1) if model is ours else contextlib.nullcontext():
+                model(x)[0].square().sum().backward()
+            torch.optim.SGD(model.parameters(), 0.1).step()
+    close_gradients(list(ours.parameters()), list(theirs.parameters()))
+    for shape in (400, 1, 5), (2, 100, 5):
+        with torch.enable_grad(), learns(1, 1):
+            ours(torch.randn(shape, dtype=dtype))[0].sum().backward()
+    assert max(learner.seq_len * learner.batch for learner in ours._wavelstm.trainers._learners) <= 4 * 400
+    theirs, ours = twins(torch.nn.LSTMCell(5, 4, dtype=dtype))
+    packed = torch.nn.utils.rnn.pack_sequence([torch.randn(2, 5, dtype=dtype)])
+    for model in theirs, ours:
+        with torch.enable_grad():
+            raises((TypeError, AttributeError, RuntimeError), "", model, packed)
 
 
 def train_of_two(rank, folder):

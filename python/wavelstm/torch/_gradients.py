@@ -2,6 +2,8 @@
 acts. PyTorch's implementation finds gradients of gradients."""
 import torch
 
+from torch.autograd import forward_ad
+
 from .._tensors import Tensors, _modes, _transforms
 from . import _pytorch
 from ._trainers import Pass
@@ -31,7 +33,9 @@ class Differentiable(torch.autograd.Function):
     def backward(ctx, *d_results):
         dense, out, tape, *inputs = ctx.saved_tensors
         needed = ctx.needs_input_grad[3:]
-        if torch.is_grad_enabled() or _transforms() or _modes() or not all(map(_is_plain, d_results)):
+        if (torch.is_grad_enabled() or _transforms() or _modes() or forward_ad._current_level >= 0
+                or not all(map(_is_plain, d_results))):
+            ctx.learner.went_back = True
             found = _by_pytorch(ctx, inputs, needed, d_results)
         else:
             if dense is not None:

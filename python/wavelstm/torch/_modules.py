@@ -63,7 +63,7 @@ class _Accelerated(nn.Module):
         if runner is not None:
             try:
                 return runner(input, hx)
-            except (TypeError, ValueError, RuntimeError) as refusal:  # in PyTorch's words, unless it takes these arguments
+            except (TypeError, ValueError, RuntimeError, MemoryError) as refusal:  # in PyTorch's words, unless it takes these arguments
                 results = self._theirs.forward(self, input, hx)
                 self._warn(str(refusal))
                 return results
@@ -78,7 +78,10 @@ class _Accelerated(nn.Module):
             return self._warn("under autocast")
         if any(weight is None for weight in weights):  # not `in`, which would compare tensors
             return self._warn("parameters that other tensors stand for (weight_norm, pruning or the like)")
-        data = input.data if type(input) is PackedSequence else input
+        packed = type(input) is PackedSequence
+        if packed and self._theirs is nn.LSTMCell:
+            return None
+        data = input.data if packed else input
         if type(data) not in Tensors.plain:
             return None
         if self._drops() or (torch.is_grad_enabled() and _any_requires_grad(data, hx, weights)):

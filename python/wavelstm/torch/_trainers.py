@@ -57,22 +57,25 @@ class Learner:
         self._trainer = Trainer(lstm, seq_len, batch, threads=threads or None)  # which frees it
         self._handle = self._trainer._handle
         shapes = list(lstm._shapes.values())
-        flat = torch.from_numpy(self._trainer.gradients)
-        self._gradients = [part.view(shape) for part, shape in zip(flat.split([math.prod(shape) for shape in shapes]), shapes)]
-        self._names, self._values = [name.encode() for name in lstm._shapes], list(map(torch.empty_like, self._gradients))
+        with torch.inference_mode(False):  # whose tensors nobody may write to outside of it
+            flat = torch.from_numpy(self._trainer.gradients)
+            parts = flat.split([math.prod(shape) for shape in shapes])
+            self._gradients = [part.view(shape) for part, shape in zip(parts, shapes)]
+            self._values = list(map(torch.empty_like, self._gradients))
+        self._names = [name.encode() for name in lstm._shapes]
         self._small = flat.nbytes <= SMALL
-        self._watch, self._went_back = None, False
+        self._watch, self.went_back = None, False
 
     def take(self, weights, rows):
         """Has the values of these weights from here on. Where nothing shows that they changed they are compared, but for a few
         rows of large weights since the last backward pass, which an update may have followed: cells in a loop read them once."""
         watch = self._watch
         if watch is not None and not watch.moved(weights):
-            if not (self._went_back or self._small or rows >= FEW or watch.doubted(rows)):
+            if not (self.went_back or self._small or rows >= FEW or watch.doubted(rows)):
                 return
             if all(map(torch.equal, self._values, weights)):
                 watch.believe()
-                self._went_back = False
+                self.went_back = False
                 return
         if [weight.shape for weight in weights] != [own.shape for own in self._values]:
             raise ValueError("parameters: those of the module's shapes expected")
@@ -80,7 +83,7 @@ class Learner:
         torch._foreach_copy_(self._values, weights)
         for name, own in zip(self._names, self._values):
             check(lib.wlstm_trainer_set_parameter(self._handle, name, _address(own), own.numel()))
-        self._watch, self._went_back = Watch(weights, self._keep), False
+        self._watch, self.went_back = Watch(weights, self._keep), False
 
     def forward(self, call, seed):
         """out, h_n, c_n, and the tape. seed is None where dropout does not act."""
@@ -106,7 +109,7 @@ class Learner:
             return False
         if lib.wlstm_trainer_backward(self._handle, place + _HEAD, *map(_or_null, d_results), *map(_or_null, d_inputs), False):
             return False
-        self._went_back = True
+        self.went_back = True
         return True
 
     def gradients(self, weights, wanted):
@@ -179,7 +182,10 @@ class Trainers:
                 continue
             if learner.threads == threads and learner.seq_len >= seq_len and learner.batch >= batch:
                 return learner
-            seq_len, batch = max(seq_len, learner.seq_len), max(batch, learner.batch)
+            grown = max(seq_len, learner.seq_len), max(batch, learner.batch)
+            # (T = 4000, B = 1) and (20, 1000) are no reason to find room for (4000, 1000).
+            if math.prod(grown) <= 4 * max(seq_len * batch, learner.seq_len * learner.batch):
+                seq_len, batch = grown
             learner.lock.release()
             with contextlib.suppress(ValueError):  # another thread was first
                 self._learners.remove(learner)  # passes that are to go back to it have it still
@@ -229,5 +235,6 @@ def trainers_of_graph(form, dropout, weights):
     trainers = _of_graphs.pop(key, None) or Trainers(form, dropout, weights, keep=False)
     _of_graphs[key] = trainers
     while len(_of_graphs) > KEPT:
-        _of_graphs.pop(next(iter(_of_graphs)), None)
+        with contextlib.suppress(StopIteration, RuntimeError):  # another thread was first
+            _of_graphs.pop(next(iter(_of_graphs)), None)
     return trainers
