@@ -112,7 +112,7 @@ def table(name: str, form: str | None, run: dict) -> str:
     elif "bytes" in results[0]:
         unit, text = "MB", report.memory_table(results, engines, versions) + "\n"
     elif "ranks" in results[0]:
-        unit = (f"speed-ups over one rank; predicted ranks of {versions['threads']} threads on a network of "
+        unit = (f"speed-ups over one rank; predicted ranks of {versions['threads']} thread{'s' * (versions['threads'] > 1)} on a network of "
                 f"{versions['network_us']:g} us and {versions['network_gbs']:g} GB/s a link")
         text = ranks.table(results) + "\n"
     elif "resident" in results[0]:

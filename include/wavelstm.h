@@ -164,7 +164,7 @@ WLSTM_API wlstm_status wlstm_lstm_create(const wlstm_lstm_config *config, wlstm_
 WLSTM_API wlstm_status wlstm_lstm_load(const char *path, const wlstm_load_options *options, wlstm_lstm **lstm);
 
 /* Any tensor of such a file by its whole name, as the weight of an nn.Linear that follows the lstm: its elements, in C order, into
- * values [count], converted from F64, F32, F16 or BF16 to dtype (what is too large for F32 becomes infinity). count is
+ * values [count], converted from F64, F32, F16 or BF16 to dtype (to nearest, what is too large to infinity). count is
  * how many elements the tensor has. Where values is NULL, and count 0, only ndim, 0 to 8, and shape [ndim] are told, of a tensor of
  * any dtype; each of those two may be NULL. Nothing is kept of the file, which is as for wlstm_lstm_load. Errors: INVALID_ARGUMENT
  * (NULL, another count), FILE, FORMAT, MISSING (names what the file has), UNSUPPORTED (another dtype), OUT_OF_MEMORY. Thread-safe. */
@@ -609,9 +609,9 @@ WLSTM_API wlstm_status wlstm_trainer_backward(wlstm_trainer *trainer, void *tape
  * wlstm_trainer_watch_gradients's, dtype the lstm's. */
 typedef void (*wlstm_gradients_function)(void *context, wlstm_dtype dtype, void *values, int64_t count);
 
-/* Has each backward pass call `ready` for each layer and direction, the last layer first, as soon as the gradients of
- * its parameters are complete, while the pass goes on: for a sum over processes that takes no time of its own. It is
- * called by the thread that called wlstm_trainer_backward, also where the batch has no rows, and may read and write
+/* Has each backward pass call `ready` for each layer and direction, the last layer first, as soon as its parameters'
+ * gradients are complete: after all of its steps, of one direction in the pass's last chunk of some 256 (step, row). It
+ * is called by the thread that called wlstm_trainer_backward, also where the batch has no rows, and may read and write
  * these gradients, during the call and after; it calls no other function of the trainer. NULL: nobody is told, as at
  * first. Errors: INVALID_ARGUMENT (a NULL trainer). */
 WLSTM_API wlstm_status wlstm_trainer_watch_gradients(wlstm_trainer *trainer, wlstm_gradients_function ready,

@@ -67,7 +67,7 @@ wlstm_status wlstm_mpi_forward(MPI_Comm comm, wlstm_lstm *lstm, int64_t seq_len,
 /* wlstm_trainer_backward with the rows of the batch over the ranks: each has a trainer of the same parameters, and has
  * run its rows forward, as many as it likes, also none, with first_row where they are in the whole batch. Then the
  * parameters' gradients are the sum over ranks on all of them, so that the same update gives all the same parameters.
- * Those of a cell are summed, by MPI_Iallreduce, while the pass goes on through the cells below.
+ * Those of a cell are summed, by MPI_Iallreduce, as soon as they are complete, while the pass goes on.
  *
  * A sum: where the loss is a mean over the whole batch, d_out is divided by all rows, of all ranks, and the gradients
  * are one process's but for rounding. Where each rank's loss is a mean over its own rows, divide it by the ranks for
@@ -80,8 +80,8 @@ wlstm_status wlstm_mpi_forward(MPI_Comm comm, wlstm_lstm *lstm, int64_t seq_len,
  *                               the algorithm that MPI picks; the same on all ranks
  *
  * It takes the place of a function of wlstm_trainer_watch_gradients. Memory: with deterministic a double for each
- * parameter. Errors: as wlstm_trainer_backward, INVALID_ARGUMENT (a trainer or deterministic unlike rank 0's, as many
- * parameters as 2^31 less the ranks), OUT_OF_MEMORY; the gradients are of no use then, and tapes may be used up. */
+ * parameter. Errors: as wlstm_trainer_backward, INVALID_ARGUMENT (deterministic, or a trainer's parameters in all
+ * or its last layer, unlike rank 0's, as many parameters as 2^31 less the ranks), OUT_OF_MEMORY; the gradients are of no use then, and tapes may be used up. */
 wlstm_status wlstm_mpi_trainer_backward(MPI_Comm comm, wlstm_trainer *trainer, void *tape, const void *d_out,
                                         const void *d_h_n, const void *d_c_n, void *d_x, void *d_h_0, void *d_c_0,
                                         int accumulate, int deterministic);

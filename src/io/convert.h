@@ -5,7 +5,8 @@
 #include "base/number_types.h"
 
 /* source [count] of `from`, which are no integers, to target [count] of `to`, which computes, both little-endian at any
- * alignment. F64 to F32 rounds to nearest, past float's range to infinity; all else is exact. */
+ * alignment. F64 to F32, and by way of it anything to BF16, rounds to nearest, past the range to infinity; all else is
+ * exact. */
 void wli_convert(wli_number_type from, const void *source, wlstm_dtype to, void *target, size_t count);
 
 #endif

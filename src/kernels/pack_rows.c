@@ -1,4 +1,4 @@
-/* A weight matrix in panels from rows that come a few at a time, so that it is never in memory as it was. */
+/* A weight matrix in panels from rows that come a few at a time, so that it need not be in memory as it was. */
 #include "base/allocator.h"
 #include "base/status.h"
 #include "io/convert.h"

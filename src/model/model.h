@@ -64,7 +64,7 @@ typedef struct wli_model_spec {
     bool compact; /* without values */
 } wli_model_spec;
 
-/* Where the values of a compact model come from while it is made: rows [first, first + rows) of its parameter, a
+/* Where the values come from that are packed, of a compact model while it is made and of bf16 arrays: rows [first, first + rows) of its parameter, a
  * bias's row being one element, in the model's dtype. */
 typedef struct wli_values {
     wlstm_status (*read)(void *context, int64_t parameter, int64_t first, int64_t rows, void *to);
@@ -72,7 +72,7 @@ typedef struct wli_values {
 } wli_values;
 
 /* Those of a model that has them. */
-wli_values wli_model_values(struct wli_model *model);
+wli_values wli_model_values(wli_model *model);
 
 /* Fills a compact model that has nothing yet, for a precision. */
 typedef wlstm_status wli_model_fill(wli_model *compact, const wli_values *values, wlstm_precision precision);

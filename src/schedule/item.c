@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) void fetch_rows(const wli_run *run,
 
 /* Whether the item's steps project their rows of x themselves. */
 static bool brings_input(const wli_run *run, const wli_item *item) {
-    return wli_item_cell(run, item)->brings_input && item->share.members == 1;
+    return wli_item_cell(run, item)->brings_input && item->share.members == 1 && !run->sequence->narrows;
 }
 
 /* Pointers to x of the item's steps: its rows still running, step by step. Says how many. */

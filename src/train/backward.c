@@ -276,6 +276,7 @@ static void run_chunk(const wli_hand *hand, const chunk *at, int *turn) {
         add_gradients(hand, at, layer, turn);
         wli_meet_crew(hand);
         if (at->from == 0) wli_gradients_complete(hand, layer);
+        wli_tell_complete(hand);
     }
 }
 
