@@ -64,8 +64,8 @@ typedef struct wli_model_spec {
     bool compact; /* without values */
 } wli_model_spec;
 
-/* Where the values come from that are packed, of a compact model while it is made and of bf16 arrays: rows [first, first + rows) of its parameter, a
- * bias's row being one element, in the model's dtype. */
+/* Where the values come from that are packed, of a compact model while it is made and of bf16 arrays: rows
+ * [first, first + rows) of a parameter, a bias's row being one element, in the model's dtype. */
 typedef struct wli_values {
     wlstm_status (*read)(void *context, int64_t parameter, int64_t first, int64_t rows, void *to);
     void *context;

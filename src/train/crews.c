@@ -2,7 +2,7 @@
 
 #include "base/processor_caches.h"
 
-/* A product of few rows costs what so many more would, as its weights are read for them; from beyond the L2, far more. */
+/* A product of few rows costs what so many more would, as its weights are read for them; from beyond the L2, more. */
 enum { FEW_ROWS = 4, FAR_ROWS = 16 };
 
 static int64_t smaller(int64_t a, int64_t b) {

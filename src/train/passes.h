@@ -20,9 +20,9 @@ void wli_forward_again(wli_hand *hand, int64_t window);
 /* A wli_pass: a kept tape's gradients, a wli_backward_call. */
 void wli_backward_pass(wli_hand *hand, const void *arguments);
 
-/* On each thread of the layer's crew, for blocks [first, end) of a cell, all of whose dG is there: adds dG^T X, dG^T H_prev,
- * the sums of dG and with projection dH^T (o tanh(c)) onto the parameters' gradients, the last block first. Of the
- * last block of all, unless the pass adds, they are written. `turn` counts the blocks of a pass. */
+/* On each thread of the layer's crew, for blocks [first, end) of a cell, all of whose dG is there: adds dG^T X,
+ * dG^T H_prev, the sums of dG and with projection dH^T (o tanh(c)) onto the parameters' gradients, the last block first.
+ * Of the last block of all, unless the pass adds, they are written. `turn` counts the blocks of a pass. */
 void wli_add_gradients(const wli_hand *hand, int64_t layer, int direction, int64_t first, int64_t end, bool adds,
                        int *turn);
 
@@ -38,7 +38,8 @@ void wli_tell_complete(const wli_hand *hand);
 /* On the thread that called the trainer, of a pass without rows: tells of all layers. */
 void wli_tell_all(const wlstm_trainer *trainer);
 
-/* On each thread of the layer's crew: before the tape takes the window before, copies the pairs of the block that is not complete yet. */
+/* On each thread of the layer's crew: before the tape takes the window before, copies the pairs of the block that is not
+ * complete yet. */
 void wli_leave_pairs(const wli_hand *hand, int64_t layer, int direction);
 
 #endif
