@@ -132,16 +132,16 @@ typedef struct wlstm_lstm_config {
 #define WLSTM_LSTM_CONFIG_INIT                                                                                         \
     { sizeof(wlstm_lstm_config), 0, 0, 1, 0, 0.0, 1, 0, 0, WLSTM_F32 }
 
-/* How a model file is read. Start from WLSTM_LOAD_OPTIONS_INIT. */
+/* How a model file is read. Start from WLSTM_LOAD_OPTIONS_INIT. Without convert F64 is run as f64 and all else as f32,
+ * so that nobody's arrays are bf16 who did not say so. */
 typedef struct wlstm_load_options {
     size_t struct_size; /* sizeof(wlstm_load_options) */
     const char *prefix; /* put before every tensor's name, as in "encoder.lstm."; NULL is none */
     int batch_first;    /* not recorded in a state_dict, so said here (nn.LSTM only) */
-    int convert; /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype; 0: F64 is run as f64, all else as
-                    f32, so that nobody's arrays are bf16 who did not say so */
-    wlstm_dtype dtype; /* used if convert is 1 */
-    int reserved;      /* not read: programs of the first header have rubbish there */
-    int compact;       /* 1: as after wlstm_lstm_compact; the file is packed in blocks, and in memory never whole */
+    int convert;        /* 1: convert the file's parameters (F64, F32, F16, BF16) to dtype */
+    wlstm_dtype dtype;  /* used if convert is 1 */
+    int reserved;       /* not read: programs of the first header have rubbish there */
+    int compact;        /* 1: as after wlstm_lstm_compact; the file is packed in blocks, and in memory never whole */
     wlstm_precision precision; /* the lstm's, as by wlstm_lstm_set_precision; of a compact one what it is packed for */
     int64_t first_layer;       /* of the file, from 0: the lstm's layer 0; what is below it is left out */
     int64_t num_layers;        /* how many layers from there on; 0: all */
@@ -511,7 +511,9 @@ WLSTM_API wlstm_status wlstm_streams_run(wlstm_streams *streams, int64_t count, 
  * of threads and the rest of the batch, but for the parameters' gradients, which are sums over it. */
 typedef struct wlstm_trainer wlstm_trainer;
 
-/* Start from WLSTM_TRAINER_OPTIONS_INIT and set max_seq_len and max_batch. */
+/* Start from WLSTM_TRAINER_OPTIONS_INIT and set max_seq_len and max_batch. Of schedules SERIAL is layer after layer, by
+ * all threads; GANGS and WAVEFRONT have gangs of threads that own layers, which run side by side, a chunk of steps apart,
+ * where there are two layers or more of one direction. */
 typedef struct wlstm_trainer_options {
     size_t struct_size;        /* sizeof(wlstm_trainer_options) */
     int64_t max_seq_len;       /* the largest T of its passes, at least 1 */
@@ -519,9 +521,7 @@ typedef struct wlstm_trainer_options {
     int num_threads;           /* as in wlstm_plan_options */
     wlstm_precision precision; /* DEFAULT or FULL: products multiply the values themselves, whatever the lstm's is */
     int64_t recompute_steps; /* K: tapes keep h and c every K steps, and the rest is computed again; 0: they keep all */
-    wlstm_schedule schedule; /* AUTO: WLSTM_SCHEDULE, else the library's choice. SERIAL: layer after layer, by all
-                              * threads; GANGS, WAVEFRONT: gangs of threads own layers, which run side by side, a chunk
-                              * of steps apart, where there are two layers or more of one direction */
+    wlstm_schedule schedule; /* AUTO: WLSTM_SCHEDULE, else the library's choice */
     int reserved;            /* not read */
 } wlstm_trainer_options;
 #define WLSTM_TRAINER_OPTIONS_INIT                                                                                     \
