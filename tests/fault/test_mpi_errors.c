@@ -14,7 +14,7 @@ enum { T = 6, B = 5, I = 3, H = 4, L = 3 };
 
 static ranks r;
 static char path[64];
-static float x[T * B * I], out[T * B * 2 * H], h_n[2 * L * B * H];
+static float x[T * B * (I + 1)], out[T * B * 2 * H], h_n[2 * L * B * H];
 
 /* Allocations of this program, by the linker's --wrap: the library's, the one's over MPI, and this test's. */
 static int fail_at, allocations;
