@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "api/module.h"
+#include "base/processor_caches.h"
 #include "problem.h"
 #include "random.h"
 #include "train/crews.h"
@@ -72,7 +73,7 @@ static int64_t crews_of(int64_t T, int64_t B, int64_t H, int64_t L, int bidirect
                         wlstm_schedule schedule, size_t *bytes) {
     uint64_t stream = 1;
     problem p = problem_draw_for_training(&stream);
-    p.config.num_layers = L, p.config.bidirectional = bidirectional, p.config.proj_size = 0;
+    p.config.dtype = WLSTM_F32, p.config.num_layers = L, p.config.bidirectional = bidirectional, p.config.proj_size = 0;
     p.config.input_size = p.config.hidden_size = H, p.config.dropout = 0;
     p.seq_len = T, p.batch = B;
     problem_build(&p, &stream);
@@ -96,8 +97,9 @@ static void a_schedule_is_kept_to_where_it_can_be_had(void **state) {
     assert_int_equal(crews_of(20, 3, 16, 4, 0, 1, WLSTM_SCHEDULE_GANGS, &gangs), 1);
     assert_int_equal(crews_of(20, 3, 16, 1, 0, 4, WLSTM_SCHEDULE_GANGS, &gangs), 1);
     assert_int_equal(crews_of(20, 3, 16, 4, 1, 4, WLSTM_SCHEDULE_GANGS, &gangs), 1);
-    /* Short steps are not worth meeting in. */
-    assert_int_equal(crews_of(100, 1, 128, 4, 0, 2, WLSTM_SCHEDULE_AUTO, &gangs), 2);
+    /* Short steps are not worth meeting in, where a crew keeps its weights, 512 KiB, near. */
+    if (wli_cache_sizes()[1] >= 512 << 10)
+        assert_int_equal(crews_of(100, 1, 128, 2, 0, 2, WLSTM_SCHEDULE_AUTO, &gangs), 2);
     /* One step leaves nothing to run beside. */
     assert_int_equal(crews_of(1, 64, 64, 4, 0, 2, WLSTM_SCHEDULE_AUTO, &gangs), 1);
 }
