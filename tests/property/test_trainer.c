@@ -257,11 +257,18 @@ typedef struct watched {
     char *copy;
     pthread_t caller;
     int64_t told, calls;
+    int directions;
+    const char *end, *layer; /* of what was not told yet; of the layer that is being told */
 } watched;
 
 static void watch(void *context, wlstm_dtype dtype, void *values, int64_t count) {
     watched *w = context;
     assert_true(pthread_equal(pthread_self(), w->caller));
+    if (w->calls % w->directions == 0) w->layer = values;
+    if ((w->calls + 1) % w->directions == 0) { /* the last layer first */
+        assert_ptr_equal((const char *)values + (size_t)count * dtype_size(dtype), w->end);
+        w->end = w->layer;
+    }
     memcpy(w->copy + ((const char *)values - w->flat), values, (size_t)count * dtype_size(dtype));
     w->told += count, w->calls++;
 }
@@ -280,7 +287,12 @@ static void gradients_are_complete_when_told(void **state) {
         outcome o;
         assert_int_equal(wlstm_trainer_gradients(trainer, &flat, NULL), WLSTM_OK);
         for (int rows = 1; rows >= 0; --rows) {
-            watched w = { flat, test_allocate(p.config.dtype, g.parameters), pthread_self(), 0, 0 };
+            const char *end = (const char *)flat + (size_t)g.parameters * dtype_size(p.config.dtype);
+            watched w = { .flat = flat,
+                          .copy = test_allocate(p.config.dtype, g.parameters),
+                          .caller = pthread_self(),
+                          .directions = p.config.bidirectional ? 2 : 1,
+                          .end = end };
             assert_int_equal(wlstm_trainer_watch_gradients(trainer, watch, &w), WLSTM_OK);
             if (!rows) p.batch = 0;
             assert_int_equal(problem_train(&p, trainer, SEED, NULL, &o), WLSTM_OK);

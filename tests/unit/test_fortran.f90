@@ -304,7 +304,6 @@ contains
         call require_refused(stat, WLSTM_ERROR_INVALID_ARGUMENT, "batch_sizes[1]: at most the 1 rows")
     end subroutine
 
-    ! An lstm's and a cell's precision, and a plan's that goes before.
     ! Forward as the lstm's, back and onto a tape, parameters in one array, by name and by file.
     subroutine test_trainer_f32()
         type(wlstm_lstm) :: lstm
@@ -459,6 +458,7 @@ contains
         call require(bytes > 0 .and. tape_bytes > 0, "memory")
     end subroutine
 
+    ! An lstm's and a cell's precision, and a plan's that goes before.
     subroutine test_precision()
         type(wlstm_lstm) :: lstm
         type(wlstm_cell) :: cell
