@@ -3,8 +3,7 @@ result's precision is in its problem's name. Only Python's own library."""
 
 import re
 
-from .ratios import geometric_mean
-from .report import markdown, results_header, results_row, results_table, summary, title
+from .report import gains_line, markdown, results_header, results_row, results_table, summary, title
 from .workers import OURS
 
 CAREFUL = "onnxruntime"  # whose int8 has a scale for each channel
@@ -52,11 +51,7 @@ def gains_summary(results: list, precision: str) -> str:
     for threads in sorted({result["threads"] for result in results}):
         gains = [(own_gain(result, results), result["problem"]) for result in of_precision(results, precision)
                  if result["threads"] == threads and int(re.search(r"h(\d+)", result["problem"])[1]) >= WIDE]
-        gains = [pair for pair in gains if pair[0]]
-        if gains:
-            least, problem = min(gains)
-            lines.append(f"threads {threads}, against our own f32 from {WIDE} units on: geometric mean "
-                         f"{geometric_mean([gain for gain, _ in gains]):.2f}, least {least:.2f} ({problem})")
+        lines += gains_line(threads, f"f32 from {WIDE} units on", gains)
     return "\n".join(lines)
 
 

@@ -65,6 +65,16 @@ def results_table(results: list, engines: list, versions: dict) -> str:
     return markdown(results_header(engines, versions), [results_row(result, engines, versions) for result in results])
 
 
+def gains_line(threads: int, own: str, gains: list) -> list:
+    """Of pairs (gain over another of ours, problem), where there is a gain: a line, or none."""
+    gains = [pair for pair in gains if pair[0]]
+    if not gains:
+        return []
+    least, problem = min(gains)
+    return [f"threads {threads}, against our own {own}: geometric mean {geometric_mean([gain for gain, _ in gains]):.2f}, "
+            f"least {least:.2f} ({problem})"]
+
+
 def summary(results: list) -> str:
     """The geometric mean and the worst problem for each thread count."""
     lines = []

@@ -5,7 +5,7 @@ import re
 
 from .precisions import errors_of, having, record_of
 from .ratios import geometric_mean
-from .report import markdown, results_header, results_row, summary, title
+from .report import gains_line, markdown, results_header, results_row, summary, title
 from .workers import OURS
 
 WORTH = 3e7  # operations from which a second thread is judged
@@ -38,11 +38,7 @@ def gains_summary(results: list) -> str:
     for threads in sorted({result["threads"] for result in results if result["threads"] > 1}):
         gains = [(own_gain(result, results), result["problem"]) for result in results
                  if result["threads"] == threads and result.get("flops", 0) >= WORTH]
-        gains = [pair for pair in gains if pair[0]]
-        if gains:
-            least, problem = min(gains)
-            lines.append(f"threads {threads}, against our own 1 from {WORTH / 1e6:.0f} MFLOP on: geometric mean "
-                         f"{geometric_mean([gain for gain, _ in gains]):.2f}, least {least:.2f} ({problem})")
+        lines += gains_line(threads, f"1 from {WORTH / 1e6:.0f} MFLOP on", gains)
     return "\n".join(lines)
 
 
