@@ -6,10 +6,24 @@
 #include "kernels/pack.h"
 #include "kernels/sweep.h"
 
-/* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. */
+/* Of a tile: two panels and a tail. */
+enum { WIDEST = 3 * WLI_PANEL_VECTORS * LANES };
+
+/* C [rows, width], ldc apart, += sums [rows, WIDEST] */
+WLI_INLINE void add_sums(int64_t rows, int64_t width, const real *sums, real *c, int64_t ldc) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t n = 0; n < width; n += LANES)
+            store(c + r * ldc + n, load(c + r * ldc + n) + load(sums + r * WIDEST + n));
+}
+
+/* C [rows, ldc] = (bias or C) + A [rows, from..to) W^T for one panel, and for what is taken along with it. `apart`: C += the sums
+ * from zero. */
 static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t from, int64_t to, const void *const *a,
-                       const real *bias, real *c, int64_t ldc) {
+                       const real *bias, bool apart, real *c, int64_t ldc) {
+    static const real zeros[WIDEST];
     const gemm_tile *tiles = gemm_tiles[p->pair][p->tile_vectors - 1][p->tail];
+    const int64_t width = ((1 + p->pair) * p->tile_vectors + p->tail) * LANES;
+    real sums[TAIL_ROWS * WIDEST];
     int64_t tile;
     for (int first = 0; first < p->vectors; first += p->tile_vectors)
         for (int64_t r = 0, index = 0; r < rows; r += tile, index++) {
@@ -17,9 +31,11 @@ static void gemm_block(const panel *p, const weight *w, int64_t rows, int64_t fr
             pass_over(&pass, p, w, from, to, first, index);
             const operand *a_row[TAIL_ROWS];
             const real *tile_bias = bias ? bias + first * LANES : NULL;
+            real *const own = c + r * ldc + first * LANES;
             tile = tile_rows(rows - r, p->most_rows);
             for (int i = 0; i < tile; i++) a_row[i] = (const operand *)a[r + i] + operands_in(from);
-            tiles[tile - 1](&pass, a_row, tile_bias, c + r * ldc + first * LANES, ldc);
+            tiles[tile - 1](&pass, a_row, apart ? zeros : tile_bias, apart ? sums : own, apart ? WIDEST : ldc);
+            if (apart) add_sums(tile, width, sums, own, ldc);
         }
 }
 
@@ -29,7 +45,7 @@ static int64_t gemm_leading_blocks(const panel *p, const weight *w, int64_t rows
                                    const real *bias, real *c, int64_t ldc) {
     int64_t from = 0, to;
     for (; (to = block_end(p, w, from)) < w->depth; from = to)
-        gemm_block(p, w, rows, from, to, a, from == 0 ? bias : NULL, c, ldc);
+        gemm_block(p, w, rows, from, to, a, from == 0 ? bias : NULL, false, c, ldc);
     return from;
 }
 
@@ -37,7 +53,16 @@ static int64_t gemm_leading_blocks(const panel *p, const weight *w, int64_t rows
 static void gemm_panel(const panel *p, const weight *w, int64_t rows, const void *const *a, const real *bias, real *c,
                        int64_t ldc) {
     const int64_t from = gemm_leading_blocks(p, w, rows, a, bias, c, ldc);
-    gemm_block(p, w, rows, from, w->depth, a, from == 0 ? bias : NULL, c, ldc);
+    gemm_block(p, w, rows, from, w->depth, a, from == 0 ? bias : NULL, false, c, ldc);
+}
+
+/* The same, of blocks of nearly equal depth, at most `chain`. */
+static void gemm_panel_by_chains(const panel *p, const weight *w, const wli_gemm_args *args, const real *bias,
+                                 real *c) {
+    const int64_t blocks = (w->depth + args->chain - 1) / args->chain;
+    for (int64_t n = 0; n < blocks; n++)
+        gemm_block(p, w, args->rows, w->depth * n / blocks, w->depth * (n + 1) / blocks, args->a, n == 0 ? bias : NULL,
+                   n > 0 || !bias, c, args->ldc);
 }
 
 /* C [rows, columns], ldc apart, = (bias or C) + A [rows, depth] W^T. */
@@ -45,8 +70,12 @@ static void gemm(const wli_gemm_args *args) {
     const weight w = weight_of(args->panels, args->depth, args->columns);
     for (int64_t n = 0; n < args->range.end - args->range.first;) {
         const panel p = panel_at((sweep){ args->columns, args->rows, args->range, false, args->halves }, n);
-        gemm_panel(&p, &w, args->rows, args->a, args->bias ? (const real *)args->bias + p.column : NULL,
-                   (real *)args->c + p.column, args->ldc);
+        const real *bias = args->bias ? (const real *)args->bias + p.column : NULL;
+        real *const c = (real *)args->c + p.column;
+        if (args->chain > 0)
+            gemm_panel_by_chains(&p, &w, args, bias, c);
+        else
+            gemm_panel(&p, &w, args->rows, args->a, bias, c, args->ldc);
         n += p.count;
     }
 }
@@ -124,7 +153,7 @@ static void step_by_panels(const wli_step_args *args) {
         if (fused)
             step_block(&p, &w, with_input ? &input : NULL, args, from, depth);
         else if (depth)
-            gemm_block(&p, &w, args->rows, from, depth, args->h_prev, NULL, gates, args->ldg);
+            gemm_block(&p, &w, args->rows, from, depth, args->h_prev, NULL, false, gates, args->ldg);
         if (full && !fused) finish_step(args, p.column, LANES, unit, layout->hidden_size - unit);
         if (!full || p.tail) finish_step(args, tail_unit * WLI_PANEL_VECTORS, layout->tail, tail_unit, layout->tail);
         n += p.count;

@@ -77,6 +77,22 @@ static void move_states(const wli_chain *chain, const wli_backward_call *call, b
     if (!stores) wli_meet_gang(hand);
 }
 
+/* C [rows, W's columns] = bias + B W, or C += B W where bias is NULL, of the worker's rows b [rows][W's rows]. In chains no
+ * longer than those of the gradients of W: one over 4H gates would err by more than they do. */
+static void multiply_back(const wli_hand *hand, int64_t rows, const wli_train_weight *weight, const void *bias, void *c,
+                          int64_t ldc, wli_panel_range range) {
+    wli_team_multiply(hand, &(wli_gemm_args){ .rows = rows,
+                                              .depth = weight->rows,
+                                              .columns = weight->columns,
+                                              .a = hand->worker->b,
+                                              .panels = weight->back,
+                                              .bias = bias,
+                                              .c = c,
+                                              .ldc = ldc,
+                                              .range = range,
+                                              .chain = WLI_BLOCK_PAIRS });
+}
+
 /* With projection: the whole gradient of h onto the tape, and by W_hr that of m = o tanh(c) [rows, H], which it
  * returns. */
 static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows, const void *const *dy) {
@@ -95,8 +111,8 @@ static const void *unproject(const wli_chain *chain, int64_t place, int64_t rows
     wli_meet_gang(hand);
     void *dm = wli_elements(trainer, trainer->shared.crews[hand->crew].unprojected,
                             (chain->direction * trainer->max_batch + chain->part) * cell->c_stride);
-    wli_team_multiply(hand, rows, hand->worker->b, cell->P, cell->hr.back, cell->H, trainer->shared.zeros, dm,
-                      apart * cell->c_stride, wli_panels_of(hand, cell->H, hand->share, hand->shares));
+    multiply_back(hand, rows, &cell->hr, trainer->shared.zeros, dm, apart * cell->c_stride,
+                  wli_panels_of(hand, cell->H, hand->share, hand->shares));
     wli_meet_gang(hand);
     return dm;
 }
@@ -138,8 +154,8 @@ static void run_step(const wli_chain *chain, const chunk *at, int64_t step, int6
     if (step > 0 || at->call->d_h_0) {
         for (int64_t i = 0; i < rows; i++)
             hand->worker->b[i] = gates + (size_t)(i * cell->gate_stride) * trainer->element;
-        wli_team_multiply(hand, rows, hand->worker->b, 4 * cell->H, cell->hh.back, cell->R, trainer->shared.zeros, dh,
-                          tape->parts * cell->h_stride, wli_panels_of(hand, cell->R, hand->share, hand->shares));
+        multiply_back(hand, rows, &cell->hh, trainer->shared.zeros, dh, tape->parts * cell->h_stride,
+                      wli_panels_of(hand, cell->R, hand->share, hand->shares));
     }
     wli_meet_gang(hand);
 }
@@ -185,8 +201,7 @@ static void multiply_piece(const wli_hand *hand, const wli_backward_call *call, 
             const int64_t step = direction ? tape->rows.lengths[r] - 1 - time : time;
             hand->worker->b[i] = wli_elements(trainer, kept->gates, wli_tape_place(tape, step, r) * cell->gate_stride);
         }
-        wli_team_multiply(hand, rows, hand->worker->b, 4 * cell->H, cell->ih.back, I,
-                          direction ? NULL : trainer->shared.zeros, to, stride, part->range);
+        multiply_back(hand, rows, &cell->ih, direction ? NULL : trainer->shared.zeros, to, stride, part->range);
     }
     for (int64_t i = 0, r; i < rows; i++) {
         find_pair(tape, part->first + i, &t, &r);

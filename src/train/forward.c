@@ -23,9 +23,16 @@ static void project(const wli_chain *chain, int64_t from, int64_t to) {
                 wli_tape_input(hand->trainer, hand->tape, chain->layer, wli_chain_time(chain, s, r), r);
         }
     }
-    wli_team_multiply(hand, count, hand->worker->a, cell->I, cell->ih.panels, 4 * cell->H, cell->bias,
-                      wli_elements(hand->trainer, chain->kept->gates, first * cell->gate_stride), cell->gate_stride,
-                      wli_panels_of(hand, 4 * cell->H, hand->share, hand->shares));
+    wli_team_multiply(hand,
+                      &(wli_gemm_args){ .rows = count,
+                                        .depth = cell->I,
+                                        .columns = 4 * cell->H,
+                                        .a = hand->worker->a,
+                                        .panels = cell->ih.panels,
+                                        .bias = cell->bias,
+                                        .c = wli_elements(hand->trainer, chain->kept->gates, first * cell->gate_stride),
+                                        .ldc = cell->gate_stride,
+                                        .range = wli_panels_of(hand, 4 * cell->H, hand->share, hand->shares) });
 }
 
 /* h [rows][P] = m [rows, H] W_hr^T, the gang's share of its columns. */
@@ -38,8 +45,15 @@ static void project_hidden(const wli_chain *chain, int64_t rows, void *const *m,
     char *c = wli_elements(trainer, trainer->shared.crews[hand->crew].projected,
                            (chain->direction * trainer->max_batch + chain->part) * cell->h_stride);
     const int64_t ldc = hand->tape->parts * cell->h_stride;
-    wli_team_multiply(hand, rows, (const void *const *)m, cell->H, cell->hr.panels, cell->P, trainer->shared.zeros, c,
-                      ldc, range);
+    wli_team_multiply(hand, &(wli_gemm_args){ .rows = rows,
+                                              .depth = cell->H,
+                                              .columns = cell->P,
+                                              .a = (const void *const *)m,
+                                              .panels = cell->hr.panels,
+                                              .bias = trainer->shared.zeros,
+                                              .c = c,
+                                              .ldc = ldc,
+                                              .range = range });
     for (int64_t i = 0; i < rows; i++)
         memcpy(wli_elements(trainer, h[i], own.first), wli_elements(trainer, c, i * ldc + own.first),
                (size_t)(own.end - own.first) * trainer->element);
@@ -61,8 +75,14 @@ static void run_step(const wli_chain *chain, int64_t step, int64_t place, int64_
                 ? wli_tape_state_row(trainer, tape, chain->kept->h_0, cell->h_stride, tape->window, r)
                 : wli_tape_output(trainer, tape, chain->layer, chain->direction, wli_chain_time(chain, step - 1, r), r);
     }
-    wli_team_multiply(hand, rows, h_prev, cell->R, cell->hh.panels, 4 * cell->H, NULL, gates, cell->gate_stride,
-                      wli_panels_of(hand, 4 * cell->H, hand->share, hand->shares));
+    wli_team_multiply(hand, &(wli_gemm_args){ .rows = rows,
+                                              .depth = cell->R,
+                                              .columns = 4 * cell->H,
+                                              .a = h_prev,
+                                              .panels = cell->hh.panels,
+                                              .c = gates,
+                                              .ldc = cell->gate_stride,
+                                              .range = wli_panels_of(hand, 4 * cell->H, hand->share, hand->shares) });
     wli_meet_gang(hand);
     wli_forward_cell step_cell = { .units = wli_units_of(hand, cell->H),
                                    .rows = rows,

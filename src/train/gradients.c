@@ -94,9 +94,15 @@ static void multiply(const wli_block *block, const void *const *a, int64_t rows,
         const int64_t columns = width - column < WLI_GROUP_COLUMNS ? width - column : WLI_GROUP_COLUMNS;
         void *const place = wli_elements(trainer, trainer->gradients, offset + column);
         const bool straight = !block->adds && width % trainer->kernels->lanes == 0;
-        wli_team_multiply(hand, rows, a, block->pairs, wli_elements(trainer, panels, column * block->pairs), columns,
-                          trainer->shared.zeros, straight ? place : hand->worker->product, straight ? width : ldc,
-                          wli_panels_of(hand, columns, 0, 1));
+        wli_team_multiply(hand, &(wli_gemm_args){ .rows = rows,
+                                                  .depth = block->pairs,
+                                                  .columns = columns,
+                                                  .a = a,
+                                                  .panels = wli_elements(trainer, panels, column * block->pairs),
+                                                  .bias = trainer->shared.zeros,
+                                                  .c = straight ? place : hand->worker->product,
+                                                  .ldc = straight ? width : ldc,
+                                                  .range = wli_panels_of(hand, columns, 0, 1) });
         if (!straight) trainer->kernels->add(rows, columns, hand->worker->product, ldc, place, width, block->adds);
     }
 }

@@ -104,20 +104,14 @@ void wli_team_rehearse(wlstm_trainer *trainer, wli_tape *tape, int64_t threads, 
     pass(&hand, arguments);
 }
 
-void wli_team_multiply(const wli_hand *hand, int64_t rows, const void *const *a, int64_t depth, const void *panels,
-                       int64_t columns, const void *bias, void *c, int64_t ldc, wli_panel_range range) {
+void wli_team_multiply(const wli_hand *hand, const wli_gemm_args *product) {
     const wlstm_trainer *trainer = hand->trainer;
-    if (rows == 0 || range.first >= range.end) return;
-    if (depth <= trainer->gathered_depth)
-        a = wli_operand_rows(trainer->native, rows, depth, trainer->element, a, &hand->worker->gathered);
-    trainer->native->gemm(&(wli_gemm_args){ .rows = rows,
-                                            .depth = depth,
-                                            .columns = wli_padded(trainer, columns),
-                                            .a = a,
-                                            .panels = panels,
-                                            .bias = bias,
-                                            .c = c,
-                                            .ldc = ldc,
-                                            .range = range,
-                                            .halves = wli_wide_core() });
+    wli_gemm_args args = *product;
+    if (args.rows == 0 || args.range.first >= args.range.end) return;
+    if (args.depth <= trainer->gathered_depth)
+        args.a =
+            wli_operand_rows(trainer->native, args.rows, args.depth, trainer->element, args.a, &hand->worker->gathered);
+    args.columns = wli_padded(trainer, args.columns);
+    args.halves = wli_wide_core();
+    trainer->native->gemm(&args);
 }

@@ -70,9 +70,8 @@ static inline void wli_meet_team(const wli_hand *hand) {
     if (hand->in_team > 1 && !hand->alone) wli_barrier_wait(&hand->trainer->shared.team, (int)hand->in_team);
 }
 
-/* C [rows, columns] = bias + A [rows, depth] W^T of a range of panels, or C += A W^T where bias is NULL. */
-void wli_team_multiply(const wli_hand *hand, int64_t rows, const void *const *a, int64_t depth, const void *panels,
-                       int64_t columns, const void *bias, void *c, int64_t ldc, wli_panel_range range);
+/* A product (native.h) as its rows and the tape have it: columns not padded, rows of any distance. */
+void wli_team_multiply(const wli_hand *hand, const wli_gemm_args *product);
 
 /* The panels of so many columns that are this thread's, of its gang or of the crew. */
 static inline wli_panel_range wli_panels_of(const wli_hand *hand, int64_t columns, int64_t index, int64_t of) {

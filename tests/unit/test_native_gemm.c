@@ -1,5 +1,5 @@
 /* gemm of every native table this machine runs against a plain loop in double, over many shapes; a row's bits do not depend on the rows
- * beside it, nor on the parts of the sweep, nor on the table where it rounds alike. */
+ * beside it, nor on the parts of the sweep, nor on the table where it rounds alike; chains are cut where they are to be. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number_types.h"
 #include "compare.h"
 #include "guarded.h"
 #include "native_tables.h"
@@ -122,8 +123,54 @@ static void large_gemm(void **state) {
     for (int t = 0; t < num_tables; t++) gemm_equals_the_loop(WLSTM_F32, tables[WLSTM_F32][t], 1100, 2001, t % 2);
 }
 
+/* A first product after which one chain can take no 1 any more, and ones: blocks of at most 256 keep all but the first's. */
+static void chains_are_summed_apart(wlstm_dtype dtype, const wli_native *native, int64_t rows, int64_t columns,
+                                    bool with_bias) {
+    enum { DEPTH = 600, CHAIN = 256, FIRST = 200 };
+    const size_t size = dtype_size(dtype);
+    const double huge = dtype == WLSTM_F64 ? 0x1p53 : 0x1p24;
+    void *row = random_values(dtype, DEPTH, 0), *weight = random_values(dtype, columns * DEPTH, 0);
+    void *bias = random_values(dtype, columns, 0);
+    const void *a[ROWS];
+    for (int64_t k = 0; k < DEPTH; k++) wli_put(dtype, row, (size_t)k, k == 0 ? huge : 1);
+    for (int64_t k = 0; k < columns * DEPTH; k++) wli_put(dtype, weight, (size_t)k, 1);
+    for (int64_t j = 0; j < columns; j++) wli_put(dtype, bias, (size_t)j, 0);
+    for (int64_t r = 0; r < rows; r++) a[r] = row;
+    void *panels = pack(dtype, native, weight, columns, DEPTH, NULL, columns);
+    guarded c = guarded_make((size_t)(rows * columns) * size);
+    for (int64_t i = 0; i < rows * columns && !with_bias; i++) wli_put(dtype, c.values, (size_t)i, 8);
+    wli_gemm_args args = { .rows = rows,
+                           .depth = DEPTH,
+                           .columns = columns,
+                           .a = a,
+                           .panels = panels,
+                           .bias = with_bias ? bias : NULL,
+                           .c = c.values,
+                           .ldc = columns,
+                           .chain = CHAIN };
+    wli_panel_range parts[2];
+    cut(wli_all_panels(columns, native->lanes), parts);
+    for (int n = 0; n < 2; n++) args.range = parts[n], native->gemm(&args);
+    const double expected = huge + (DEPTH - FIRST) + (with_bias ? 0 : 8);
+    for (int64_t i = 0; i < rows * columns; i++) assert_true(tensor_at(dtype, c.values, i) == expected);
+    guarded_free(&c);
+    free(panels), free(bias), free(weight), free(row);
+}
+
+static void chains(void **state) {
+    (void)state;
+    for (int n = 0; n < 2 * num_tables; n++)
+        for (int vectors = 1; vectors <= 13; vectors += 2)
+            for (int count = 0; count < NUM_ROW_COUNTS; count++) {
+                const wlstm_dtype dtype = n % 2 ? WLSTM_F64 : WLSTM_F32;
+                const wli_native *native = tables[dtype][n / 2];
+                chains_are_summed_apart(dtype, native, row_counts[count], vectors * native->lanes, count % 2);
+            }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(gemms), cmocka_unit_test(large_gemm) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(gemms), cmocka_unit_test(large_gemm),
+                                        cmocka_unit_test(chains) };
     find_tables();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
