@@ -92,6 +92,13 @@ void wli_cache_keep(const wli_cache_entry *entry) {
     wli_unlock();
 }
 
+void wli_cache_keep_and_save(const wli_cache_entry *entry) {
+    if (!wli_environment_get()->caching) return;
+    wli_cache_keep(entry);
+    if (wli_environment_get()->cache_directory && wlstm_plan_cache_save(NULL) != WLSTM_OK)
+        wli_verbose(1, wlstm_last_error());
+}
+
 /* The user's over the system's. */
 static const wli_rates *rates_in_use(int index) {
     return user.rates[index].threads ? &user.rates[index] : &system_tier.rates[index];
@@ -192,7 +199,8 @@ static bool collect(bool only_unsaved, bool with_system, wli_cache_table *table)
 }
 
 static bool same_entry(const wli_cache_entry *a, const wli_cache_entry *b) {
-    return memcmp(&a->candidate, &b->candidate, sizeof a->candidate) == 0 && a->effort == b->effort &&
+    return memcmp(&a->candidate, &b->candidate, sizeof a->candidate) == 0 &&
+           memcmp(&a->train_choice, &b->train_choice, sizeof a->train_choice) == 0 && a->effort == b->effort &&
            a->tuned_seconds == b->tuned_seconds && a->untuned_seconds == b->untuned_seconds;
 }
 
@@ -268,7 +276,7 @@ wlstm_status wlstm_plan_cache_import_text(const char *text, size_t bytes) {
 
 wlstm_status wlstm_plan_cache_forget(const char *problem) {
     wli_problem parsed;
-    wlstm_status status = problem ? wli_problem_parse(problem, &parsed) : WLSTM_OK;
+    wlstm_status status = problem ? wli_problem_parse_entry(problem, &parsed) : WLSTM_OK;
     if (status != WLSTM_OK) return status;
     const wli_problem *forgotten = problem ? &parsed : NULL;
     enter();

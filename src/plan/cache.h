@@ -3,20 +3,23 @@
  *     cache_table.c  the choices in memory       cache_json.c  their text        cache_files.c  the text in a directory
  *     cache_places.c the system's directories             cache.c        the process's own, and the public functions
  *
- * A file holds indices into the table of axes and nothing else that acts, so that a hostile one can at worst be slow; what is
- * out of range makes the whole file invalid, what is not legal for a problem is passed over. */
+ * A file holds indices into the table of axes, counts of crews, steps and parts, and nothing else that acts, so that a
+ * hostile one can at worst be slow; what is out of range makes the whole file invalid, what is not legal for a problem is
+ * passed over. */
 #ifndef WLI_CACHE_H
 #define WLI_CACHE_H
 
 #include "plan/axes.h"
 #include "plan/problem.h"
 #include "plan/rates.h"
+#include "plan/train_choice.h"
 
 typedef struct wli_cache_entry {
     wli_problem problem;
     int threads;
-    wli_candidate candidate;
-    wlstm_effort effort; /* MEASURE or PATIENT */
+    wli_candidate candidate;       /* of a plan */
+    wli_train_choice train_choice; /* of a training problem */
+    wlstm_effort effort;           /* MEASURE or PATIENT */
     double untuned_seconds, tuned_seconds;
     bool unsaved; /* tuned or imported since the file was read */
 } wli_cache_entry;
@@ -41,8 +44,8 @@ const wli_cache_entry *wli_cache_table_find(const wli_cache_table *table, const 
 void wli_cache_table_forget(wli_cache_table *table, const wli_problem *problem);
 void wli_cache_table_clear(wli_cache_table *table);
 
-/* How far an entry's (seq_len, batch) is from another problem's, 0 for the same, in |log| of both; negative when the model's
- * shape, the dtype, the precision or the threads differ. */
+/* How far an entry's (seq_len, batch) is from another problem's, 0 for the same, in |log| of both; negative when the
+ * model's shape, the dtype, the precision, training or the threads differ. */
 double wli_cache_distance(const wli_cache_entry *entry, const wli_problem *problem, int threads);
 
 /* JSON; NULL when there is no memory. free() it. */
@@ -84,6 +87,8 @@ wli_cache_match wli_cache_find(const wli_problem *problem, int threads,
 
 /* Keeps a tuned choice, in memory; wlstm_plan_cache_save puts it into the file. */
 void wli_cache_keep(const wli_cache_entry *entry);
+/* The same, for a program that tunes as it runs, unless WLSTM_CACHE is off: tries to save it. */
+void wli_cache_keep_and_save(const wli_cache_entry *entry);
 
 /* The probe's rates of one thread, and of more where those are no more than `threads`; false when nobody probed. */
 bool wli_cache_rates(int threads, wli_rates *one, wli_rates *all);

@@ -13,6 +13,7 @@
 
 enum { FORMAT_VERSION = 1, KEY_BYTES = WLI_PROBLEM_NAME_BYTES + 32 };
 static const char format_name[] = "wavelstm plan cache";
+static const char *const entry_objects[] = { "plans", "training" }; /* by wli_problem's `training` */
 
 /* ------------------------------------------------------------------------------------------------------ writing */
 
@@ -71,35 +72,57 @@ static json_t *encode_rates(const wli_rates *rates) {
     return NULL;
 }
 
-static json_t *encode_entry(const wli_cache_entry *entry) {
+static json_t *encode_candidate(const wli_candidate *candidate) {
     json_t *choice = json_object();
     int failed = choice == NULL;
     for (int a = 0; a < WLI_AXES; a++)
-        if (entry->candidate.index[a])
-            failed |= json_object_set_new(choice, wli_axes[a].name, json_integer(entry->candidate.index[a]));
-    if (failed) {
-        json_decref(choice);
-        return NULL;
-    }
-    return json_pack("{s:o, s:s, s:f, s:f}", "choice", choice, "effort",
-                     entry->effort == WLSTM_EFFORT_PATIENT ? "patient" : "measure", "untuned_us",
+        if (candidate->index[a])
+            failed |= json_object_set_new(choice, wli_axes[a].name, json_integer(candidate->index[a]));
+    if (!failed) return choice;
+    json_decref(choice);
+    return NULL;
+}
+
+static json_t *encode_train_choice(const wli_train_choice *choice) {
+    return json_pack("{s:I, s:I, s:I}", "crews", (json_int_t)choice->crews, "chunk_steps",
+                     (json_int_t)choice->chunk_steps, "parts", (json_int_t)choice->parts);
+}
+
+static json_t *encode_entry(const wli_cache_entry *entry) {
+    return json_pack("{s:o, s:s, s:f, s:f}", "choice",
+                     entry->problem.training ? encode_train_choice(&entry->train_choice)
+                                             : encode_candidate(&entry->candidate),
+                     "effort", entry->effort == WLSTM_EFFORT_PATIENT ? "patient" : "measure", "untuned_us",
                      1e6 * entry->untuned_seconds, "tuned_us", 1e6 * entry->tuned_seconds);
+}
+
+/* "t10b3i100h20l4/threads:2": { ... }, of the entries of training or of the others. */
+static json_t *encode_entries(const wli_cache_table *table, bool training) {
+    json_t *entries = json_object();
+    int failed = entries == NULL;
+    for (size_t i = 0; i < table->count; i++) {
+        char name[WLI_PROBLEM_NAME_BYTES], key[KEY_BYTES];
+        wli_problem problem = table->entries[i].problem;
+        if (problem.training != training) continue;
+        problem.training = false;
+        wli_problem_format(&problem, name);
+        snprintf(key, sizeof key, "%s/threads:%d", name, table->entries[i].threads);
+        failed |= json_object_set_new(entries, key, encode_entry(&table->entries[i]));
+    }
+    if (!failed) return entries;
+    json_decref(entries);
+    return NULL;
 }
 
 char *wli_cache_encode(const wli_cache_table *table) {
     wli_json_begin();
-    json_t *rates = json_array(), *plans = json_object();
+    json_t *rates = json_array();
     int failed = 0;
     for (int i = 0; i < WLI_CACHE_RATES; i++)
         if (table->rates[i].threads) failed |= json_array_append_new(rates, encode_rates(&table->rates[i]));
-    for (size_t i = 0; i < table->count; i++) {
-        char name[WLI_PROBLEM_NAME_BYTES], key[KEY_BYTES];
-        wli_problem_format(&table->entries[i].problem, name);
-        snprintf(key, sizeof key, "%s/threads:%d", name, table->entries[i].threads);
-        failed |= json_object_set_new(plans, key, encode_entry(&table->entries[i]));
-    }
-    json_t *root = json_pack("{s:s, s:i, s:o, s:o, s:o}", "format", format_name, "version", FORMAT_VERSION, "machine",
-                             encode_machine(), "rates", rates, "plans", plans);
+    json_t *root = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "format", format_name, "version", FORMAT_VERSION,
+                             "machine", encode_machine(), "rates", rates, entry_objects[false],
+                             encode_entries(table, false), entry_objects[true], encode_entries(table, true));
     char *text = root && !failed ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     return text;
@@ -232,9 +255,26 @@ static bool decode_choice(json_t *choice, wli_candidate *candidate) {
     return json_is_object(choice) && json_object_size(choice) == named;
 }
 
+static bool decode_count(const json_t *value, int64_t most, int64_t *count) {
+    if (!json_is_integer(value)) return false;
+    *count = json_integer_value(value);
+    return *count >= 1 && *count <= most;
+}
+
+/* All three are named. */
+static bool decode_train_choice(const json_t *choice, wli_train_choice *given) {
+    return json_object_size(choice) == 3 &&
+           decode_count(json_object_get(choice, "crews"), WLI_CACHE_THREADS, &given->crews) &&
+           decode_count(json_object_get(choice, "chunk_steps"), WLI_LARGEST_SIZE, &given->chunk_steps) &&
+           decode_count(json_object_get(choice, "parts"), WLI_CACHE_THREADS, &given->parts);
+}
+
 static bool decode_entry(const json_t *value, wli_cache_entry *entry) {
     const double longest = 1e15; /* microseconds */
-    if (!decode_choice(json_object_get(value, "choice"), &entry->candidate)) return false;
+    json_t *choice = json_object_get(value, "choice");
+    if (entry->problem.training ? !decode_train_choice(choice, &entry->train_choice)
+                                : !decode_choice(choice, &entry->candidate))
+        return false;
     if (!text_is(value, "effort", "measure") && !text_is(value, "effort", "patient")) return false;
     entry->effort = text_is(value, "effort", "patient") ? WLSTM_EFFORT_PATIENT : WLSTM_EFFORT_MEASURE;
     if (!read_number(json_object_get(value, "untuned_us"), 0, longest, &entry->untuned_seconds) ||
@@ -244,10 +284,30 @@ static bool decode_entry(const json_t *value, wli_cache_entry *entry) {
     return true;
 }
 
+/* Keys are canonical and not there twice. */
+static wlstm_status decode_entries(const char *path, json_t *entries, bool training, wli_cache_table *table) {
+    const char *key;
+    json_t *value;
+    if (!json_is_object(entries) || json_object_size(entries) > WLI_CACHE_ENTRIES - table->count)
+        return wrong(path, entry_objects[training],
+                     training ? "an object of at most 4096 entries, those of plans among them,"
+                              : "an object of at most 4096 entries");
+    json_object_foreach(entries, key, value) {
+        wli_cache_entry entry = { 0 };
+        if (!decode_key(key, &entry)) return wrong(path, key, "PROBLEM/threads:N");
+        entry.problem.training = training;
+        if (!decode_entry(value, &entry))
+            return wrong(path, key,
+                         training ? "choice with crews, chunk_steps and parts in range, effort, untuned_us, tuned_us"
+                                  : "choice with indices in range, effort, untuned_us, tuned_us");
+        if (!wli_cache_table_append(table, &entry)) return wli_out_of_memory("plan cache", sizeof entry);
+    }
+    return WLSTM_OK;
+}
+
 static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table *table) {
     const json_t *rates = json_object_get(root, "rates");
-    json_t *plans = json_object_get(root, "plans"), *value;
-    const char *key;
+    json_t *training = json_object_get(root, entry_objects[true]); /* files of before have none */
     if (!text_is(root, "format", format_name)) return wrong(path, "format", "\"wavelstm plan cache\"");
     if (!integer_is(json_object_get(root, "version"), FORMAT_VERSION)) return wrong(path, "version", "1");
     wlstm_status status = check_machine(path, json_object_get(root, "machine"));
@@ -263,17 +323,8 @@ static wlstm_status decode_root(const char *path, json_t *root, wli_cache_table 
                          "task_us, cell_f32_us and cell_f64_us, from 1e-6 to 1e6, and the like of gemms,");
         wli_cache_table_put_rates(table, &probed);
     }
-    if (!json_is_object(plans) || json_object_size(plans) > WLI_CACHE_ENTRIES)
-        return wrong(path, "plans", "an object of at most 4096 entries");
-    json_object_foreach(plans, key, value) {
-        wli_cache_entry entry = { 0 };
-        if (!decode_key(key, &entry)) return wrong(path, key, "PROBLEM/threads:N");
-        if (!decode_entry(value, &entry))
-            return wrong(path, key, "choice with indices in range, effort, untuned_us, tuned_us");
-        /* Keys are canonical and not there twice. */
-        if (!wli_cache_table_append(table, &entry)) return wli_out_of_memory("plan cache", sizeof entry);
-    }
-    return WLSTM_OK;
+    status = decode_entries(path, json_object_get(root, entry_objects[false]), false, table);
+    return status == WLSTM_OK && training ? decode_entries(path, training, true, table) : status;
 }
 
 wlstm_status wli_cache_decode(const char *path, const char *text, size_t bytes, wli_cache_table *table) {

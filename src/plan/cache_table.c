@@ -8,7 +8,7 @@
 static bool same_model(const wli_problem *a, const wli_problem *b) {
     return a->input_size == b->input_size && a->hidden_size == b->hidden_size && a->num_layers == b->num_layers &&
            a->proj_size == b->proj_size && a->bidirectional == b->bidirectional && a->bias == b->bias &&
-           a->dtype == b->dtype && a->precision == b->precision;
+           a->dtype == b->dtype && a->precision == b->precision && a->training == b->training;
 }
 
 static bool same_problem(const wli_problem *a, const wli_problem *b) {

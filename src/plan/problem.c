@@ -82,14 +82,24 @@ wlstm_status wli_problem_parse(const char *name, wli_problem *problem) {
     return check_sizes(name, problem);
 }
 
+static const char train[] = "train/";
+
+wlstm_status wli_problem_parse_entry(const char *name, wli_problem *problem) {
+    const bool training = strncmp(name, train, strlen(train)) == 0;
+    const wlstm_status status = wli_problem_parse(training ? name + strlen(train) : name, problem);
+    problem->training = training;
+    return status;
+}
+
 void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_BYTES]) {
     const bool rounds = problem->precision > WLSTM_PRECISION_FULL;
     char proj[24] = "";
     if (problem->proj_size) snprintf(proj, sizeof proj, "p%" PRId64, problem->proj_size);
-    snprintf(name, WLI_PROBLEM_NAME_BYTES, "t%" PRId64 "b%" PRId64 "i%" PRId64 "h%" PRId64 "l%" PRId64 "%s%s%s%s%s%s",
-             problem->seq_len, problem->batch, problem->input_size, problem->hidden_size, problem->num_layers, proj,
-             problem->bidirectional ? "-bi" : "", problem->bias ? "" : "-nobias", wli_numbers[problem->dtype].problem,
-             rounds ? "-" : "", rounds ? wli_precision_names[problem->precision] : "");
+    snprintf(name, WLI_PROBLEM_NAME_BYTES, "%st%" PRId64 "b%" PRId64 "i%" PRId64 "h%" PRId64 "l%" PRId64 "%s%s%s%s%s%s",
+             problem->training ? train : "", problem->seq_len, problem->batch, problem->input_size,
+             problem->hidden_size, problem->num_layers, proj, problem->bidirectional ? "-bi" : "",
+             problem->bias ? "" : "-nobias", wli_numbers[problem->dtype].problem, rounds ? "-" : "",
+             rounds ? wli_precision_names[problem->precision] : "");
 }
 
 wlstm_lstm_config wli_problem_config(const wli_problem *problem) {
@@ -113,7 +123,8 @@ bool wli_problem_of(const wli_model *model, wlstm_precision precision, int64_t s
                               model->num_directions == 2,
                               model->bias,
                               model->dtype,
-                              precision ? precision : WLSTM_PRECISION_FULL };
+                              precision ? precision : WLSTM_PRECISION_FULL,
+                              false };
     for (int64_t i = 1; i < model->num_layers * model->num_directions; i++)
         if (model->cells[i].hidden_size != first->hidden_size) return false;
     return true;

@@ -15,12 +15,16 @@ typedef struct wli_problem {
     bool bidirectional, bias;
     wlstm_dtype dtype;
     wlstm_precision precision; /* not DEFAULT */
+    bool training; /* a trainer's passes over it: of the plan cache alone, whose name begins with "train/" */
 } wli_problem;
 
 enum { WLI_PROBLEM_NAME_BYTES = 160 };
 
 /* INVALID_ARGUMENT says which part is wrong. */
 wlstm_status wli_problem_parse(const char *name, wli_problem *problem);
+
+/* As wli_problem_parse, or behind "train/": what the plan cache has entries of. */
+wlstm_status wli_problem_parse_entry(const char *name, wli_problem *problem);
 
 void wli_problem_format(const wli_problem *problem, char name[WLI_PROBLEM_NAME_BYTES]);
 

@@ -251,6 +251,121 @@ static void what_is_not_in_order_is_refused(void **state) {
     refuse_with((const char *[4]){ "plans", good, "choice", "another" }, json_integer(0));
 }
 
+static wli_cache_entry training_entry_of(const char *name, int threads, wli_train_choice choice) {
+    wli_cache_entry entry = entry_of(name, threads, 0);
+    entry.problem.training = true, entry.train_choice = choice;
+    return entry;
+}
+
+/* Beside a plan's of the same name. */
+static void training_is_kept_apart(void **state) {
+    (void)state;
+    wli_cache_table table = make_table(), read;
+    const wli_cache_entry entry = training_entry_of("t10b3i100h20l4", 2, (wli_train_choice){ 2, 3, 1 });
+    assert_true(wli_cache_table_put(&table, &entry));
+    char *text = wli_cache_encode(&table);
+    assert_non_null(text);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    assert_int_equal(read.count, 4);
+    wli_problem plans = entry.problem;
+    plans.training = false;
+    const wli_cache_entry *got = wli_cache_table_find(&read, &entry.problem, 2);
+    const wli_cache_entry *of_plan = wli_cache_table_find(&read, &plans, 2);
+    assert_non_null(got);
+    assert_memory_equal(&got->train_choice, &entry.train_choice, sizeof entry.train_choice);
+    assert_int_equal(of_plan->candidate.index[WLI_AXIS_CHUNK_STEPS], 3);
+    assert_true(wli_cache_distance(got, &plans, 2) < 0 && wli_cache_distance(of_plan, &entry.problem, 2) < 0);
+    wli_cache_table_forget(&read, &plans);
+    assert_int_equal(read.count, 2);
+    assert_non_null(wli_cache_table_find(&read, &entry.problem, 2));
+    wli_cache_table_forget(&read, &entry.problem);
+    assert_int_equal(read.count, 1);
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+    free(text);
+}
+
+/* The text of a table with one training entry, whose `training` is changed; whether it is read. */
+static bool reads_with(const char *key, const char *field, json_t *value) {
+    wli_cache_table table = make_table(), read;
+    const wli_cache_entry entry = training_entry_of("t10b3i100h20l4", 2, (wli_train_choice){ 2, 3, 1 });
+    assert_true(wli_cache_table_put(&table, &entry));
+    char *text = wli_cache_encode(&table);
+    json_t *root = json_loads(text, 0, NULL), *training = json_object_get(root, "training");
+    json_t *choice = json_object_get(json_object_get(training, "t10b3i100h20l4/threads:2"), "choice");
+    if (!key)
+        assert_int_equal(value ? json_object_set_new(root, "training", value) : json_object_del(root, "training"), 0);
+    else if (!field)
+        assert_int_equal(json_object_set_new(training, key, value), 0);
+    else
+        assert_int_equal(value ? json_object_set_new(choice, field, value) : json_object_del(choice, field), 0);
+    free(text);
+    text = json_dumps(root, 0);
+    json_decref(root);
+    const wlstm_status status = wli_cache_decode("text", text, strlen(text), &read);
+    assert_true(status == WLSTM_OK || (status == WLSTM_ERROR_FORMAT && read.count == 0));
+    wli_cache_table_clear(&read);
+    wli_cache_table_clear(&table);
+    free(text);
+    return status == WLSTM_OK;
+}
+
+static void training_that_is_not_in_order_is_refused(void **state) {
+    (void)state;
+    static const char good[] = "t10b3i100h20l4/threads:2";
+    static const struct {
+        const char *name;
+        int64_t most;
+    } counts[] = { { "crews", WLI_CACHE_THREADS },
+                   { "chunk_steps", WLI_LARGEST_SIZE },
+                   { "parts", WLI_CACHE_THREADS } };
+    assert_true(reads_with(NULL, NULL, NULL)); /* an older library's has none */
+    assert_false(reads_with(NULL, NULL, json_null()));
+    assert_false(reads_with(NULL, NULL, json_array()));
+    assert_false(reads_with("t10b3i100h20l4", NULL, json_object()));
+    assert_false(reads_with("train/t10b3i100h20l4/threads:2", NULL, json_object()));
+    assert_false(reads_with(good, NULL, json_object()));
+    for (int i = 0; i < 3; i++) {
+        assert_true(reads_with(good, counts[i].name, json_integer(1)));
+        assert_true(reads_with(good, counts[i].name, json_integer(counts[i].most)));
+        assert_false(reads_with(good, counts[i].name, json_integer(counts[i].most + 1)));
+        assert_false(reads_with(good, counts[i].name, json_integer(0)));
+        assert_false(reads_with(good, counts[i].name, json_integer(INT64_MIN)));
+        assert_false(reads_with(good, counts[i].name, json_integer(INT64_MAX)));
+        assert_false(reads_with(good, counts[i].name, json_real(1)));
+        assert_false(reads_with(good, counts[i].name, json_string("1")));
+        assert_false(reads_with(good, counts[i].name, NULL));
+    }
+    assert_false(reads_with(good, "schedule", json_integer(1)));
+    assert_false(reads_with(good, "another", json_integer(1)));
+}
+
+/* Plans' and trainers' together are as many as plans' alone may be. */
+static void there_are_not_too_many_of_training(void **state) {
+    (void)state;
+    wli_cache_table table = { 0 }, read;
+    for (int n = 1; n <= WLI_CACHE_ENTRIES; n++) {
+        wli_cache_entry entry = entry_of("t1b1i1h1l1", 1, 0);
+        entry.problem.seq_len = n, entry.problem.training = n % 2;
+        if (n % 2) entry.train_choice = (wli_train_choice){ 1, 1, 1 };
+        assert_true(wli_cache_table_put(&table, &entry));
+    }
+    char *text = wli_cache_encode(&table);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_OK);
+    assert_int_equal(read.count, WLI_CACHE_ENTRIES);
+    json_t *root = json_loads(text, 0, NULL), *training = json_object_get(root, "training");
+    json_object_set(training, "t5000b1i1h1l1/threads:1", json_object_get(training, "t1b1i1h1l1/threads:1"));
+    free(text);
+    wli_cache_table_clear(&read);
+    text = json_dumps(root, 0);
+    assert_int_equal(wli_cache_decode("text", text, strlen(text), &read), WLSTM_ERROR_FORMAT);
+    assert_string_equal(wlstm_last_error(),
+                        "text: training: an object of at most 4096 entries, those of plans among them, expected");
+    json_decref(root);
+    free(text);
+    wli_cache_table_clear(&table);
+}
+
 static void a_full_table_drops_its_oldest(void **state) {
     (void)state;
     wli_cache_table table = { 0 }, read;
@@ -337,6 +452,8 @@ static void the_process_finds_the_nearest_usable_entry(void **state) {
     assert_int_equal(found.problem.seq_len, 200);
     assert_int_equal(wli_cache_find(&wanted, 1, any, NULL, &found), WLI_CACHE_NONE);
     assert_int_equal(wli_cache_find(&near.problem, 2, any, NULL, &found), WLI_CACHE_EXACT);
+    assert_int_equal(wlstm_plan_cache_forget("train/t20b8i8h16l1"), WLSTM_OK); /* another's */
+    assert_int_equal(wli_cache_find(&near.problem, 2, any, NULL, &found), WLI_CACHE_EXACT);
     assert_int_equal(wlstm_plan_cache_forget("t20b8i8h16l1"), WLSTM_OK);
     assert_int_equal(wli_cache_find(&near.problem, 2, any, NULL, &found), WLI_CACHE_NEAR);
     assert_int_equal(wlstm_plan_cache_forget(NULL), WLSTM_OK);
@@ -373,6 +490,8 @@ static void the_public_functions_go_through_files(void **state) {
     assert_int_equal(wlstm_plan_cache_import(bad), WLSTM_ERROR_FORMAT);
     assert_string_equal(scratch_error(wlstm_last_error(), bad), "JSON expected at byte 1");
     assert_int_equal(wlstm_plan_cache_forget("t1"), WLSTM_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(wlstm_plan_cache_forget("train/"), WLSTM_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(wlstm_plan_cache_forget("train/train/t20b8i8h16l1"), WLSTM_ERROR_INVALID_ARGUMENT);
     char command[700];
     snprintf(command, sizeof command, "rm -r '%s'", directory);
     assert_int_equal(system(command), 0);
@@ -414,6 +533,9 @@ int main(void) {
         cmocka_unit_test(precisions_are_kept_apart),
         cmocka_unit_test(what_is_not_in_order_is_refused),
         cmocka_unit_test(the_field_that_differs_is_named),
+        cmocka_unit_test(training_is_kept_apart),
+        cmocka_unit_test(training_that_is_not_in_order_is_refused),
+        cmocka_unit_test(there_are_not_too_many_of_training),
         cmocka_unit_test(a_full_table_drops_its_oldest),
         cmocka_unit_test(text_that_is_no_json_is_refused),
         cmocka_unit_test(the_nearest_has_the_same_model_and_threads),

@@ -28,11 +28,12 @@ static void assert_same(const wli_problem *a, const wli_problem *b) {
     assert_int_equal(a->bias, b->bias);
     assert_int_equal(a->dtype, b->dtype);
     assert_int_equal(a->precision, b->precision);
+    assert_int_equal(a->training, b->training);
 }
 
 static void the_documented_example(void **state) {
     (void)state;
-    const wli_problem expected = { 200, 1, 80, 320, 2, 0, true, true, WLSTM_F32, WLSTM_PRECISION_FULL };
+    const wli_problem expected = { 200, 1, 80, 320, 2, 0, true, true, WLSTM_F32, WLSTM_PRECISION_FULL, false };
     wli_problem problem;
     assert_int_equal(wli_problem_parse("t200b1i80h320l2-bi", &problem), WLSTM_OK);
     assert_same(&problem, &expected);
@@ -73,11 +74,29 @@ static void what_is_formatted_parses_to_the_same(void **state) {
 static void the_longest_name_fits(void **state) {
     (void)state;
     const wli_problem problem = { INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX,  INT64_MAX,
-                                  INT64_MAX, true,      false,     WLSTM_BF16, WLSTM_PRECISION_INT8 };
+                                  INT64_MAX, true,      false,     WLSTM_BF16, WLSTM_PRECISION_INT8,
+                                  true };
     char name[WLI_PROBLEM_NAME_BYTES];
     wli_problem_format(&problem, name);
-    assert_string_equal(name, "t9223372036854775807b9223372036854775807i9223372036854775807h9223372036854775807"
+    assert_string_equal(name, "train/t9223372036854775807b9223372036854775807i9223372036854775807h9223372036854775807"
                               "l9223372036854775807p9223372036854775807-bi-nobias-bf16arrays-int8");
+}
+
+/* The plan cache's entries alone are of training. */
+static void a_trainers_name_is_the_problems_behind_a_word(void **state) {
+    (void)state;
+    char name[WLI_PROBLEM_NAME_BYTES];
+    wli_problem problem;
+    assert_int_equal(wli_problem_parse_entry("train/t25b16i512h512l1", &problem), WLSTM_OK);
+    assert_true(problem.training && problem.seq_len == 25);
+    wli_problem_format(&problem, name);
+    assert_string_equal(name, "train/t25b16i512h512l1");
+    assert_int_equal(wli_problem_parse_entry("t25b16i512h512l1", &problem), WLSTM_OK);
+    assert_false(problem.training);
+    static const char *const wrong[] = { "train/", "train/train/t1b1i1h1l1", "trainer/t1b1i1h1l1", "/t1b1i1h1l1", "" };
+    for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
+        assert_int_equal(wli_problem_parse_entry(wrong[k], &problem), WLSTM_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(wli_problem_parse("train/t25b16i512h512l1", &problem), WLSTM_ERROR_INVALID_ARGUMENT);
 }
 
 /* One character of a name is lost, doubled or another: the name is refused, or it is another problem's own name. */
@@ -198,7 +217,7 @@ static void what_parses_is_what_an_lstm_can_be(void **state) {
 
 static void the_config_of_a_problem(void **state) {
     (void)state;
-    const wli_problem problem = { 1, 2, 3, 4, 5, 2, true, false, WLSTM_F64, WLSTM_PRECISION_FULL };
+    const wli_problem problem = { 1, 2, 3, 4, 5, 2, true, false, WLSTM_F64, WLSTM_PRECISION_FULL, false };
     const wlstm_lstm_config config = wli_problem_config(&problem);
     assert_int_equal(config.struct_size, sizeof config);
     assert_int_equal(config.input_size, 3);
@@ -232,6 +251,7 @@ int main(void) {
         cmocka_unit_test(the_documented_example),
         cmocka_unit_test(what_is_formatted_parses_to_the_same),
         cmocka_unit_test(the_longest_name_fits),
+        cmocka_unit_test(a_trainers_name_is_the_problems_behind_a_word),
         cmocka_unit_test(a_name_is_refused_or_is_what_its_problem_formats_to),
         cmocka_unit_test(errors_say_which_part_is_wrong),
         cmocka_unit_test(what_parses_is_what_an_lstm_can_be),
