@@ -115,7 +115,7 @@ module wavelstm_c
         integer(c_int) :: precision = WLSTM_PRECISION_DEFAULT
         integer(c_int64_t) :: recompute_steps = 0
         integer(c_int) :: schedule = WLSTM_SCHEDULE_AUTO
-        integer(c_int) :: reserved = 0
+        integer(c_int) :: effort = WLSTM_EFFORT_DEFAULT
     end type
 
     type, bind(c) :: wlstm_optimizer

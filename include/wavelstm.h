@@ -327,11 +327,12 @@ typedef enum wlstm_backend {
 } wlstm_backend;
 
 /* How much time choosing may take. The plan cache keeps nothing where it is off, a backend, a schedule or chunk_steps
- * is named, deterministic is set or the cells are unlike: then every plan of effort MEASURE or PATIENT searches. */
+ * is named, deterministic or recompute_steps is set or the cells are unlike: then every plan or trainer of effort MEASURE
+ * or PATIENT searches. */
 typedef enum wlstm_effort {
     WLSTM_EFFORT_DEFAULT = 0, /* the environment's WLSTM_EFFORT, else ESTIMATE */
     WLSTM_EFFORT_ESTIMATE =
-        1, /* what the plan cache holds for the problem or a like one, else a cost model: microseconds */
+        1, /* what the plan cache holds for the problem or (a plan) a like one, else a cost model: microseconds */
     WLSTM_EFFORT_MEASURE =
         2, /* what the plan cache holds for the problem, else search by measuring, and keep it there */
     WLSTM_EFFORT_PATIENT = 3 /* as MEASURE, longer and wider; passes over what MEASURE found */
@@ -513,7 +514,9 @@ typedef struct wlstm_trainer wlstm_trainer;
 
 /* Start from WLSTM_TRAINER_OPTIONS_INIT and set max_seq_len and max_batch. Of schedules SERIAL is layer after layer, by
  * all threads; GANGS and WAVEFRONT have gangs of threads that own layers, which run side by side, a chunk of steps apart,
- * where there are two layers or more of one direction. */
+ * where there are two layers or more of one direction. effort is for passes of max_seq_len steps of max_batch rows; others go
+ * by the library's rule. Of MEASURE and PATIENT the creation takes up to about 2 and 10 seconds, unless the plan cache has
+ * what it needs or there is nothing to choose (one thread), and meanwhile as much memory again as one more trainer. */
 typedef struct wlstm_trainer_options {
     size_t struct_size;        /* sizeof(wlstm_trainer_options) */
     int64_t max_seq_len;       /* the largest T of its passes, at least 1 */
@@ -522,10 +525,10 @@ typedef struct wlstm_trainer_options {
     wlstm_precision precision; /* DEFAULT or FULL: products multiply the values themselves, whatever the lstm's is */
     int64_t recompute_steps; /* K: tapes keep h and c every K steps, and the rest is computed again; 0: they keep all */
     wlstm_schedule schedule; /* AUTO: WLSTM_SCHEDULE, else the library's choice */
-    int reserved;            /* not read */
+    wlstm_effort effort;     /* how much time choosing may take; DEFAULT: WLSTM_EFFORT, else ESTIMATE */
 } wlstm_trainer_options;
 #define WLSTM_TRAINER_OPTIONS_INIT                                                                                     \
-    { sizeof(wlstm_trainer_options), 0, 0, 0, WLSTM_PRECISION_DEFAULT, 0, WLSTM_SCHEDULE_AUTO, 0 }
+    { sizeof(wlstm_trainer_options), 0, 0, 0, WLSTM_PRECISION_DEFAULT, 0, WLSTM_SCHEDULE_AUTO, WLSTM_EFFORT_DEFAULT }
 
 /* A trainer with a copy of the lstm's parameters, gradients of zero and a tape of its own for max_seq_len and max_batch.
  * The lstm may be freed first. The caller frees the trainer. max_seq_len * max_batch is at most 2^40. Memory:
@@ -672,14 +675,15 @@ WLSTM_API wlstm_status wlstm_trainer_load(wlstm_trainer *trainer, const char *pa
 
 /* --------------------------------------------------------------------------------------------- 7. the plan cache */
 
-/* What was measured once on this machine, by wlstm-tune or a plan of effort MEASURE or PATIENT, and serves every later plan of
- * the same problem and thread count; a (seq_len, batch) that was not tuned takes the choices of the nearest that was. It changes
- * how fast results come, and their last bits where it chose oneDNN or vectors that round in another way (never in a deterministic plan).
+/* What was measured once on this machine, by wlstm-tune or a plan or trainer of effort MEASURE or PATIENT, and serves
+ * every later one of the same problem and thread count; a plan whose (seq_len, batch) was not tuned takes the choices of
+ * the nearest that was, a trainer none. It changes how fast results come, and the last bits of a plan's where it chose
+ * oneDNN or vectors that round in another way (never in a deterministic plan).
  *
  * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library
- * and of oneDNN). The first plan of a process reads this machine's file of the user's directory (WLSTM_CACHE below) and one of
- * the system's, which an administrator may fill and which the user's goes before: in etc/wavelstm of the prefix that the library
- * lies in, wherever that was moved (of a program with the static library: that the program lies in), else in the build's
+ * and of oneDNN). The first plan or trainer of a process reads this machine's file of the user's directory (WLSTM_CACHE
+ * below) and one of the system's, which an administrator may fill and which the user's goes before: in etc/wavelstm of the
+ * prefix that the library lies in, wherever that was moved (of a program with the static library: that the program lies in), else in the build's
  * sysconfdir/wavelstm, /usr/local/etc/wavelstm by default; the other way round where sysconfdir is outside the prefix, as /etc for
  * /usr. A file that is not in order is passed over as a whole, and one that is not there is no error. Nothing here is needed to run:
  * caches are for home directories that many processes share, so they are read without a lock, replaced whole, and written under a
@@ -687,15 +691,15 @@ WLSTM_API wlstm_status wlstm_trainer_load(wlstm_trainer *trainer, const char *pa
 
 /* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
  * but for OUT_OF_MEMORY, where some of it may be there.
- * Plans that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
+ * Plans and trainers that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
  * NULL where caching is off), FORMAT (not in order, or for another machine: the error names what differs), OUT_OF_MEMORY.
  * Thread-safe, as all of these functions. */
 WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
 
 /* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part
- * of what it knows over that of another one. Makes the directory. The file appears whole or not at all. A plan of effort MEASURE
- * or PATIENT that searched has tried this itself. Errors: FILE (no directory, not writable, disk full, or another process is
- * writing: try again), OUT_OF_MEMORY. */
+ * of what it knows over that of another one. Makes the directory. The file appears whole or not at all. A plan or trainer
+ * of effort MEASURE or PATIENT that searched has tried this itself. Errors: FILE (no directory, not writable, disk full,
+ * or another process is writing: try again), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_save(const char *directory);
 
 /* Writes all that the process knows to one file, for machines of the same kind. Errors: FILE, INVALID_ARGUMENT (NULL),
@@ -711,13 +715,14 @@ WLSTM_API wlstm_status wlstm_plan_cache_import(const char *path);
  * capacity of 0 is asking. Errors: INVALID_ARGUMENT (a NULL pointer, a capacity of less but 0), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_export_text(char *text, size_t capacity, size_t *bytes);
 
-/* As wlstm_plan_cache_import, from memory, so that one process reads for many: one that has read no file yet (has made no plan, and
- * called none of these functions) will not read any, and has what is in the text alone, with WLSTM_CACHE=off too. Errors: FORMAT,
- * INVALID_ARGUMENT (NULL), OUT_OF_MEMORY. */
+/* As wlstm_plan_cache_import, from memory, so that one process reads for many: one that has read no file yet (has made no
+ * plan or trainer, and called none of these functions) will not read any, and has what is in the text alone, with
+ * WLSTM_CACHE=off too. Errors: FORMAT, INVALID_ARGUMENT (NULL), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_import_text(const char *text, size_t bytes);
 
-/* Takes one problem ("t10b3i100h20l4", every thread count of it) or everything (NULL) out of what the process knows and out of
- * the user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
+/* Takes one problem ("t10b3i100h20l4", or of trainers "train/t10b3i100h20l4"; every thread count of it) or everything (NULL)
+ * out of what the process knows and out of the user's file, if there is one. Errors: INVALID_ARGUMENT (not a problem), FILE
+ * (as wlstm_plan_cache_save), OUT_OF_MEMORY. */
 WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
 
 /* ------------------------------------------------------------------------------------------------ 8. the library */
@@ -725,9 +730,9 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
 /* Environment variables, read once at the first use. An argument that is not its default goes first, then the environment, then
  * the default. A value that is not understood counts as not set.
  *
- *     WLSTM_VERBOSE      0 to 2, default 0: messages on stderr, none at 0; each plan made, each value not
- *                        understood, a plan cache that is not in order and a search that failed at 1; what a search
- *                        measures and a plan cache that is there and cannot be read at 2
+ *     WLSTM_VERBOSE      0 to 2, default 0: messages on stderr, none at 0; each plan and trainer made,
+ *                        each value not understood, a plan cache that is not in order and a search that failed at 1;
+ *                        what a search measures and a plan cache that is there and cannot be read at 2
  *     WLSTM_ISA          the widest instruction set used, in this order: baseline (neon: ARM's), avx2, avx2_vnni, avx512,
  *                        avx512_vnni, avx512_bf16, amx; avx2 and avx512 are without VNNI; default: all that the machine has
  *     WLSTM_BACKEND      auto, reference, onednn, native: the backend where a plan's is AUTO, and of wlstm_forward; passed over
@@ -738,9 +743,10 @@ WLSTM_API wlstm_status wlstm_plan_cache_forget(const char *problem);
  *     WLSTM_NUM_THREADS  1 to 65536: the threads where a plan's num_threads is 0, and of wlstm_forward; default: OpenMP's,
  *                        at most the CPU quota of the process's control group (a container's) and those above it, rounded
  *                        down, at least 1, read once a process (a fork's child keeps its parent's)
- *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's is DEFAULT, and of wlstm_forward
- *     WLSTM_CACHE        the directory of the user's plan cache, or off: plans use none, and only a directory or file that a call
- *                        names is read or written; default:
+ *     WLSTM_EFFORT       default, estimate, measure, patient: the effort where a plan's or a trainer's is DEFAULT, and of
+ *                        wlstm_forward
+ *     WLSTM_CACHE        the directory of the user's plan cache, or off: plans and trainers use none, and only a
+ *                        directory or file that a call names is read or written; default:
  *                        XDG_CACHE_HOME/wavelstm if that is an absolute path, else HOME/.cache/wavelstm */
 
 /* "0.1.0" of the library that runs, which may be newer than the header's WLSTM_VERSION_STRING. Static.

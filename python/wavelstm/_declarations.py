@@ -132,7 +132,7 @@ class TrainerOptions(_Struct):
                 ("precision", c_int),
                 ("recompute_steps", c_int64),
                 ("schedule", c_int),
-                ("reserved", c_int)]
+                ("effort", c_int)]
     _defaults = {}
 
 

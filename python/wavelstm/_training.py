@@ -9,7 +9,7 @@ from ._arrays import Arrays, batch_size_array, length_array, parameter_array
 from ._declarations import GradientsFunction, Optimizer, OptimizerKind, TrainerOptions
 from ._library import check, lib
 from ._modules import LSTM, _c_string, _integer, _size
-from ._plans import _SCHEDULES, _code
+from ._plans import _EFFORTS, _SCHEDULES, _code
 
 _KINDS = {"sgd": OptimizerKind.WLSTM_OPTIMIZER_SGD, "adam": OptimizerKind.WLSTM_OPTIMIZER_ADAM,
           "adamw": OptimizerKind.WLSTM_OPTIMIZER_ADAMW}
@@ -29,7 +29,8 @@ class Tape:
 class Trainer:
     """An LSTM's parameters and their gradients, and the passes between them, for NumPy arrays of the lstm's dtype. It takes a copy
     of the parameters. With recompute_steps its tapes keep the states of every so many steps and the rest is computed again.
-    schedule: "auto", "serial" (layer after layer), "gangs" or "wavefront" (threads own layers). Used by one thread at a time.
+    schedule: "auto", "serial" (layer after layer), "gangs" or "wavefront" (threads own layers). effort: "default", "estimate",
+    "measure" or "patient", which search for the fastest way and take seconds. Used by one thread at a time.
 
         trainer = wavelstm.Trainer(lstm, max_seq_len=60, max_batch=48)
         out, _ = trainer.forward(x, seed=step)
@@ -37,13 +38,14 @@ class Trainer:
         trainer.clip_gradients(1.0)
         trainer.update("adamw", lr=3e-3, weight_decay=0.01)"""
 
-    def __init__(self, lstm, max_seq_len, max_batch, threads=None, recompute_steps=0, schedule="auto"):
+    def __init__(self, lstm, max_seq_len, max_batch, threads=None, recompute_steps=0, schedule="auto",
+                 effort="default"):
         if not isinstance(lstm, LSTM):
             raise TypeError(f"lstm: a wavelstm.LSTM expected, got {type(lstm).__name__}")
         options = TrainerOptions(max_seq_len=_size("max_seq_len", max_seq_len), max_batch=_size("max_batch", max_batch),
                                  num_threads=0 if threads is None else _size("threads", threads),
                                  recompute_steps=_integer("recompute_steps", recompute_steps),
-                                 schedule=_code("schedule", _SCHEDULES, schedule))
+                                 schedule=_code("schedule", _SCHEDULES, schedule), effort=_code("effort", _EFFORTS, effort))
         handle = ctypes.c_void_p()
         check(lib.wlstm_trainer_create(lstm._handle, options, handle))
         self._handle = handle.value

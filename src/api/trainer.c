@@ -4,6 +4,7 @@
 #include "base/precision.h"
 #include "base/status.h"
 #include "base/struct_size.h"
+#include "train/decision.h"
 #include "train/dropout.h"
 #include "train/optimizer.h"
 #include "train/passes.h"
@@ -25,6 +26,8 @@ static wlstm_status check_options(const wli_model *model, const wlstm_trainer_op
     wlstm_status status = wli_check_room(options->max_seq_len, options->max_batch, options->num_threads);
     if (status == WLSTM_OK) status = wli_check_schedule(options->schedule);
     if (status != WLSTM_OK) return status;
+    if (options->effort < WLSTM_EFFORT_DEFAULT || options->effort > WLSTM_EFFORT_PATIENT)
+        return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "effort: a wlstm_effort expected, got %d", (int)options->effort);
     if (options->recompute_steps < 0)
         return wli_fail(WLSTM_ERROR_INVALID_ARGUMENT, "recompute_steps: 0 (all is kept) or more expected, got %" PRId64,
                         options->recompute_steps);
@@ -50,9 +53,16 @@ wlstm_status wlstm_trainer_create(const wlstm_lstm *lstm, const wlstm_trainer_op
     if (status == WLSTM_OK) status = check_options(lstm->module.model, &own);
     if (status != WLSTM_OK) return status;
     const int threads = own.num_threads ? own.num_threads : wli_default_threads();
-    return wli_trainer_make(lstm->module.model, own.max_seq_len, own.max_batch, own.recompute_steps,
-                            threads < omp_get_num_procs() ? threads : omp_get_num_procs(),
-                            own.schedule ? own.schedule : wli_environment_get()->schedule, trainer);
+    status = wli_trainer_make(lstm->module.model, own.max_seq_len, own.max_batch, own.recompute_steps,
+                              threads < omp_get_num_procs() ? threads : omp_get_num_procs(),
+                              own.schedule ? own.schedule : wli_environment_get()->schedule, trainer);
+    if (status != WLSTM_OK) return status;
+    status = wli_trainer_decide(*trainer, own.effort ? own.effort : wli_environment_get()->effort);
+    if (status != WLSTM_OK) {
+        wlstm_trainer_free(*trainer);
+        *trainer = NULL;
+    }
+    return status;
 }
 
 wlstm_status wlstm_trainer_parameters(wlstm_trainer *trainer, void **values, int64_t *count) {

@@ -42,7 +42,7 @@ AT(num_layers, 48);
     _Static_assert(sizeof(void *) != 8 || offsetof(wlstm_trainer_options, field) == (offset), #field)
 AT(recompute_steps, 32);
 AT(schedule, 40);
-AT(reserved, 44);
+AT(effort, 44);
 #undef AT
 
 /* The caller's size; 0 and an error where no header had it. */

@@ -1,7 +1,6 @@
 #include "plan/decision.h"
 
 #include "base/environment.h"
-#include "base/lock.h"
 #include "base/status.h"
 #include "plan/cache.h"
 #include "plan/choice.h"
@@ -32,9 +31,6 @@ static bool usable(const wli_cache_entry *entry, const void *context) {
     return wli_predict(wanted->setting, &choice, wanted->machine) <= much_slower * wanted->model_seconds;
 }
 
-/* One search at a time: two would measure each other. */
-static wli_turn searching;
-
 /* Whether the search found something to run; what a caller's options did not narrow is kept. */
 static bool tune(wli_model *model, const wli_setting *setting, const wli_problem *problem, wlstm_effort effort,
                  double time_limit, wli_decision *decision) {
@@ -47,16 +43,13 @@ static bool tune(wli_model *model, const wli_setting *setting, const wli_problem
         *decision = (wli_decision){ .choice = wli_candidate_resolve(setting, &result.tuned),
                                     .origin = result.looked ? WLI_FROM_TUNING : WLI_FROM_MODEL };
         const bool narrowed = setting->backend || setting->deterministic || setting->schedule || setting->chunk_steps;
-        if (problem && result.looked && !narrowed && wli_environment_get()->caching) {
-            wli_cache_keep(&(wli_cache_entry){ .problem = *problem,
-                                               .threads = setting->threads,
-                                               .candidate = result.tuned,
-                                               .effort = effort,
-                                               .untuned_seconds = result.untuned_seconds,
-                                               .tuned_seconds = result.tuned_seconds });
-            if (wli_environment_get()->cache_directory && wlstm_plan_cache_save(NULL) != WLSTM_OK)
-                wli_verbose(1, wlstm_last_error());
-        }
+        if (problem && result.looked && !narrowed)
+            wli_cache_keep_and_save(&(wli_cache_entry){ .problem = *problem,
+                                                        .threads = setting->threads,
+                                                        .candidate = result.tuned,
+                                                        .effort = effort,
+                                                        .untuned_seconds = result.untuned_seconds,
+                                                        .tuned_seconds = result.tuned_seconds });
     } else
         wli_verbose(1, wlstm_last_error());
     wli_error_restore(error);
@@ -86,14 +79,10 @@ wli_decision wli_decide(wli_model *model, const wli_setting *setting, wlstm_effo
     const lookup wanted = { setting, &problem, &machine, wli_predict(setting, &decision.choice, &machine) };
     if (effort >= WLSTM_EFFORT_MEASURE && !model->compact && !wli_runs_alone()) { /* a search needs the values */
         if (caching && named && look_up(&wanted, true, effort, &decision)) return decision;
-        wli_lock();
-        wli_turn_take(&searching);
-        wli_unlock();
+        wli_search_turn_take();
         const bool found = (caching && named && look_up(&wanted, true, effort, &decision)) ||
                            tune(model, setting, named ? &problem : NULL, effort, time_limit, &decision);
-        wli_lock();
-        wli_turn_give(&searching);
-        wli_unlock();
+        wli_search_turn_give();
         if (found) return decision;
     }
     if (caching && named) look_up(&wanted, false, effort, &decision);

@@ -5,6 +5,7 @@
 
 #include "base/allocator.h"
 #include "base/environment.h"
+#include "base/lock.h"
 #include "base/status.h"
 #include "plan/choice.h"
 #include "plan/trial.h"
@@ -287,4 +288,18 @@ wlstm_status wli_search(const wli_search_request *request, wli_search_result *re
     wli_free(s.seen);
     wli_model_release(copy);
     return status;
+}
+
+static wli_turn searching;
+
+void wli_search_turn_take(void) {
+    wli_lock();
+    wli_turn_take(&searching);
+    wli_unlock();
+}
+
+void wli_search_turn_give(void) {
+    wli_lock();
+    wli_turn_give(&searching);
+    wli_unlock();
 }

@@ -28,4 +28,8 @@ typedef struct wli_search_result {
  * right result, or it was stopped). */
 wlstm_status wli_search(const wli_search_request *request, wli_search_result *result);
 
+/* One search at a time in a process, of plans and of trainers: two would measure each other. */
+void wli_search_turn_take(void);
+void wli_search_turn_give(void);
+
 #endif

@@ -299,7 +299,7 @@ static void run_chunk(const wli_hand *hand, const chunk *at, int *turn) {
 static int64_t chunk_steps(const wli_hand *hand) {
     const wli_tape *tape = hand->tape;
     const int64_t whole = wli_backward_chunk(hand->trainer, tape->call.seq_len, tape->call.batch);
-    const int64_t beside = wli_crew_chunk(hand->crews, tape->window_steps, tape->call.batch);
+    const int64_t beside = wli_chunk_for(hand, tape->window_steps);
     return whole < beside ? whole : beside;
 }
 

@@ -15,6 +15,12 @@ int64_t wli_most_crews(const wlstm_trainer *trainer) {
     return smaller(model->num_layers, trainer->threads);
 }
 
+wli_span wli_possible_crews(const wlstm_trainer *trainer, int64_t threads) {
+    const int64_t most = smaller(wli_most_crews(trainer), threads);
+    const bool named = trainer->schedule > WLSTM_SCHEDULE_SERIAL && most > 1;
+    return (wli_span){ named ? 2 : 1, most + 1 };
+}
+
 int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch) {
     /* The last crew begins after crews - 1 chunks of `batch` rows by both products a step and the weights read for one
      * of them; each chunk reads the other's. Together least when there are so many chunks that both cost the same. */
@@ -22,6 +28,13 @@ int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch) {
     if (crews == 1) return steps;
     while (chunk * chunk * (crews - 1) * (2 * batch + FEW_ROWS) < FEW_ROWS * steps) chunk++;
     return chunk;
+}
+
+int64_t wli_chunk_for(const wli_hand *hand, int64_t steps) {
+    const wli_train_choice *choice = &hand->trainer->choice;
+    return hand->crews > 1 && hand->crews == choice->crews && wli_tape_is_chosen(hand->trainer, hand->tape)
+               ? choice->chunk_steps
+               : wli_crew_chunk(hand->crews, steps, hand->tape->call.batch);
 }
 
 /* Multiply-adds of a pair in a layer. */
@@ -91,12 +104,11 @@ static double crew_cost(const wlstm_trainer *trainer, const wli_tape *tape, int6
     return chained * (crews == 1 ? 1 : 1 + (double)(crews - 1) / (double)chunks) + sums;
 }
 
-int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads) {
-    const int64_t most = smaller(wli_most_crews(trainer), threads);
-    const bool named = trainer->schedule > WLSTM_SCHEDULE_SERIAL && most > 1;
+int64_t wli_rule_crews(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads) {
+    const wli_span possible = wli_possible_crews(trainer, threads);
     double least = 0;
     int64_t best = 0;
-    for (int64_t crews = named ? 2 : 1; crews <= most; crews++) {
+    for (int64_t crews = possible.first; crews < possible.end; crews++) {
         double cost = 0; /* the dearest crew's */
         for (walk at = walk_of(trainer, threads, crews); at.crew + 1 < crews;) {
             next_crew(trainer, &at);
@@ -107,6 +119,11 @@ int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_
         if (best == 0 || cost < least) best = crews, least = cost;
     }
     return best;
+}
+
+int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads) {
+    if (!wli_tape_is_chosen(trainer, tape)) return wli_rule_crews(trainer, tape, threads);
+    return smaller(trainer->choice.crews, wli_possible_crews(trainer, threads).end - 1);
 }
 
 void wli_crews_reset(wlstm_trainer *trainer) {

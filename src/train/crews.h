@@ -9,14 +9,22 @@
 /* The most crews of a trainer's passes: with two directions, or where layers are to run one after the other, 1. */
 int64_t wli_most_crews(const wlstm_trainer *trainer);
 
-/* How many crews so many threads form for a kept tape's passes. */
+/* The numbers of crews that so many threads can form as the schedule has it: from the first to before the end. */
+wli_span wli_possible_crews(const wlstm_trainer *trainer, int64_t threads);
+
+/* How many crews so many threads form for a kept tape's passes: by the rule; and by the trainer's choice, if it is for
+ * them, else by the rule. */
+int64_t wli_rule_crews(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads);
 int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads);
 
 /* The layers of a crew: about as much work as it has threads. */
 wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t crew, int64_t crews);
 
-/* Steps of a chunk of `steps` in all; all of them where there is one crew. */
+/* Steps of a chunk of `steps` in all, by the rule; all of them where there is one crew. */
 int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch);
+
+/* Steps of a chunk of a window of so many: by the trainer's choice for as many crews, else by the rule. */
+int64_t wli_chunk_for(const wli_hand *hand, int64_t steps);
 
 /* While no crew works: no chunk of a window is done. */
 void wli_crews_reset(wlstm_trainer *trainer);

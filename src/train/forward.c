@@ -191,7 +191,7 @@ static void run_layer(const wli_hand *hand, int64_t layer, int64_t from, int64_t
 static void run_window(const wli_hand *hand, bool again) {
     const wli_tape *tape = hand->tape;
     const int64_t first = wli_window_first(tape, tape->window), end = wli_window_first(tape, tape->window + 1);
-    const int64_t steps = wli_crew_chunk(hand->crews, end - first, tape->call.batch);
+    const int64_t steps = wli_chunk_for(hand, end - first);
     for (int64_t number = 0, from = first; from < end; number++, from += steps) {
         wli_await_below(hand, number);
         for (int64_t layer = hand->first_layer; layer < hand->end_layer; layer++)

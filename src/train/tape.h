@@ -87,6 +87,12 @@ static inline int64_t wli_tape_part(const wli_tape *tape, int64_t part, int64_t 
     return tape->part_first[part * (tape->call.seq_len + 1) + step];
 }
 
+/* Whether the trainer's choice is for the tape's call. */
+static inline bool wli_tape_is_chosen(const wlstm_trainer *trainer, const wli_tape *tape) {
+    return trainer->choice.crews > 0 && tape->call.seq_len == trainer->max_seq_len &&
+           tape->call.batch == trainer->max_batch;
+}
+
 static inline int64_t wli_tape_windows(const wli_tape *tape) {
     return (tape->call.seq_len + tape->window_steps - 1) / tape->window_steps;
 }

@@ -34,6 +34,11 @@ wli_deal wli_deal_for(const wlstm_trainer *trainer, int64_t batch, int64_t threa
     return deal;
 }
 
+int64_t wli_parts_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads) {
+    const int64_t chosen = wli_tape_is_chosen(trainer, tape) ? trainer->choice.parts : 0;
+    return wli_deal_for(trainer, tape->call.batch, threads, chosen).parts;
+}
+
 /* The place of the team's thread `me` of so many, in a crew and in a gang of it. */
 static void take_place(wli_hand *hand, int64_t me, int64_t threads, int64_t crews, int64_t parts) {
     wlstm_trainer *trainer = hand->trainer;
@@ -54,12 +59,16 @@ static void take_place(wli_hand *hand, int64_t me, int64_t threads, int64_t crew
     hand->gang = &trainer->shared.gangs[own.first + (hand->steps ? gang : 0)];
 }
 
-int wli_team_threads(const wlstm_trainer *trainer, const wli_tape *tape) {
+int wli_worth_threads(const wlstm_trainer *trainer, const wli_tape *tape) {
     int64_t step, all;
     work_of_a_row(trainer, &step, &all);
     const int64_t work = tape ? tape->pairs * all : trainer->count;
     const int64_t worth = work / trainer->pass_work;
-    return wli_runs_alone() || worth <= 1 ? 1 : (int)smaller(trainer->threads, worth);
+    return worth <= 1 ? 1 : (int)smaller(trainer->threads, worth);
+}
+
+int wli_team_threads(const wlstm_trainer *trainer, const wli_tape *tape) {
+    return wli_runs_alone() ? 1 : wli_worth_threads(trainer, tape);
 }
 
 void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments) {
@@ -81,9 +90,7 @@ void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *
         const int64_t me = omp_get_thread_num(), there = omp_get_num_threads();
         wli_hand hand = { .trainer = trainer, .tape = tape };
         const int64_t crews = smaller(wanted, there);
-        const int64_t parts = !tape   ? 0
-                              : deals ? wli_deal_for(trainer, tape->call.batch, there / crews, 0).parts
-                                      : tape->parts;
+        const int64_t parts = !tape ? 0 : deals ? wli_parts_for(trainer, tape, there / crews) : tape->parts;
         take_place(&hand, me, there, crews, parts);
         if (deals && me == 0) wli_tape_deal(tape, parts);
         wli_meet_team(&hand);
@@ -95,7 +102,7 @@ void wli_team_rehearse(wlstm_trainer *trainer, wli_tape *tape, int64_t threads, 
                        const void *arguments) {
     const int64_t crews = wli_crews_for(trainer, tape, threads);
     const wli_span crew_threads = wli_span_of(threads, crew, crews);
-    const int64_t parts = wli_deal_for(trainer, tape->call.batch, threads / crews, 0).parts;
+    const int64_t parts = wli_parts_for(trainer, tape, threads / crews);
     const wli_deal deal = wli_deal_for(trainer, tape->call.batch, crew_threads.end - crew_threads.first, parts);
     wli_hand hand = { .trainer = trainer, .tape = tape, .alone = true };
     /* The first gang has the most rows, its last member the most units. */

@@ -41,6 +41,9 @@ typedef struct wli_deal {
 /* Of a crew of so many threads; `parts` there are already, or 0. */
 wli_deal wli_deal_for(const wlstm_trainer *trainer, int64_t batch, int64_t threads, int64_t parts);
 
+/* To how many parts so many threads of a crew deal a tape's rows: by the trainer's choice, else by the rule. */
+int64_t wli_parts_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads);
+
 /* What a pass does on each of its threads. */
 typedef void wli_pass(wli_hand *hand, const void *arguments);
 
@@ -48,7 +51,8 @@ typedef void wli_pass(wli_hand *hand, const void *arguments);
  * rows are dealt to as many parts as there are gangs for. Without a tape there are no gangs. */
 void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *pass, const void *arguments);
 
-/* How many threads a pass is worth. */
+/* How many threads a pass is worth, and how many run it where it is called. */
+int wli_worth_threads(const wlstm_trainer *trainer, const wli_tape *tape);
 int wli_team_threads(const wlstm_trainer *trainer, const wli_tape *tape);
 
 /* What one thread of a crew would have to do in a pass by so many threads, done by the calling one, which waits for

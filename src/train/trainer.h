@@ -6,6 +6,7 @@
 #include "kernels/dispatch.h"
 #include "kernels/operands.h"
 #include "model/model.h"
+#include "plan/train_choice.h"
 #include "schedule/barrier.h"
 
 /* Pairs of (step, row) whose products are summed by themselves: one chain of sums over all of a long sequence would
@@ -75,6 +76,7 @@ struct wlstm_trainer {
     int64_t max_seq_len, max_batch, recompute_steps;
     int threads;
     wlstm_schedule schedule;
+    wli_train_choice choice; /* of passes over max_seq_len steps of max_batch rows; all others go by the rule */
     /* Multiply-adds that are worth a thread: of a step, in which threads meet, and of a pass, for which a team gathers. */
     int64_t step_work, pass_work;
     size_t element;

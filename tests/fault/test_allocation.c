@@ -179,6 +179,23 @@ static wlstm_status train(void) {
     return status;
 }
 
+/* Worth two threads, so that there is something to choose. */
+static wlstm_status tune_training(void) {
+    wlstm_lstm_config config = ledger_config(0, 0);
+    wlstm_lstm *lstm;
+    wlstm_trainer *trainer;
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    config.input_size = config.hidden_size = 64;
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 2, options.effort = WLSTM_EFFORT_MEASURE;
+    wlstm_status status = wlstm_lstm_create(&config, &lstm);
+    if (status != WLSTM_OK) return status;
+    status = wlstm_trainer_create(lstm, &options, &trainer);
+    if (status != WLSTM_OK) assert_null(trainer);
+    wlstm_trainer_free(trainer);
+    wlstm_lstm_free(lstm);
+    return status;
+}
+
 static wlstm_status save(void) {
     const wlstm_lstm_config config = ledger_config(3, 1);
     wlstm_lstm *lstm;
@@ -318,6 +335,7 @@ static void training_fails_cleanly(void **state) {
     (void)state;
     every_allocation_fails_cleanly(gradients_and_file);
     every_allocation_fails_cleanly(train);
+    every_allocation_fails_cleanly(tune_training);
 }
 
 static int set_up(void **state) {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <omp.h>
 #include <pthread.h>
 
 #include "ledger.h"
@@ -168,6 +169,32 @@ static void a_trainer_allocates_in_its_creation_only(void **state) {
     }
 }
 
+/* On one thread there is nothing to choose, and nobody searches. */
+static void a_trainers_search_leaves_nothing(void **state) {
+    (void)state;
+    wlstm_lstm_config config = ledger_config(0, 0);
+    wlstm_lstm *lstm;
+    wlstm_trainer *trainer;
+    long made[2][2], live[2][2];
+    config.input_size = config.hidden_size = 64; /* worth two threads */
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    for (int threads = 1; threads <= 2; ++threads)
+        for (int measures = 0; measures < 2; ++measures) {
+            wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+            options.max_seq_len = T, options.max_batch = B, options.num_threads = threads;
+            options.effort = measures ? WLSTM_EFFORT_MEASURE : WLSTM_EFFORT_ESTIMATE;
+            ledger_fail_at(0);
+            assert_int_equal(wlstm_trainer_create(lstm, &options, &trainer), WLSTM_OK);
+            made[threads - 1][measures] = ledger_made(), live[threads - 1][measures] = atomic_load(&books.live);
+            wlstm_trainer_free(trainer);
+        }
+    assert_int_equal(made[0][0], made[0][1]);
+    assert_int_equal(live[1][0], live[1][1]);
+    if (omp_get_num_procs() > 1) assert_true(made[1][0] < made[1][1]);
+    wlstm_lstm_free(lstm);
+    assert_int_equal(atomic_load(&books.live), 0);
+}
+
 /* Batch 0 is an empty result, not a plan. */
 static void an_empty_batch_allocates_nothing(void **state) {
     (void)state;
@@ -230,6 +257,7 @@ int main(void) {
         cmocka_unit_test(streams_allocate_in_their_creation_only),
         cmocka_unit_test(a_refused_set_parameter_keeps_the_plans),
         cmocka_unit_test(a_trainer_allocates_in_its_creation_only),
+        cmocka_unit_test(a_trainers_search_leaves_nothing),
         cmocka_unit_test(an_empty_batch_allocates_nothing),
         cmocka_unit_test(forward_on_many_threads_leaks_nothing),
     };

@@ -1,5 +1,6 @@
 /* Any text as a plan cache: an error with a sentence, or choices and rates that are the same after they were written and
- * read again, and by which whatever is legal for a small model gives the reference's result. '@' stands for this
+ * read again, and by which whatever is legal for a small model gives the reference's result, and the bits of any
+ * trainer's. '@' stands for this
  * machine's own description, without which a text is passed over at once. */
 #include "target.h"
 
@@ -8,6 +9,7 @@
 #include "plan/plan.h"
 #include "plan/predict.h"
 #include "reference/compare.h"
+#include "train/choices.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +52,7 @@ static void check_written(const wli_cache_table *table) {
         const wli_cache_entry *found = wli_cache_table_find(&again, &entry->problem, entry->threads);
         REQUIRE(found && found->effort == entry->effort);
         REQUIRE(memcmp(&found->candidate, &entry->candidate, sizeof found->candidate) == 0);
+        REQUIRE(memcmp(&found->train_choice, &entry->train_choice, sizeof found->train_choice) == 0);
     }
     for (int k = 0; k < WLI_CACHE_RATES; k++) REQUIRE(again.rates[k].threads == table->rates[k].threads);
     wli_cache_table_clear(&again);
@@ -82,6 +85,40 @@ static void check_choice(wli_model *model, const wli_setting *setting, const wli
         REQUIRE(wli_close_enough(WLSTM_F32, WLSTM_PRECISION_FULL, (double)out[k], (double)expected[k]));
 }
 
+/* Both passes by the choice on THREADS threads, or by the rule on one: out [T, B, H], and the gradients. */
+static void train(wli_model *model, const wli_train_choice *choice, float *out, void **gradients,
+                  wlstm_trainer **trainer) {
+    int64_t count;
+    const int threads = choice ? THREADS : 1;
+    REQUIRE(wli_trainer_make(model, T, B, 0, threads, WLSTM_SCHEDULE_AUTO, trainer) == WLSTM_OK);
+    (*trainer)->step_work = (*trainer)->pass_work = 1; /* worth all threads */
+    if (choice) (*trainer)->choice = *choice;
+    REQUIRE(wlstm_trainer_forward(*trainer, T, B, NULL, x, NULL, NULL, out, NULL, NULL, 1, 0, 0, NULL) == WLSTM_OK);
+    REQUIRE(wlstm_trainer_backward(*trainer, NULL, out, NULL, NULL, NULL, NULL, NULL, 0) == WLSTM_OK);
+    REQUIRE(wlstm_trainer_gradients(*trainer, gradients, &count) == WLSTM_OK);
+}
+
+static void check_train_choice(wli_model *model, const wli_train_choice *choice) {
+    static float out[T * B * H], expected[T * B * H];
+    void *gradients, *of_one;
+    wlstm_trainer *trainer, *one;
+    train(model, choice, out, &gradients, &trainer);
+    train(model, NULL, expected, &of_one, &one);
+    REQUIRE(memcmp(out, expected, sizeof out) == 0);
+    REQUIRE(memcmp(gradients, of_one, (size_t)one->count * sizeof(float)) == 0);
+    wlstm_trainer_free(trainer);
+    wlstm_trainer_free(one);
+}
+
+static bool trains(wli_model *model, const wli_train_choice *choice) {
+    wlstm_trainer *trainer;
+    REQUIRE(wli_trainer_make(model, T, B, 0, THREADS, WLSTM_SCHEDULE_AUTO, &trainer) == WLSTM_OK);
+    trainer->pass_work = 1;
+    const bool legal = wli_train_choice_legal(trainer, choice);
+    wlstm_trainer_free(trainer);
+    return legal;
+}
+
 /* What each entry chose, and what the cost model chooses by the rates. */
 static void check_use(const wli_cache_table *table) {
     static wli_model *model;
@@ -99,9 +136,13 @@ static void check_use(const wli_cache_table *table) {
     const wli_candidate chosen = wli_choose(&setting, &machine);
     REQUIRE(wli_candidate_legal(&setting, &chosen));
     check_choice(model, &setting, &chosen);
-    for (size_t k = 0; k < table->count; k++)
-        if (wli_candidate_legal(&setting, &table->entries[k].candidate))
-            check_choice(model, &setting, &table->entries[k].candidate);
+    for (size_t k = 0; k < table->count; k++) {
+        const wli_cache_entry *entry = &table->entries[k];
+        if (entry->problem.training && trains(model, &entry->train_choice))
+            check_train_choice(model, &entry->train_choice);
+        if (!entry->problem.training && wli_candidate_legal(&setting, &entry->candidate))
+            check_choice(model, &setting, &entry->candidate);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {

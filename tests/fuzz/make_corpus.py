@@ -87,9 +87,9 @@ def write_plan_cache():
              "gemms": {"onednn matmul": {"flops_f32": 1e9, "call_us": 1}}, "flops_f32": 1e9, "flops_f64": 1e9,
              "flops_bf16": 1e9, "flops_s8": 1e9, "cell_f32_us": 1, "cell_f64_us": 1}
 
-    def cache(plans, rates=(), machine="@"):
+    def cache(plans, rates=(), machine="@", **training):
         text = json.dumps({"format": "wavelstm plan cache", "version": 1, "machine": "@", "rates": list(rates),
-                           "plans": plans}, separators=(",", ":"))
+                           "plans": plans, **training}, separators=(",", ":"))
         return text.replace('"@"', machine)
 
     def plan(**choice):
@@ -100,6 +100,12 @@ def write_plan_cache():
                                       "t5b3i4h9l2-bi-f64/threads:1": plan(chunk_steps=2)}))
     put("plan_cache", "rates", cache({}, [rates, dict(rates, threads=2, barrier_us=1e-6, region_us=1e6)]))
     put("plan_cache", "out_of_range", cache({"t1b1i1h1l1/threads:1": plan(schedule=255)}))
+    put("plan_cache", "training", cache({}, training={
+        "t5b3i4h9l2/threads:2": plan(crews=2, chunk_steps=3, parts=1),
+        "t6b3i4h9l2/threads:2": plan(crews=1, chunk_steps=5, parts=2),
+        "t7b3i4h9l2/threads:2": plan(crews=3, chunk_steps=99, parts=65536)}))
+    put("plan_cache", "training_out_of_range", cache({}, training={
+        "t5b3i4h9l2/threads:2": plan(crews=2, chunk_steps=0, parts=1)}))
     put("plan_cache", "another_machine", cache({}, machine='{"cpu":"\\u001b[31m"}'))
     put("plan_cache", "no_json", "{\"format\":")
 

@@ -147,6 +147,7 @@ template <class Real> static void test_trainer(wlstm_dtype dtype, const std::str
     wavelstm::trainer_options options;
     options.max_seq_len = T;
     options.max_batch = B;
+    options.effort = WLSTM_EFFORT_MEASURE;
     wavelstm::trainer trainer(first, options);
     const auto x = waves<Real>(T * B * I);
     std::vector<Real> out(T * B * 6), expected(out.size()), d_x(x.size()), d_h(2 * 2 * B * 3), d_c(2 * 2 * B * H);

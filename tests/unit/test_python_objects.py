@@ -163,6 +163,8 @@ class Trainer(Base):
         with self.assertRaisesRegex(Exception, "recompute_steps: 0 expected with two directions"):
             wavelstm.Trainer(lstm, 6, 3, recompute_steps=2)
         self.assert_raises(ValueError, "schedule: one of 'auto', 'serial'", wavelstm.Trainer, lstm, 6, 3, schedule="gang")
+        self.assert_raises(ValueError, "effort: one of 'default', 'estimate'", wavelstm.Trainer, lstm, 6, 3, effort="much")
+        self.assertEqual(wavelstm.Trainer(lstm, 6, 3, threads=1, effort="measure").proj_size, 3)
 
         def loss():
             out, (_, c_n) = trainer.forward(x, hx, lengths=lengths)

@@ -50,7 +50,8 @@ static void create_refuses(void **state) {
     const wlstm_lstm_config config = small_config();
     wlstm_lstm *lstm = create_lstm(&config);
     wlstm_trainer *trainer = (wlstm_trainer *)&lstm;
-    const wlstm_trainer_options good = { sizeof good, T, B, 1, WLSTM_PRECISION_FULL, 0, WLSTM_SCHEDULE_AUTO, 0 };
+    const wlstm_trainer_options good = { sizeof good,         T, B, 1, WLSTM_PRECISION_FULL, 0, WLSTM_SCHEDULE_AUTO,
+                                         WLSTM_EFFORT_DEFAULT };
     assert_invalid(wlstm_trainer_create(lstm, &good, NULL), "trainer");
     assert_invalid(wlstm_trainer_create(NULL, &good, &trainer), "lstm");
     assert_null(trainer);
@@ -74,6 +75,10 @@ static void create_refuses(void **state) {
     assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "schedule");
     bad = good, bad.schedule = (wlstm_schedule)-1;
     assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "schedule");
+    bad = good, bad.effort = (wlstm_effort)4;
+    assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "effort: a wlstm_effort expected, got 4");
+    bad = good, bad.effort = (wlstm_effort)-1;
+    assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "effort: a wlstm_effort expected, got -1");
     bad = good, bad.recompute_steps = -1;
     assert_invalid(wlstm_trainer_create(lstm, &bad, &trainer), "recompute_steps");
     wlstm_lstm_config both = small_config();
@@ -94,7 +99,7 @@ static void create_refuses(void **state) {
 }
 
 /* A program of the first header, which ended with recompute_steps. */
-static void an_older_struct_has_no_schedule(void **state) {
+static void an_older_struct_has_no_schedule_and_no_effort(void **state) {
     (void)state;
     const wlstm_lstm_config config = small_config();
     wlstm_lstm *lstm = create_lstm(&config);
@@ -107,6 +112,7 @@ static void an_older_struct_has_no_schedule(void **state) {
     assert_int_equal(wlstm_trainer_create(lstm, &options, &trainer), WLSTM_OK);
     wlstm_trainer_free(trainer);
     options.struct_size = sizeof options, options.schedule = WLSTM_SCHEDULE_GANGS;
+    options.effort = WLSTM_EFFORT_ESTIMATE;
     assert_int_equal(wlstm_trainer_create(lstm, &options, &trainer), WLSTM_OK);
     wlstm_trainer_free(trainer);
     wlstm_lstm_free(lstm);
@@ -233,7 +239,8 @@ static void compact_ones_have_no_parameters(void **state) {
     const wlstm_lstm_config config = small_config();
     wlstm_trainer *trainer = make(0), *other;
     wlstm_lstm *lstm = create_lstm(&config);
-    const wlstm_trainer_options options = { sizeof options, T, B, 1, WLSTM_PRECISION_FULL, 0, WLSTM_SCHEDULE_AUTO, 0 };
+    const wlstm_trainer_options options = { sizeof options,      T, B, 1, WLSTM_PRECISION_FULL, 0, WLSTM_SCHEDULE_AUTO,
+                                            WLSTM_EFFORT_DEFAULT };
     assert_int_equal(wlstm_lstm_compact(lstm), WLSTM_OK);
     assert_int_equal(wlstm_trainer_create(lstm, &options, &other), WLSTM_ERROR_UNSUPPORTED);
     assert_null(other);
@@ -312,7 +319,7 @@ static void an_empty_batch_is_an_empty_result(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create_refuses),
-        cmocka_unit_test(an_older_struct_has_no_schedule),
+        cmocka_unit_test(an_older_struct_has_no_schedule_and_no_effort),
         cmocka_unit_test(passes_refuse),
         cmocka_unit_test(a_tape_serves_one_pass_of_its_trainer),
         cmocka_unit_test(the_others_refuse),
