@@ -13,7 +13,7 @@
 
 static const double clear_gain = 0.97; /* the most that a better choice takes of the best one's time */
 static const double hopeless = 1.3;    /* of the best one's time, after two turns */
-static const double shortest_turn = 1e-3, longest_pass = 0.02; /* seconds */
+static const double shortest_turn = 1e-3, longest_pass = 0.25; /* seconds */
 
 enum { MOST_TRIED = 500, TURNS = 4, LAST_TURNS = 8 };
 
@@ -162,7 +162,7 @@ static wlstm_status run(search *s, bool patient, double limit, wli_train_result 
     double least[2];
     s->deadline = end - 0.15 * limit;
     s->best = s->tried[s->num_tried++] = rule;
-    const wlstm_status status = choose_steps(s, fmin(limit / 160, longest_pass));
+    const wlstm_status status = choose_steps(s, fmin(limit / (patient ? 400 : 160), longest_pass));
     if (status != WLSTM_OK) return status;
     for (int64_t count = crews.first; count < crews.end; count++) {
         if (patient)
