@@ -50,6 +50,8 @@ foreach(wrong t10b3i100h20 t1b1i1h1l1p1 t1b1i1h2l2p3-bi-f64 t1048576b1048577i1h1
         "--forget;t1b1i1h1l1p1" "--model;x;--batch;1,1048577;--seq;1048576" --threads=1, --threads=65536 --threads=1e0 --time-limit=x
         --time-limit=0x1p-5 --time-limit=1e-400 --time-limit=1e --time-limit=. --effort=estimate --precision=int4 --precision= --precision=default
         "t1b1i1h1l1-f64;--precision=int8" "--list;--precision=int8"
+        --family=cell "--list;--family=train" "--family=train;t1b1i1h1l1-int8" "--family=train;t1b1i1h1l1-bf16arrays"
+        "--family=train;t1b1i1h1l1;--precision=bf16" train/t1b1i1h1l1 "--forget;train/t1" "--forget;--family=train;t1b1i1h1l1"
         --no-such --model=x --batch=1 --prefix=x --cache= "--list;--forget" "--list;t2b1i2h2l1" "--export;a;--import;b")
   run(2 ${wrong})
 endforeach()
@@ -91,6 +93,24 @@ if(NOT after STREQUAL before)
 endif()
 run(0 --forget t12b3i20h24l2)
 expect_cached(4)
+# A trainer's passes, which nobody probes for: beside plans' of the same name, and not by one thread, which has no choice.
+run(0 --family train t12b20i48h48l2 --threads 2,1 --time-limit 5)
+set(numbers "[0-9.]+ +[0-9.]+ +[0-9.]+")
+expect("${output}" "^problem +threads +untuned us +tuned us +gain +chosen\ntrain/t12b20i48h48l2 +2 +${numbers} crews [12], chunk_steps [0-9]+, parts [12]\n")
+expect("${output}" "\ntrain/t12b20i48h48l2 +1 +${numbers} crews 1, chunk_steps 12, parts 1\n")
+expect("${errors}" "wlstm-tune: 2/2 train/t12b20i48h48l2 threads 1: ")
+run(0 --model ${MODEL} --prefix lstm. --batch 8 --seq 50 --threads 2 --time-limit 5 --family train)
+run(0 --export ${WORK}/training.json)
+run(0 --forget train/t12b20i48h48l2)
+run(0 --forget t50b8i4h48l2)
+expect_cached(4)
+expect("${output}" "read, 5 entries\n.*\ntrain/t50b8i4h48l2 +2 ")
+run(0 --import ${WORK}/training.json)
+run(0 --list)
+expect("${output}" "read, 6 entries\n.*\ntrain/t12b20i48h48l2 +2 ")
+run(0 --forget train/t12b20i48h48l2 train/t50b8i4h48l2)
+expect_cached(4)
+expect("${output}" "read, 4 entries\n")
 run(0 t12b3i20h24l2-bf16 --threads 1 --time-limit 2)
 expect("${output}" "\nt12b3i20h24l2-bf16 +1 +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ [a-z]")
 expect_cached(5)
@@ -129,6 +149,8 @@ endif()
 run_command(130 timeout --preserve-status -s INT -k 5 3 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
 expect("${errors}" "wlstm-tune: interrupted\n$")
 run_command(143 timeout --preserve-status -s TERM -k 5 2 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
+run_command(130 timeout --preserve-status -s INT -k 5 2 ${TUNE} --family train t50b64i700h700l3 --threads 2 --time-limit 60 --effort patient)
+expect("${errors}" "wlstm-tune: interrupted\n$")
 # A search without time for one candidate has found nothing that is worth keeping.
 run(0 --forget)
 run(0 t20b2i40h40l1 --threads 1 --time-limit 0.000001)

@@ -15,7 +15,10 @@ static double gain(const wli_cache_entry *entry) {
 void table_row(const wli_cache_entry *entry, double limit) {
     char name[WLI_PROBLEM_NAME_BYTES], chosen[WLI_CANDIDATE_TEXT];
     wli_problem_format(&entry->problem, name);
-    wli_candidate_print(&entry->candidate, chosen);
+    if (entry->problem.training)
+        wli_train_choice_print(&entry->train_choice, chosen);
+    else
+        wli_candidate_print(&entry->candidate, chosen);
     printf("%-26s %7d %12.1f %12.1f %6.2f ", name, entry->threads, 1e6 * entry->untuned_seconds,
            1e6 * entry->tuned_seconds, gain(entry));
     if (limit > 0) printf("%5.2f ", limit);

@@ -13,7 +13,7 @@
 const char cli_name[] = "wlstm-tune";
 
 static const char usage[] =
-    "Usage: wlstm-tune [PROBLEM]... [OPTION]...\n"
+    "Usage: wlstm-tune [--family FAMILY] [PROBLEM]... [OPTION]...\n"
     "       wlstm-tune --model M.safetensors --batch LIST --seq LIST [OPTION]...\n"
     "       wlstm-tune --list | --forget [PROBLEM]... | --export FILE | --import FILE\n"
     "Measures once which choices run an LSTM fastest on this machine, and keeps them where every later program finds\n"
@@ -25,9 +25,10 @@ static const char usage[] =
 
 static const char ending[] =
     "\n"
-    "The table at the end, microseconds a forward call: untuned (the cost model's choice), tuned, untuned / tuned, "
-    "the\n"
-    "part of the machine's limit that is reached (as wlstm-bench has it), and what was chosen.\n"
+    "The table at the end, microseconds a forward call, or a trainer's pass forward and back: untuned (the cost "
+    "model's\n"
+    "choice, or the trainers' rule's), tuned, untuned / tuned, the part of the machine's limit that is reached (as\n"
+    "wlstm-bench has it; not of training), and what was chosen.\n"
     "Exit status: 0 success, 1 failure, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.\n";
 
 static int take_seconds(const cli_option *option, const char *value) {
@@ -41,6 +42,15 @@ static int take_effort(const cli_option *option, const char *value) {
     int which;
     const int wrong = cli_word(option->name, cli_efforts + 1, value, &which);
     if (wrong == 0) *(wlstm_effort *)option->to = (wlstm_effort)(WLSTM_EFFORT_MEASURE + which);
+    return wrong;
+}
+
+static int take_family(const cli_option *option, const char *value) {
+    static const char *const families[] = { "forward", "train", NULL };
+    tune_arguments *given = option->to;
+    int which;
+    const int wrong = cli_word(option->name, families, value, &which);
+    if (wrong == 0) given->family = value, given->training = which == 1;
     return wrong;
 }
 
@@ -77,7 +87,11 @@ static int take_cache(const cli_option *option, const char *value) {
 static int check_problems(const tune_arguments *given) {
     for (int i = 0; i < given->num_problems; i++) {
         wli_problem problem;
-        if (wli_problem_parse(given->problems[i], &problem) != WLSTM_OK) return cli_refuse("%s", wlstm_last_error());
+        const bool any = given->action == TUNE_FORGET;
+        if ((any ? wli_problem_parse_entry : wli_problem_parse)(given->problems[i], &problem) != WLSTM_OK)
+            return cli_refuse("%s", wlstm_last_error());
+        if (given->training && (problem.precision > WLSTM_PRECISION_FULL || problem.dtype == WLSTM_BF16))
+            return cli_wrong("PROBLEM", "one of f32 or f64 with --family train", given->problems[i]);
         if (given->precision > WLSTM_PRECISION_FULL && problem.dtype == WLSTM_F64)
             return cli_wrong("--precision", "full with a problem of f64", wli_precision_names[given->precision]);
     }
@@ -101,6 +115,9 @@ static int check_arguments(tune_arguments *given) {
     const bool takes_problems = (given->action == TUNE_SEARCH && !given->model) || given->action == TUNE_FORGET;
     if (given->num_problems && !takes_problems) return cli_wrong("PROBLEM", "none here", given->problems[0]);
     if (given->action != TUNE_SEARCH && given->model) return cli_wrong("--model", "none here", given->model);
+    if (given->action != TUNE_SEARCH && given->family) return cli_wrong("--family", "none here", given->family);
+    if (given->training && given->precision > WLSTM_PRECISION_FULL)
+        return cli_wrong("--precision", "full with --family train", wli_precision_names[given->precision]);
     if (given->action != TUNE_SEARCH && given->precision)
         return cli_wrong("--precision", "none here", wli_precision_names[given->precision]);
     if (given->model && (!given->batches.count || !given->seq_lens.count))
@@ -125,6 +142,8 @@ static int check_arguments(tune_arguments *given) {
 
 int tune_parse_arguments(int argc, char **argv, tune_arguments *given, bool *finished) {
     const cli_option options[] = {
+        { "--family", "FAMILY", take_family, given,
+          "what is tuned: forward (the default), plans; or train, the passes of trainers" },
         { "--model", "FILE", cli_take_text, &given->model, "tunes the nn.LSTM or nn.LSTMCell of a safetensors file" },
         { "--prefix", "TEXT", cli_take_text, &given->prefix,
           "what stands before its tensors' names, as in \"encoder.lstm.\"" },
@@ -142,7 +161,8 @@ int tune_parse_arguments(int argc, char **argv, tune_arguments *given, bool *fin
           "default: full, of --model that of WLSTM_PRECISION" },
         { "--list", NULL, take_list, given,
           "prints which files it looked for, what became of each, and what they hold for this machine" },
-        { "--forget", NULL, take_forget, given, "takes the problems, by default everything, out of the user's cache" },
+        { "--forget", NULL, take_forget, given,
+          "takes the problems, as --list has them, or everything out of the user's cache" },
         { "--export", "FILE", take_export, given, "writes what the cache holds to one file" },
         { "--import", "FILE", take_import, given,
           "puts such a file, of a machine of this kind, into the user's cache" },

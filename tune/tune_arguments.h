@@ -11,7 +11,9 @@ typedef struct tune_arguments {
     tune_action action;
     const char *file; /* of --export or --import */
     char *const *problems;
-    int num_problems; /* 0: the grid (to tune), everything (to list or forget) */
+    int num_problems;   /* 0: the grid (to tune), everything (to list or forget) */
+    const char *family; /* NULL is not given */
+    bool training;      /* --family train */
     const char *model, *prefix;
     cli_list batches, seq_lens, threads;
     wlstm_effort effort;

@@ -1,6 +1,6 @@
 /* wlstm-tune: tunes this machine, once.
  *
- * read the arguments -> probe the machine -> for each problem and thread count: search, keep, save -> the table */
+ * read the arguments -> probe the machine, for plans -> for each problem and thread count: search, keep, save -> the table */
 #include "api/module.h"
 #include "base/allocator.h"
 #include "base/environment.h"
@@ -17,6 +17,7 @@
 #include "plan/search.h"
 #include "progress.h"
 #include "table.h"
+#include "train/tuning.h"
 #include "tune_arguments.h"
 
 #include <errno.h>
@@ -64,7 +65,12 @@ static wlstm_status load_model(session *s) {
     wlstm_status status = wlstm_lstm_load(given->model, &options, &s->model);
     if (status == WLSTM_OK) status = wlstm_lstm_set_precision(s->model, given->precision);
     if (status != WLSTM_OK) return status;
-    const wlstm_precision precision = wli_precision_choose(s->model->module.model->dtype, given->precision);
+    const wlstm_dtype dtype = s->model->module.model->dtype;
+    if (given->training && dtype == WLSTM_BF16)
+        return wli_fail(WLSTM_ERROR_UNSUPPORTED, "%s: f32 or f64 parameters expected with --family train, got bf16",
+                        given->model);
+    const wlstm_precision precision =
+        given->training ? WLSTM_PRECISION_FULL : wli_precision_choose(dtype, given->precision);
     for (int b = 0; b < given->batches.count; b++)
         for (int t = 0; t < given->seq_lens.count; t++)
             if (!wli_problem_of(s->model->module.model, precision, given->seq_lens.values[t], given->batches.values[b],
@@ -84,14 +90,14 @@ static wlstm_status collect_problems(session *s) {
     s->problems = wli_calloc((size_t)count * sizeof *s->problems);
     s->tuned = wli_calloc(runs * sizeof *s->tuned);
     if (!s->problems || !s->tuned) return wli_out_of_memory("problems", runs * sizeof *s->tuned);
-    if (given->model) return load_model(s);
-    wlstm_status status = WLSTM_OK;
-    for (int i = 0; i < count && status == WLSTM_OK; i++) {
+    wlstm_status status = given->model ? load_model(s) : WLSTM_OK;
+    for (int i = 0; i < count && status == WLSTM_OK && !given->model; i++) {
         wli_problem *problem = &s->problems[s->num_problems++];
         status = wli_problem_parse(given->num_problems ? given->problems[i] : grid[i], problem);
         if (given->precision && problem->precision == WLSTM_PRECISION_FULL && problem->dtype == WLSTM_F32)
             problem->precision = given->precision;
     }
+    for (int i = 0; i < s->num_problems; i++) s->problems[i].training = given->training;
     return status;
 }
 
@@ -112,7 +118,7 @@ static void look_for_others(int threads) {
             text);
 }
 
-/* At one thread and at each count asked for; the cost model gets the first and the last. */
+/* At one thread and at each count asked for; the cost model gets the first and the last. Training has none. */
 static wlstm_status probe(session *s) {
     int threads[CLI_LIST + 1] = { 1 }, count = 1;
     for (int i = 0; i < s->given->threads.count; i++) threads[i + 1] = (int)s->given->threads.values[i];
@@ -120,6 +126,7 @@ static wlstm_status probe(session *s) {
     for (int i = 1; i <= s->given->threads.count; i++)
         if (threads[i] != threads[count - 1]) threads[count++] = threads[i];
     look_for_others(threads[count - 1]);
+    if (s->given->training) return WLSTM_OK;
     s->probed = machine_probe(threads, count);
     if (!s->probed) return wli_out_of_memory("the machine probe", 256 << 20);
     const wli_rates rates[WLI_CACHE_RATES] = { *machine_at(s->probed, 1), *machine_at(s->probed, threads[count - 1]) };
@@ -127,26 +134,47 @@ static wlstm_status probe(session *s) {
     return WLSTM_OK;
 }
 
-/* Searches one problem at one thread count, and keeps what it finds. */
-static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
+/* Fills in what is found for an entry's problem and threads; whether it is worth keeping. */
+static wlstm_status search_forward(const session *s, wlstm_lstm *lstm, wli_cache_entry *entry, bool *found) {
     const wli_setting setting = { .model = lstm->module.model,
-                                  .seq_len = problem->seq_len,
-                                  .batch = problem->batch,
-                                  .threads = threads,
-                                  .precision = problem->precision };
+                                  .seq_len = entry->problem.seq_len,
+                                  .batch = entry->problem.batch,
+                                  .threads = entry->threads,
+                                  .precision = entry->problem.precision };
     const wli_search_request request = { lstm->module.model, setting, s->given->effort, s->given->time_limit,
                                          &interrupted };
     wli_search_result result;
     wlstm_status status = wli_search(&request, &result);
     if (status != WLSTM_OK) return status;
-    const wli_cache_entry entry = { .problem = *problem,
-                                    .threads = threads,
-                                    .candidate = result.tuned,
-                                    .effort = s->given->effort,
-                                    .untuned_seconds = result.untuned_seconds,
-                                    .tuned_seconds = result.tuned_seconds };
+    entry->candidate = result.tuned;
+    entry->untuned_seconds = result.untuned_seconds, entry->tuned_seconds = result.tuned_seconds;
+    *found = result.looked;
+    return WLSTM_OK;
+}
+
+static wlstm_status search_training(const session *s, wlstm_lstm *lstm, wli_cache_entry *entry, bool *found) {
+    wlstm_trainer *trainer;
+    wli_train_result result;
+    wlstm_status status = wli_trainer_make(lstm->module.model, entry->problem.seq_len, entry->problem.batch, 0,
+                                           entry->threads, WLSTM_SCHEDULE_AUTO, &trainer);
+    if (status == WLSTM_OK)
+        status = wli_train_search(trainer, s->given->effort, s->given->time_limit, &interrupted, &result);
+    wlstm_trainer_free(trainer);
+    if (status != WLSTM_OK) return status;
+    entry->train_choice = result.tuned;
+    entry->untuned_seconds = result.untuned_seconds, entry->tuned_seconds = result.tuned_seconds;
+    *found = result.tried > 0;
+    return WLSTM_OK;
+}
+
+/* Searches one problem at one thread count, and keeps what it finds. */
+static wlstm_status tune(session *s, wlstm_lstm *lstm, const wli_problem *problem, int threads) {
+    wli_cache_entry entry = { .problem = *problem, .threads = threads, .effort = s->given->effort };
+    bool found;
+    wlstm_status status = (problem->training ? search_training : search_forward)(s, lstm, &entry, &found);
+    if (status != WLSTM_OK) return status;
     interrupt_hold();
-    if (result.looked) wli_cache_keep(&entry);
+    if (found) wli_cache_keep(&entry);
     s->tuned[s->num_tuned++] = entry;
     if (s->keeping) (void)wlstm_plan_cache_save(NULL); /* also at the end, where it has to succeed */
     interrupt_release();
@@ -183,10 +211,11 @@ static void print_table(void *context) {
                 : s->keeping  ? "; what was done is kept"
                               : "; what was done:");
     if (s->num_tuned == 0) return;
-    table_head(true);
+    table_head(s->probed != NULL);
     for (int i = 0; i < s->num_tuned; i++) {
         const wli_cache_entry *entry = &s->tuned[i];
-        const double least = limit_forward_seconds(&entry->problem, machine_at(s->probed, entry->threads));
+        const double least =
+            s->probed ? limit_forward_seconds(&entry->problem, machine_at(s->probed, entry->threads)) : 0;
         table_row(entry, least / entry->tuned_seconds);
     }
     table_means(s->tuned, s->num_tuned);

@@ -134,6 +134,8 @@ def write_arguments():
                                             "--effort", "patient", "--", "t1b1i1h1l1"))
     put("tune_arguments", "model", words("--model", "m", "--batch", "1,8", "--seq", "2", "--prefix", "a.",
                                          "--precision", "bf16", "--cache", "c"))
+    put("tune_arguments", "family", words("--family", "train", "t10b3i100h20l4-f64"))
+    put("tune_arguments", "forget", words("--forget", "train/t10b3i100h20l4", "t1b1i1h1l1"))
     put("tune_arguments", "export", words("--export", "f", "--list"))
     put("tune_arguments", "rows", words("--model", "m", "--batch", "1099511627776", "--seq", "2"))
     put("bench_arguments", "problems", words("t10b3i100h20l4", "--threads", "2,1,2", "--family", "forward,create",
