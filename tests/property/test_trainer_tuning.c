@@ -72,8 +72,8 @@ static void choices_do_not_change_a_bit(void **state) {
     }
 }
 
-/* The rule's own choice, said in numbers, is what the rule does. */
-static void the_rules_choice_is_legal(void **state) {
+/* The rule's own choice, said in numbers, is what the rule does; another is for passes of the trainer's whole size alone. */
+static void a_choice_is_for_its_size(void **state) {
     (void)state;
     for (int round = 0; round < ROUNDS; ++round) {
         problem p = problem_draw_for_training(&stream);
@@ -91,6 +91,15 @@ static void the_rules_choice_is_legal(void **state) {
         trainer->choice = draw_choice(trainer);
         assert_int_equal(wli_crews_for(trainer, &tape, threads), trainer->choice.crews);
         assert_int_equal(wli_parts_for(trainer, &tape, threads / trainer->choice.crews), trainer->choice.parts);
+        for (int n = 0; n < 2; ++n) {
+            wli_tape other = tape;
+            *(n ? &other.call.seq_len : &other.call.batch) += 1;
+            const wli_hand hand = { .trainer = trainer, .tape = &other, .crews = trainer->choice.crews };
+            assert_int_equal(wli_crews_for(trainer, &other, threads), wli_rule_crews(trainer, &other, threads));
+            assert_int_equal(wli_parts_for(trainer, &other, threads),
+                             wli_deal_for(trainer, other.call.batch, threads, 0).parts);
+            assert_int_equal(wli_chunk_for(&hand, p.seq_len), wli_crew_chunk(hand.crews, p.seq_len, other.call.batch));
+        }
         wlstm_trainer_free(trainer);
         problem_free(&p);
     }
@@ -408,7 +417,7 @@ int main(int argc, char **argv) {
     unsetenv("WLSTM_EFFORT"), unsetenv("WLSTM_SCHEDULE");
     stream = random_test_stream();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choices_do_not_change_a_bit),     cmocka_unit_test(the_rules_choice_is_legal),
+        cmocka_unit_test(choices_do_not_change_a_bit),     cmocka_unit_test(a_choice_is_for_its_size),
         cmocka_unit_test(what_the_cache_holds_is_run),     cmocka_unit_test(what_does_not_fit_is_passed_over),
         cmocka_unit_test(a_search_leaves_a_fresh_trainer), cmocka_unit_test(efforts_are_compared),
         cmocka_unit_test(what_is_narrowed_is_not_kept),    cmocka_unit_test(a_search_ends_when_told_to),
