@@ -601,7 +601,8 @@ WLSTM_API wlstm_status wlstm_trainer_forward_packed(wlstm_trainer *trainer, int6
  *                             end. d_h_0 may be d_h_n, and d_c_0 d_c_n; else no array overlaps another
  *     accumulate              0: the parameters' gradients are replaced; 1: added to, as PyTorch's .grad
  *
- * Each is a sum in a fixed order, the parameters' over blocks of 256 pairs of step and row. Uses the tape up. Errors:
+ * Each is a sum in a fixed order, the parameters' over blocks of 256 pairs of step and row, the others' over blocks of
+ * at most 256 gates. Uses the tape up. Errors:
  * INVALID_ARGUMENT (NULL, no forward pass on the tape since the last backward pass, a tape of another trainer,
  * parameters that have changed since; nothing is written). Cost: twice that of wlstm_forward; with recompute_steps three
  * times, and out is written again as it is. */
