@@ -13,9 +13,10 @@ prefix.
 """
 from . import plan_cache
 from ._library import lib as _lib
-from ._modules import LSTM, LSTMCell, read_tensor
+from ._modules import LSTM, LSTMCell
 from ._plans import Plan
 from ._streams import Streams
+from ._tensor_read import read_tensor
 from ._training import Tape, Trainer
 from ._version import __version__
 

@@ -7,7 +7,8 @@ import numpy as np
 from ._arrays import Arrays, arrays_of, length_array
 from ._declarations import StreamsOptions
 from ._library import check, lib
-from ._modules import LSTM, _PRECISION_CODES, _integer, _pair
+from . import _arguments as argument
+from ._modules import LSTM
 
 
 def _id_array(ids):
@@ -29,12 +30,13 @@ class Streams:
     def __init__(self, lstm, max_streams, max_batch=0, num_threads=0, precision=None):
         if not isinstance(lstm, LSTM):
             raise TypeError(f"lstm: a wavelstm.LSTM expected, got {type(lstm).__name__}")
-        if precision not in _PRECISION_CODES:
+        if precision not in argument.PRECISION_CODES:
             raise ValueError(f"precision: None, 'full', 'bf16' or 'int8' expected, got {precision!r}")
-        if not -(2**31) <= _integer("num_threads", num_threads) < 2**31:  # ctypes would cut it to 32 bits
+        if not -(2**31) <= argument.integer("num_threads", num_threads) < 2**31:  # ctypes would cut it to 32 bits
             raise ValueError(f"num_threads: an integer of 32 bits expected, got {num_threads}")
-        options = StreamsOptions(max_streams=_integer("max_streams", max_streams), max_batch=_integer("max_batch", max_batch),
-                                 num_threads=num_threads, precision=_PRECISION_CODES[precision])
+        options = StreamsOptions(max_streams=argument.integer("max_streams", max_streams),
+                                 max_batch=argument.integer("max_batch", max_batch), num_threads=num_threads,
+                                 precision=argument.PRECISION_CODES[precision])
         handle = ctypes.c_void_p()
         check(lib.wlstm_streams_create(lstm._handle, options, handle))
         self._handle = handle.value
@@ -50,28 +52,29 @@ class Streams:
 
     def close(self, stream):
         """Ends a stream, whose id is no longer one."""
-        check(lib.wlstm_streams_close(self._handle, _integer("stream", stream)))
+        check(lib.wlstm_streams_close(self._handle, argument.integer("stream", stream)))
 
     def reset(self, stream):
         """Makes its state zeros again."""
-        check(lib.wlstm_streams_reset(self._handle, _integer("stream", stream)))
+        check(lib.wlstm_streams_reset(self._handle, argument.integer("stream", stream)))
 
     def get_state(self, stream):
         """h (num_layers, proj_size or hidden_size) and c (num_layers, hidden_size) of a stream, as NumPy arrays."""
         h, c = np.empty(self._h_shape, Arrays.dtypes[self._code]), np.empty(self._c_shape, Arrays.dtypes[self._code])
-        check(lib.wlstm_streams_get_state(self._handle, _integer("stream", stream), h.ctypes.data, c.ctypes.data))
+        check(lib.wlstm_streams_get_state(self._handle, argument.integer("stream", stream), h.ctypes.data, c.ctypes.data))
         return h, c
 
     def set_state(self, stream, hx):
         """Gives it h and c, arrays or tensors of the shapes that get_state has."""
         states = []
-        for name, state, shape in zip(("hx[0]", "hx[1]"), _pair("hx", hx), (self._h_shape, self._c_shape)):
+        for name, state, shape in zip(("hx[0]", "hx[1]"), argument.pair("hx", hx), (self._h_shape, self._c_shape)):
             kind = arrays_of(state, name)
             if tuple(state.shape) != shape or state.dtype != kind.dtypes[self._code]:
                 raise ValueError(f"{name}: {kind.dtypes[self._code]} of shape {shape} expected, got {state.dtype} of "
                                  f"{tuple(state.shape)}")
             states.append((kind, kind.dense(name, state)))
-        check(lib.wlstm_streams_set_state(self._handle, _integer("stream", stream), *(kind.address(state) for kind, state in states)))
+        addresses = [kind.address(state) for kind, state in states]
+        check(lib.wlstm_streams_set_state(self._handle, argument.integer("stream", stream), *addresses))
 
     def step(self, ids, input, *, out=None):
         """One step of each of the streams, all different: row i of input (len(ids), input_size) goes into ids[i], and what comes

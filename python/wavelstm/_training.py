@@ -8,7 +8,8 @@ import numpy as np
 from ._arrays import Arrays, batch_size_array, length_array, parameter_array
 from ._declarations import GradientsFunction, Optimizer, OptimizerKind, TrainerOptions
 from ._library import check, lib
-from ._modules import LSTM, _c_string, _integer, _size
+from . import _arguments as argument
+from ._modules import LSTM
 from ._plans import _EFFORTS, _SCHEDULES, _code
 
 _KINDS = {"sgd": OptimizerKind.WLSTM_OPTIMIZER_SGD, "adam": OptimizerKind.WLSTM_OPTIMIZER_ADAM,
@@ -42,9 +43,10 @@ class Trainer:
                  effort="default"):
         if not isinstance(lstm, LSTM):
             raise TypeError(f"lstm: a wavelstm.LSTM expected, got {type(lstm).__name__}")
-        options = TrainerOptions(max_seq_len=_size("max_seq_len", max_seq_len), max_batch=_size("max_batch", max_batch),
-                                 num_threads=0 if threads is None else _size("threads", threads),
-                                 recompute_steps=_integer("recompute_steps", recompute_steps),
+        options = TrainerOptions(max_seq_len=argument.size("max_seq_len", max_seq_len),
+                                 max_batch=argument.size("max_batch", max_batch),
+                                 num_threads=0 if threads is None else argument.size("threads", threads),
+                                 recompute_steps=argument.integer("recompute_steps", recompute_steps),
                                  schedule=_code("schedule", _SCHEDULES, schedule), effort=_code("effort", _EFFORTS, effort))
         handle = ctypes.c_void_p()
         check(lib.wlstm_trainer_create(lstm._handle, options, handle))
@@ -105,7 +107,8 @@ class Trainer:
     def tape(self, seq_len, batch):
         """A Tape for passes of at most so many steps and rows."""
         bytes = ctypes.c_size_t()
-        check(lib.wlstm_trainer_tape_bytes(self._handle, _integer("seq_len", seq_len), _integer("batch", batch), bytes))
+        seq_len, batch = argument.integer("seq_len", seq_len), argument.integer("batch", batch)
+        check(lib.wlstm_trainer_tape_bytes(self._handle, seq_len, batch, bytes))
         return Tape(np.empty(bytes.value, np.uint8), (seq_len, batch))
 
     def _array(self, name, value, shape):
@@ -226,7 +229,7 @@ class Trainer:
             raise RuntimeError("tape: one between its forward and its backward pass expected")
         _, out, steps_and_rows = kept._pass
         mask = np.empty((*steps_and_rows, out.shape[-1]), self.dtype)
-        check(lib.wlstm_trainer_dropout_mask(self._handle, kept._address(), _integer("layer", layer), mask.ctypes.data))
+        check(lib.wlstm_trainer_dropout_mask(self._handle, kept._address(), argument.integer("layer", layer), mask.ctypes.data))
         return mask
 
     def memory(self):
@@ -237,7 +240,7 @@ class Trainer:
 
     def save(self, path):
         """Writes what is needed to resume: parameters, moments, the number of updates."""
-        check(lib.wlstm_trainer_save(self._handle, _c_string("path", os.fsencode(path))))
+        check(lib.wlstm_trainer_save(self._handle, argument.c_string("path", os.fsencode(path))))
 
     def load(self, path):
-        check(lib.wlstm_trainer_load(self._handle, _c_string("path", os.fsencode(path))))
+        check(lib.wlstm_trainer_load(self._handle, argument.c_string("path", os.fsencode(path))))

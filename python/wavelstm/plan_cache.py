@@ -4,13 +4,13 @@ A directory of None is the user's: $WLSTM_CACHE, else $XDG_CACHE_HOME/wavelstm, 
 import os
 
 from ._library import check, lib
-from ._modules import _c_string, _text
+from . import _arguments as argument
 
 __all__ = ["load", "save", "export_file", "import_file", "forget"]
 
 
 def _path(name, value):
-    return _c_string(name, os.fsencode(value))
+    return argument.c_string(name, os.fsencode(value))
 
 
 def load(directory=None):
@@ -37,4 +37,4 @@ def import_file(path):
 def forget(problem=None):
     """Takes one problem ("t10b3i100h20l4", every thread count of it), or everything, out of what the process knows and out of the
     user's file."""
-    check(lib.wlstm_plan_cache_forget(None if problem is None else _text("problem", problem)))
+    check(lib.wlstm_plan_cache_forget(None if problem is None else argument.text("problem", problem)))

@@ -2,7 +2,7 @@
 import json
 import os
 
-from .._modules import read_tensor
+from .._tensor_read import read_tensor
 from . import _state_dict, _torch_files
 from ._found import Values
 

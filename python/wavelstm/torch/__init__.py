@@ -10,7 +10,7 @@ LSTMCell of this package. Wherever wavelstm does not serve, PyTorch's own implem
 """
 import torch
 
-from .._modules import _count, _precision_code
+from .. import _arguments as argument
 from . import _operators  # noqa: F401  which registers torch.ops.wavelstm
 from ._modules import CLASSES, LSTM, LSTMCell, accelerated, obstacle
 from ._weights import forget_values
@@ -23,8 +23,8 @@ def accelerate(model, precision=None, threads=None):
     WLSTM_PRECISION, else "full"), "full", "bf16" or "int8", of what runs here. threads: a number for each call, or None: those of
     torch.set_num_threads (or WLSTM_NUM_THREADS). Modules that cannot run here stay as they are: left_alone(model) lists them, and
     the logger "wavelstm.torch" has a line for each. To be called again with other arguments, if they are to change."""
-    _precision_code(precision)
-    if threads is not None and _count("threads", threads) == 0:
+    argument.precision_code(precision)
+    if threads is not None and argument.count("threads", threads) == 0:
         raise ValueError("threads: None or at least 1 expected, got 0")
     for name, module in _named(model):
         if isinstance(module, (torch.nn.LSTM, torch.nn.LSTMCell)):
