@@ -17,8 +17,8 @@ for python in "$@"; do
     "$work/venv/bin/python" --version
     "$work/venv/bin/wavelstm-convert" --version
     (cd "$work" && venv/bin/python -B "$here/consumer/wheel.py")
-    for tests in test_python test_convert; do
-        (cd "$work" && WLSTM_CACHE=off venv/bin/python -B "$here/../unit/$tests.py")
+    for tests in "$here"/../unit/test_python*.py "$here/../unit/test_convert.py"; do
+        (cd "$work" && WLSTM_CACHE=off venv/bin/python -B "$tests")
     done
     rm -r "$work/venv"
 done
@@ -36,7 +36,7 @@ version=$(chroot "$root" python3 -c 'import sys; print("%d.%d" % sys.version_inf
 python3 -m pip download -q -d "$root/wheels" --only-binary :all: --python-version "$version" numpy
 mkdir -p "$root/tests/unit" "$root/src/reference"
 cp "$wheels"/*.whl "$here/consumer/wheel.py" "$root/wheels"
-cp "$here"/../unit/test_python.py "$here"/../unit/test_python_objects.py "$here"/../unit/test_python_packed.py "$root/tests/unit"
+cp "$here"/../unit/test_python*.py "$root/tests/unit"
 cp -r "$here/../support" "$root/tests"
 cp "$here/../../src/reference/compare.c" "$root/src/reference" # the tolerances
 for absent in gcc cc clang make cmake; do
@@ -48,4 +48,4 @@ chroot "$root" python3 -m pip install -q --root-user-action=ignore --break-syste
 # shellcheck disable=SC2016
 chroot "$root" sh -c '. /etc/os-release; echo "$PRETTY_NAME, $(ldd --version | head -n 1), no compiler"'
 unshare --mount sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" sh -c "$1"' "$root" \
-    'cd /tmp && wavelstm-convert --version && python3 -B /wheels/wheel.py && export WLSTM_CACHE=off && python3 -B /tests/unit/test_python.py && python3 -B /tests/unit/test_python_objects.py && python3 -B /tests/unit/test_python_packed.py'
+    'cd /tmp && wavelstm-convert --version && python3 -B /wheels/wheel.py && export WLSTM_CACHE=off && for tests in /tests/unit/test_python*.py; do python3 -B "$tests" || exit 1; done'
