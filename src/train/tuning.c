@@ -13,7 +13,7 @@
 
 static const double clear_gain = 0.97; /* the most that a better choice takes of the best one's time */
 static const double hopeless = 1.3;    /* of the best one's time, after two turns */
-static const double shortest_turn = 1e-3, longest_pass = 0.25; /* seconds */
+static const double shortest_turn = 1e-3, long_pass = 0.02, longest_pass = 0.25; /* seconds */
 
 enum { MOST_TRIED = 500, TURNS = 4, LAST_TURNS = 8 };
 
@@ -89,12 +89,13 @@ static double time_passes(const search *s, const wli_train_choice *choice) {
     return omp_get_wtime() - start;
 }
 
-/* The least seconds of the whole problem, of two passes or of as many as a turn has time for: in the first the caches are
- * another choice's. All crews but the first begin after chunks of the others, however many steps there are. */
+/* The least seconds of the whole problem, of two passes or of as many as a turn has time for: in the first, if it is short,
+ * the caches are another choice's. All crews but the first begin after chunks of the others, however many steps there are. */
 static double time_choice(const search *s, const wli_train_choice *choice) {
     const double late = (double)((choice->crews - 1) * choice->chunk_steps), until = omp_get_wtime() + shortest_turn;
     double least = INFINITY;
-    for (int i = 0; (i < 2 || omp_get_wtime() < until) && !stopped(s); i++) least = fmin(least, time_passes(s, choice));
+    for (int i = 0; (i < 1 || (i < 2 && least < long_pass) || omp_get_wtime() < until) && !stopped(s); i++)
+        least = fmin(least, time_passes(s, choice));
     return least * ((double)s->given->max_seq_len + late) / ((double)s->timed->max_seq_len + late);
 }
 
@@ -140,16 +141,17 @@ static void try_around(search *s, wli_train_choice choice) {
         for (int part = 0; part < 3; part++) try(s, (wli_train_choice){ choice.crews, chunks[chunk], parts[part] });
 }
 
-/* From few steps on twice as many, until a pass takes about as long as it may. */
+/* As many steps as fill some blocks of sums, and then twice as many until a pass takes about as long as it may: what each
+ * pass or block costs anew is to be little of what is scaled up. */
 static wlstm_status choose_steps(search *s, double longest) {
     const int64_t T = s->given->max_seq_len, K = s->given->recompute_steps;
-    int64_t steps = K > 0 && K < T ? K + 1 : 2; /* of two windows one is computed again */
+    int64_t steps = (2 * WLI_BLOCK_PAIRS + s->given->max_batch - 1) / s->given->max_batch;
     wlstm_status status;
+    if (K > 0 && steps <= K) steps = K + 1; /* of two windows one is computed again */
     for (;;) {
         if (steps > T / 2) steps = T; /* the rest takes no longer */
         status = make_timed(s, steps);
         if (status != WLSTM_OK || steps == T || stopped(s)) return status;
-        (void)time_passes(s, &s->best);
         if (2 * time_passes(s, &s->best) > longest) return status;
         steps *= 2;
     }
@@ -162,7 +164,7 @@ static wlstm_status run(search *s, bool patient, double limit, wli_train_result 
     double least[2];
     s->deadline = end - 0.15 * limit;
     s->best = s->tried[s->num_tried++] = rule;
-    const wlstm_status status = choose_steps(s, fmin(limit / (patient ? 400 : 160), longest_pass));
+    const wlstm_status status = choose_steps(s, fmin(limit / 20, longest_pass));
     if (status != WLSTM_OK) return status;
     for (int64_t count = crews.first; count < crews.end; count++) {
         if (patient)
