@@ -28,13 +28,16 @@ static double rounded(float value) {
                                   : (double)(float)ldexp(nearbyint(ldexp(mantissa, 8)), exponent - 8);
 }
 
-static bounded_sum rounded_dot(double start, const float *a, const float *w, int64_t depth) {
-    double sum = start, magnitude = fabs(start);
-    for (int64_t k = 0; k < depth; k++) {
-        const double product = rounded(a[k]) * rounded(w[k]);
-        sum += product, magnitude += fabs(product);
-    }
-    return (bounded_sum){ sum, 2 * ldexp((double)depth + 3, -24) * magnitude };
+/* All of them, each of which float holds. */
+static float *rounded_copy(const float *values, int64_t count) {
+    float *copy = malloc((size_t)count * sizeof *copy);
+    if (!copy && count) abort();
+    for (int64_t k = 0; k < count; k++) copy[k] = (float)rounded(values[k]);
+    return copy;
+}
+
+static void round_rows(int64_t depth, const void *const rows[ROWS], const void *copies[ROWS]) {
+    for (int r = 0; r < ROWS; r++) copies[r] = rounded_copy(rows[r], depth);
 }
 
 /* More tiles of AMX's sixteen rows, and those before and after a whole one. */
@@ -123,9 +126,11 @@ static void operands_are_rounded(void **state) {
 static void one_gemm(const wli_native *native, int64_t outputs, int64_t depth) {
     const int64_t columns = (outputs + native->lanes - 1) / native->lanes * native->lanes, ldc = columns + 3;
     float *weight = random_values(WLSTM_F32, outputs * depth, 0), *bias = random_values(WLSTM_F32, columns, 0);
-    const void *rows[ROWS], *operands[ROWS];
+    const void *rows[ROWS], *rounded_rows[ROWS], *operands[ROWS];
     guarded all = guarded_make((size_t)(ROWS * ldc) * sizeof(float));
     make_rows(WLSTM_F32, depth, rows);
+    float *rounded_weight = rounded_copy(weight, outputs * depth);
+    round_rows(depth, rows, rounded_rows);
     guarded panels = pack_weight(native, weight, outputs, depth, NULL, columns);
     guarded of_rows = make_operands(native, rows, ROWS, depth, operands);
     wli_gemm_args args = { .rows = ROWS,
@@ -141,7 +146,7 @@ static void one_gemm(const wli_native *native, int64_t outputs, int64_t depth) {
     check_gaps(WLSTM_F32, all.values, ROWS, columns, ldc);
     for (int64_t r = 0; r < ROWS; r++)
         for (int64_t j = 0; j < outputs; j++) {
-            const bounded_sum sum = rounded_dot((double)bias[j], rows[r], weight + j * depth, depth);
+            const bounded_sum sum = dot(WLSTM_F32, (double)bias[j], rounded_rows[r], rounded_weight + j * depth, depth);
             assert_true(fabs((double)((float *)all.values)[r * ldc + j] - sum.value) <= sum.bound);
         }
     for (int n = 0; n < NUM_MORE_ROWS; n++) {
@@ -161,7 +166,8 @@ static void one_gemm(const wli_native *native, int64_t outputs, int64_t depth) {
                                 (size_t)outputs * sizeof(float));
         guarded_free(&some);
     }
-    guarded_free(&all), guarded_free(&panels), guarded_free(&of_rows), free_rows(rows), free(weight), free(bias);
+    guarded_free(&all), guarded_free(&panels), guarded_free(&of_rows);
+    free_rows(rows), free_rows(rounded_rows), free(weight), free(rounded_weight), free(bias);
 }
 
 static double sigmoid(double x) {
@@ -173,8 +179,8 @@ typedef struct bf16_step {
     const wli_native *native;
     wli_gate_layout layout;
     int64_t H, depth;
-    float *weight, *g, *c; /* [4H, depth], [ROWS, 4H], [ROWS, H] */
-    const void *h_prev[ROWS], *operands[ROWS];
+    float *rounded_weight, *g, *c; /* [4H, depth], [ROWS, 4H], [ROWS, H] */
+    const void *rounded_h_prev[ROWS], *operands[ROWS];
     void *panels;
 } bf16_step;
 
@@ -227,8 +233,8 @@ static void check_unit(const bf16_step *s, const bf16_outcome *got, int64_t r, i
     const int64_t H = s->H;
     bounded_sum gate[4];
     for (int k = 0; k < 4; k++)
-        gate[k] = rounded_dot((double)s->g[r * 4 * H + k * H + j], s->h_prev[r], s->weight + (k * H + j) * s->depth,
-                              with_h_prev ? s->depth : 0);
+        gate[k] = dot(WLSTM_F32, (double)s->g[r * 4 * H + k * H + j], s->rounded_h_prev[r],
+                      s->rounded_weight + (k * H + j) * s->depth, with_h_prev ? s->depth : 0);
     const double c = sigmoid(gate[1].value) * (double)s->c[r * H + j] + sigmoid(gate[0].value) * tanh(gate[2].value);
     const double h = sigmoid(gate[3].value) * tanh(c);
     const double bound = gate[0].bound + gate[1].bound + gate[2].bound + gate[3].bound + 0x1p-20;
@@ -238,11 +244,14 @@ static void check_unit(const bf16_step *s, const bf16_outcome *got, int64_t r, i
 
 static void one_step(const wli_native *native, int64_t H, int64_t depth, bool with_h_prev) {
     bf16_step s = { .native = native, .layout = wli_gate_layout_make(H, native->lanes), .H = H, .depth = depth };
-    s.weight = random_values(WLSTM_F32, 4 * H * depth, -1), s.g = random_values(WLSTM_F32, ROWS * 4 * H, 0);
-    s.c = random_values(WLSTM_F32, ROWS * H, 0);
-    make_rows(WLSTM_F32, depth, s.h_prev);
-    guarded operands = make_operands(native, s.h_prev, ROWS, depth, s.operands);
-    guarded panels = pack_weight(native, s.weight, 4 * H, depth, &s.layout, s.layout.columns);
+    float *weight = random_values(WLSTM_F32, 4 * H * depth, -1);
+    const void *h_prev[ROWS];
+    s.g = random_values(WLSTM_F32, ROWS * 4 * H, 0), s.c = random_values(WLSTM_F32, ROWS * H, 0);
+    make_rows(WLSTM_F32, depth, h_prev);
+    s.rounded_weight = rounded_copy(weight, 4 * H * depth);
+    round_rows(depth, h_prev, s.rounded_h_prev);
+    guarded operands = make_operands(native, h_prev, ROWS, depth, s.operands);
+    guarded panels = pack_weight(native, weight, 4 * H, depth, &s.layout, s.layout.columns);
     s.panels = panels.values;
     bf16_outcome all = run_step(&s, 0, ROWS, with_h_prev, false);
     for (int64_t r = 0; r < ROWS; r++)
@@ -259,7 +268,7 @@ static void one_step(const wli_native *native, int64_t H, int64_t depth, bool wi
         free_outcome(&some, rows);
     }
     free_outcome(&all, ROWS), guarded_free(&operands), guarded_free(&panels);
-    free_rows(s.h_prev), free(s.weight), free(s.g), free(s.c);
+    free_rows(h_prev), free_rows(s.rounded_h_prev), free(weight), free(s.rounded_weight), free(s.g), free(s.c);
 }
 
 static void gemms_multiply_rounded_numbers(void **state) {

@@ -72,7 +72,7 @@ typedef struct gemm_case {
     float *weight, *a[ROWS];     /* [outputs, depth]; [depth] each */
     guarded operands;            /* of a, in no more than they may take */
     void *panels, *bias, *start; /* bias [columns] or NULL; start [ROWS, columns] is what C holds before */
-    integers of_weight[512], of_a[ROWS];
+    float *expected;             /* [rows, outputs] of those to be checked */
 } gemm_case;
 
 static void *pack_weight(const wli_native *native, const void *weight, int64_t rows, int64_t depth,
@@ -97,11 +97,22 @@ static guarded operands_of(const wli_native *native, const float *const *a, int6
     return operands;
 }
 
-/* After what weight and a hold is made or changed. */
-static void prepare(gemm_case *g) {
+/* After what weight and a hold is made or changed; the first `rows` are to be checked. */
+static void prepare(gemm_case *g, int rows) {
     g->panels = pack_weight(g->native, g->weight, g->outputs, g->depth, NULL, g->columns);
-    for (int64_t j = 0; j < g->outputs; j++) g->of_weight[j] = integers_of(g->weight + j * g->depth, g->depth);
-    for (int r = 0; r < ROWS; r++) g->of_a[r] = integers_of(g->a[r], g->depth);
+    integers of_a[ROWS];
+    g->expected = malloc((size_t)(rows * g->outputs) * sizeof(float));
+    if (!g->expected) abort();
+    for (int r = 0; r < rows; r++) of_a[r] = integers_of(g->a[r], g->depth);
+    for (int64_t j = 0; j < g->outputs; j++) {
+        const integers of_weight = integers_of(g->weight + j * g->depth, g->depth);
+        for (int64_t r = 0; r < rows; r++) {
+            const float start = g->bias ? ((float *)g->bias)[j] : ((float *)g->start)[r * g->columns + j];
+            g->expected[r * g->outputs + j] = expected_of(&of_a[r], &of_weight, g->depth, start);
+        }
+        free(of_weight.q);
+    }
+    for (int r = 0; r < rows; r++) free(of_a[r].q);
     g->operands = operands_of(g->native, (const float *const *)g->a, ROWS, g->depth);
 }
 
@@ -125,9 +136,8 @@ static gemm_case make_gemm(const wli_native *native, int64_t depth, int64_t outp
 }
 
 static void free_gemm(gemm_case *g) {
-    for (int64_t j = 0; j < g->outputs; j++) free(g->of_weight[j].q);
-    for (int r = 0; r < ROWS; r++) free(g->of_a[r].q), free(g->a[r]);
-    guarded_free(&g->operands), free(g->panels), free(g->bias), free(g->start), free(g->weight);
+    for (int r = 0; r < ROWS; r++) free(g->a[r]);
+    guarded_free(&g->operands), free(g->panels), free(g->bias), free(g->start), free(g->weight), free(g->expected);
 }
 
 /* C of `rows` rows from `first` on, in two parts, is the reference's. */
@@ -155,8 +165,7 @@ static void check_gemm(const gemm_case *g, int64_t first, int64_t rows) {
     check_gaps(WLSTM_F32, c.values, rows, g->columns, g->ldc);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < g->outputs; j++) {
-            const float start = g->bias ? ((float *)g->bias)[j] : ((float *)g->start)[(first + r) * g->columns + j];
-            const float expected = expected_of(&g->of_a[first + r], &g->of_weight[j], g->depth, start);
+            const float expected = g->expected[(first + r) * g->outputs + j];
             const float got = ((float *)c.values)[r * g->ldc + j];
             if (got == expected || (isnan(got) && isnan(expected))) continue;
             fprintf(stderr, "%s: depth %d, outputs %d, rows %d: [%d, %d] is %.9g, expected %.9g\n", g->native->isa,
@@ -175,7 +184,7 @@ static void gemms_equal_the_reference(void **state) {
                 const int lanes = natives[n]->lanes;
                 gemm_case g = make_gemm(natives[n], depths[d], vectors * lanes - random_between(&stream, 0, lanes - 1),
                                         vectors % 2 == (int)d % 2);
-                prepare(&g);
+                prepare(&g, ROWS);
                 for (int count = 0; count < NUM_ROW_COUNTS; count++)
                     check_gemm(&g, random_between(&stream, 0, ROWS - row_counts[count]), row_counts[count]);
                 free_gemm(&g);
@@ -188,7 +197,7 @@ static void large_gemms_equal_the_reference(void **state) {
     static const int64_t rows[] = { ROWS, 50, 17 };
     for (int n = 0; n < num_natives; n++) {
         gemm_case g = make_gemm(natives[n], 3300, 500, n % 2);
-        prepare(&g);
+        prepare(&g, ROWS);
         for (int k = 0; k < 3; k++) check_gemm(&g, ROWS - rows[k], rows[k]);
         free_gemm(&g);
     }
@@ -210,7 +219,7 @@ static void extremes_equal_the_reference(void **state) {
                 for (int64_t k = 0; k < depth && r % 8 < 4; k++) row[k] = 0; /* nothing but that value */
                 row[random_between(&stream, 0, depth - 1)] = value;
             }
-            prepare(&g);
+            prepare(&g, ROWS);
             check_gemm(&g, 0, ROWS);
             check_gemm(&g, random_between(&stream, 0, ROWS - 7), 7);
             free_gemm(&g);
@@ -225,7 +234,7 @@ static void long_rows_equal_the_reference(void **state) {
             const int64_t depth = blocks * WLI_INT8_BLOCK + random_between(&stream, blocks == 1 ? 0 : 1, 70);
             gemm_case g = make_gemm(natives[n], depth, 5 * natives[n]->lanes - 1, blocks % 2);
             for (int64_t k = 0; k < 2 * depth; k++) g.weight[k] = 5, g.a[k / depth][k % depth] = k < depth ? 7 : -7;
-            prepare(&g);
+            prepare(&g, 9);
             check_gemm(&g, 0, 1), check_gemm(&g, 0, 9);
             free_gemm(&g);
         }
