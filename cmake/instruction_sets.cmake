@@ -2,6 +2,7 @@
 # compile theirs by these; what else an addition touches: docs/extending.md.
 
 include(CheckCCompilerFlag)
+set(WLSTM_INSTRUCTION_SETS "" CACHE STRING "Instruction sets to compile kernels for, beside baseline (none named: all of them)")
 
 # What arrays hold, for the sources that compute without vectors.
 set(number_types f32 f64)
@@ -9,7 +10,10 @@ set(number_types f32 f64)
 # The bytes of a vector, the products that have kernels of it (src/kernels/product.h), and the compiler's flags. From
 # narrow vectors to wide ones; of one width the last that a machine has is taken.
 macro(add_instruction_set isa vector_bytes products)
-  list(APPEND instruction_sets ${isa})
+  list(APPEND all_instruction_sets ${isa})
+  if(NOT WLSTM_INSTRUCTION_SETS OR "${isa}" IN_LIST WLSTM_INSTRUCTION_SETS OR "${isa}" STREQUAL "baseline")
+    list(APPEND instruction_sets ${isa})
+  endif()
   set(${isa}_vector_bytes ${vector_bytes})
   set(${isa}_products ${products})
   set(${isa}_flags ${ARGN})
@@ -25,6 +29,7 @@ macro(add_if_compiled isa vector_bytes products)
 endmacro()
 
 set(instruction_sets)
+set(all_instruction_sets)
 add_instruction_set(baseline 16 "f32;f64;bf16;s8")
 if(X86_64)
   add_instruction_set(avx2 32 "f32;f64;bf16;s8" -mavx2 -mfma)
@@ -36,6 +41,12 @@ if(X86_64)
   add_if_compiled(amx_bf16 64 "bf16" -mavx512f -mavx512bf16 -mfma -mprefer-vector-width=512 -mamx-tile -mamx-bf16)
   add_if_compiled(amx_int8 64 "s8" -mavx512f -mavx512bw -mavx512vnni -mfma -mprefer-vector-width=512 -mamx-tile -mamx-int8)
 endif()
+foreach(isa IN LISTS WLSTM_INSTRUCTION_SETS)
+  if(NOT isa IN_LIST instruction_sets)
+    string(REPLACE ";" ", " known "${all_instruction_sets}")
+    message(FATAL_ERROR "WLSTM_INSTRUCTION_SETS: names out of ${known} expected, which this compiler knows for this machine, got ${isa}")
+  endif()
+endforeach()
 
 # For the kernels, which are written in vectors and multiply-adds. Nothing is vectorized further (clang takes the
 # first of the two flags for loops alone); and tuned for a processor of a user's flags, gcc would fuse some

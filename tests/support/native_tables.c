@@ -11,26 +11,34 @@ const wli_native *tables[2][MAX_TABLES];
 int num_tables;
 uint64_t stream;
 
-/* The tables of an instruction set. */
-#define ADD_TABLES(isa)                                                                                                \
-    do {                                                                                                               \
-        extern const wli_native wli_native_##isa##_f32, wli_native_##isa##_f64;                                        \
-        tables[WLSTM_F32][num_tables] = &wli_native_##isa##_f32;                                                       \
-        tables[WLSTM_F64][num_tables++] = &wli_native_##isa##_f64;                                                     \
-    } while (0)
+int find_wide_tables_of(wli_product product, const wli_native *found[]) {
+    int count = 0;
+    (void)product, (void)found;
+#if defined(WIDE_TABLES)
+    extern const wli_native wli_native_wide_f32, wli_native_wide_f64, wli_native_wide_s8;
+    static const wli_native *const wide[WLI_PRODUCTS] = { [WLI_PRODUCT_F32] = &wli_native_wide_f32,
+                                                          [WLI_PRODUCT_F64] = &wli_native_wide_f64,
+                                                          [WLI_PRODUCT_S8] = &wli_native_wide_s8 };
+    if (wide[product]) found[count++] = wide[product];
+#if defined(__x86_64__)
+    extern const wli_native wli_native_wide_avx2_f32, wli_native_wide_avx2_f64, wli_native_wide_avx2_s8;
+    static const wli_native *const wide_avx2[WLI_PRODUCTS] = { [WLI_PRODUCT_F32] = &wli_native_wide_avx2_f32,
+                                                               [WLI_PRODUCT_F64] = &wli_native_wide_avx2_f64,
+                                                               [WLI_PRODUCT_S8] = &wli_native_wide_avx2_s8 };
+    if (wide_avx2[product] && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        found[count++] = wide_avx2[product];
+#endif
+#endif
+    return count;
+}
 
 void find_tables(void) {
     stream = random_test_stream();
-    ADD_TABLES(baseline);
-    ADD_TABLES(wide);
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        ADD_TABLES(avx2);
-        ADD_TABLES(wide_avx2);
+    for (int dtype = WLSTM_F32; dtype <= WLSTM_F64; dtype++) {
+        const wli_product product = wli_product_of((wlstm_dtype)dtype, WLSTM_PRECISION_FULL);
+        num_tables = wli_native_all(product, tables[dtype], MAX_TABLES - 2);
+        num_tables += find_wide_tables_of(product, tables[dtype] + num_tables);
     }
-    if (__builtin_cpu_supports("avx512f")) ADD_TABLES(avx512);
-    if (__builtin_cpu_supports("avx512vl")) ADD_TABLES(avx512vl);
-#endif
     for (int t = 0; t < num_tables; t++)
         printf("%s, %d lanes of f32\n", tables[WLSTM_F32][t]->isa, tables[WLSTM_F32][t]->lanes);
 }

@@ -19,6 +19,9 @@ void find_tables(void);
 /* All the tables of a product that this machine runs, whichever of one width a plan would take; says how many. */
 int find_tables_of(wli_product product, const wli_native *found[MAX_TABLES]);
 
+/* Of a product those of 16 lanes in the compiler's pieces, at most two, where they are compiled; says how many. */
+int find_wide_tables_of(wli_product product, const wli_native *found[]);
+
 /* count random values of the dtype in [-2^exponent, 2^exponent) in memory of exactly their size. */
 void *random_values(wlstm_dtype dtype, int64_t count, int exponent);
 

@@ -204,17 +204,8 @@ static void check(matrix *m) {
 }
 
 static int natives_of(wli_product product, const wli_native *natives[MOST_NATIVES]) {
-    extern const wli_native wli_native_wide_s8;
-    int count = wli_native_all(product, natives, MAX_TABLES);
-    for (int t = 0; t < num_tables && product <= WLI_PRODUCT_F64; t++)
-        if (strncmp(tables[product][t]->isa, "wide", 4) == 0) natives[count++] = tables[product][t];
-    if (product == WLI_PRODUCT_S8) natives[count++] = &wli_native_wide_s8;
-#if defined(__x86_64__)
-    extern const wli_native wli_native_wide_avx2_s8;
-    if (product == WLI_PRODUCT_S8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        natives[count++] = &wli_native_wide_avx2_s8;
-#endif
-    return count;
+    const int count = wli_native_all(product, natives, MAX_TABLES);
+    return count + find_wide_tables_of(product, natives + count);
 }
 
 /* Checks matrices of every table, each changed first. */

@@ -21,14 +21,8 @@ static const wli_native *natives[2 + MAX_TABLES];
 static int num_natives;
 
 static void find_s8_tables(void) {
-    extern const wli_native wli_native_wide_s8;
     find_tables();
-    natives[num_natives++] = &wli_native_wide_s8;
-#if defined(__x86_64__)
-    extern const wli_native wli_native_wide_avx2_s8;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        natives[num_natives++] = &wli_native_wide_avx2_s8;
-#endif
+    num_natives = find_wide_tables_of(WLI_PRODUCT_S8, natives);
     num_natives += find_tables_of(WLI_PRODUCT_S8, natives + num_natives);
 }
 
