@@ -60,15 +60,19 @@ endif()
 # `table_macro` is that name. ARGN: more flags. The libraries' names are in `added_kernels`.
 function(add_kernels table source table_macro isa products)
   set(added)
+  set(optimised -O3)
+  if(CMAKE_C_FLAGS MATCHES "fsanitize" AND CMAKE_C_COMPILER_ID STREQUAL "GNU") # a minute each, with a sanitizer
+    set(optimised -O1)
+  endif()
   foreach(product IN LISTS products)
     set(name ${table}_${isa}_${product})
     add_library(${name} OBJECT ${source})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-    target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:-O3> ${kernel_flags} ${${isa}_flags} ${ARGN})
+    target_compile_options(${name} PRIVATE $<$<NOT:$<CONFIG:Debug>>:${optimised}> ${kernel_flags} ${${isa}_flags} ${ARGN})
     target_compile_definitions(${name} PRIVATE WLI_VECTOR_BYTES=${${isa}_vector_bytes} WLI_ISA_NAME="${isa}"
                                                ${table_macro}=${name} WLI_PRODUCT=${product})
-    # A sanitizer takes minutes to compile each; of one source the baseline's is enough, and a fuzzer looks for no way through it.
-    if(CMAKE_C_FLAGS MATCHES "fsanitize=fuzzer" OR (CMAKE_C_FLAGS MATCHES "fsanitize" AND NOT isa STREQUAL "baseline"))
+    # Of one source two are enough for a sanitizer, and a fuzzer looks for no way through it.
+    if(CMAKE_C_FLAGS MATCHES "fsanitize=fuzzer" OR (CMAKE_C_FLAGS MATCHES "fsanitize" AND NOT isa MATCHES "^(baseline|avx2)$"))
       target_compile_options(${name} PRIVATE -fno-sanitize=all)
     endif()
     list(APPEND added ${name})
