@@ -4,7 +4,7 @@
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK} -DWAVELSTM=${WAVELSTM} -DWLSTM_ONEDNN=OFF -DCMAKE_BUILD_TYPE=Debug
-    -DCMAKE_C_COMPILER=${COMPILER} -DCMAKE_C_FLAGS=${FLAGS})
+    -DWLSTM_INSTRUCTION_SETS=baseline -DCMAKE_C_COMPILER=${COMPILER} -DCMAKE_C_FLAGS=${FLAGS})
 run(${CMAKE_COMMAND} --build ${WORK} --target consumer -j 2)
 run(${WORK}/consumer)
 if(NOT output MATCHES "^h_n\\[0\\] = -?0\\.[0-9]+ by wavelstm ${VERSION}\n$")
