@@ -1,6 +1,6 @@
 #!/bin/sh
 # What CI checks beyond scripts/test.sh, each in a build folder of its own below build-check/: the includes of src/, warnings as
-# errors with gcc and clang, the whole suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN
+# errors with gcc and clang, the suite under AddressSanitizer and UBSan, what runs threads under ThreadSanitizer, with oneDNN
 # 3.2, without oneDNN, with Debian's own cmake, on every instruction set this machine has and compiled for it alone, on NEON by
 # emulation, wlstm-run and the Python package against PyTorch, wavelstm-convert; the manual, the ABI, the recipes; the
 # .deb installed and removed (as root), the wheel installed. One name as an argument runs that check alone.
@@ -9,9 +9,12 @@ cd "$(dirname "$0")/.."
 jobs=$(nproc)
 sh scripts/deps.sh git ccache clang clang-format libomp-dev gfortran libopenmpi-dev openmpi-bin python3-numpy
 
-# Many of the builds compile the same kernels by the same compiler with the same flags, in another folder: once is enough.
-export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
-export CCACHE_DIR="${CCACHE_DIR:-$PWD/build-check/ccache}" CCACHE_BASEDIR=/ CCACHE_NOHASHDIR=1
+. scripts/ccache.sh
+# There are more threads than cores: those that wait are to leave theirs. Under scripts/test.sh they wait as OpenMP has it.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+# What compiles much and gains nothing from another compiler, and units that always run each instruction set's kernels.
+installs='install/(examples|subdirectory)$'
+units='unit/test_(activations|closed_gates|native_.*)$'
 
 # build FOLDER CMAKE-FLAGS...; only $target, if that is set
 target=
@@ -34,12 +37,12 @@ check_format() {
 }
 check_arrows() { sh scripts/arrows.sh; }
 check_gcc() { build gcc -DCMAKE_C_COMPILER=gcc; }
-check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang; }
+check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang -E "$installs"; }
 check_sanitizers() {
     flags='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g'
-    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags"
+    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags" -DWLSTM_INSTRUCTION_SETS=avx2
     # libgomp keeps its threads' memory to the end.
-    LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 suite sanitizers
+    LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 suite sanitizers -LE install -E 'examples/.*train'
 }
 # Each fuzz target for so many seconds, its seed printed; what is found stays in build-check/fuzz-NAME, to be put into tests/fuzz/corpus
 # by tests/fuzz/make_corpus.py. OpenMP is LLVM's: with libgomp's threads AddressSanitizer would find memory that is kept to the end.
@@ -94,11 +97,11 @@ check_tsan() {
     flags='-fsanitize=thread -O1 -g'
     build tsan -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
         -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWLSTM_ONEDNN=OFF -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF \
-        -DWLSTM_BUILD_FORTRAN=OFF -DWLSTM_BUILD_MPI=OFF
+        -DWLSTM_BUILD_FORTRAN=OFF -DWLSTM_BUILD_MPI=OFF -DWLSTM_INSTRUCTION_SETS=baseline
     archer=$(dirname "$(clang -print-file-name=libomp.so)")/libarcher.so
     [ -e "$archer" ] || archer=$(ls /usr/lib/llvm-*/lib/libarcher.so | tail -n 1)
     options="ignore_noninstrumented_modules=1 suppressions=$PWD/tests/tsan.supp die_after_fork=0"
-    WLSTM_ISA=baseline OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=$options \
+    OMP_TOOL_LIBRARIES=$archer TSAN_OPTIONS=$options \
         suite tsan -L 'golden|property|fault' --timeout 300
 }
 check_onednn3() {
@@ -110,15 +113,20 @@ check_onednn3() {
     fi
     # What is installed is told where oneDNN is, which CMake does by itself only for folders outside the source tree.
     build onednn3 -Ddnnl_DIR="$PWD/$venv/lib/cmake/dnnl" -DCMAKE_INSTALL_RPATH="$PWD/$venv/lib"
-    suite onednn3
+    suite onednn3 -L 'unit|golden|property|fault|install' -E "$installs|$units"
+}
+# torch_venv PACKAGES...: $venv, which has PyTorch and those
+torch_venv() {
+    venv=build-check/torch-venv
+    sh scripts/deps.sh python3-venv
+    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/pip" install -q torch==2.13.0
+    "$venv/bin/pip" install -q "$@"
 }
 # wlstm-run against PyTorch itself, on models and inputs made on the spot, and PyTorch's own checks on the Python package,
 # installed by pip; docs/pytorch.md must have their results.
 check_pytorch() {
-    venv=build-check/pytorch-venv
-    sh scripts/deps.sh python3-venv
-    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
-    "$venv/bin/pip" install -q torch==2.13.0 numpy safetensors expecttest threadpoolctl
+    torch_venv numpy safetensors expecttest threadpoolctl
     "$venv/bin/pip" install -q --force-reinstall --no-deps ./python
     "$venv/bin/python" -B tests/install/consumer/one_runtime.py
     build gcc -DCMAKE_C_COMPILER=gcc
@@ -128,23 +136,15 @@ check_pytorch() {
 }
 # wavelstm-convert on what torch, onnx and keras make on the spot.
 check_convert() {
-    venv=build-check/convert-venv
-    sh scripts/deps.sh python3-venv
-    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
-    "$venv/bin/pip" install -q torch==2.13.0
-    "$venv/bin/pip" install -q numpy safetensors onnx==1.23.2 onnxscript onnxruntime==1.32.0 h5py keras==3.15.1
+    torch_venv numpy safetensors onnx==1.23.2 onnxscript onnxruntime==1.32.0 h5py keras==3.15.1
     build gcc -DCMAKE_C_COMPILER=gcc
     WLSTM_CACHE=off PYTHONPATH=python WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so \
         "$venv/bin/python" -B tests/golden/check_convert.py
 }
 # What a precision costs trained models, whose wheels carry their weights; on its own only, as it downloads much.
 check_models() {
-    venv=build-check/models-venv
     wheels=build-check/models-wheels
-    sh scripts/deps.sh python3-venv
-    [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
-    "$venv/bin/pip" install -q torch==2.13.0
-    "$venv/bin/pip" install -q numpy onnx==1.23.2 onnxruntime==1.32.0
+    torch_venv numpy onnx==1.23.2 onnxruntime==1.32.0
     "$venv/bin/pip" download -q --no-deps -d "$wheels" silero-vad==6.2.3 Resemblyzer==0.1.4
     build gcc -DCMAKE_C_COMPILER=gcc
     WLSTM_CACHE=off PYTHONPATH=python WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so \
@@ -152,13 +152,14 @@ check_models() {
 }
 check_isas() {
     check_gcc
-    for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property'; done
+    for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property' -E "$units|test_guard_pages_"; done
     # The kernels' own flags beside those that some package managers' compilers add to every file.
-    build march -DCMAKE_C_FLAGS=-march=native -DWLSTM_BUILD_BENCH=OFF -DWLSTM_BUILD_EXAMPLES=OFF -DWLSTM_BUILD_FORTRAN=OFF
+    build march -DCMAKE_C_FLAGS=-march=native -DWLSTM_INSTRUCTION_SETS='avx2;avx512' -DWLSTM_BUILD_BENCH=OFF \
+        -DWLSTM_BUILD_EXAMPLES=OFF -DWLSTM_BUILD_FORTRAN=OFF
     suite march -L 'unit|golden'
 }
 check_neon() { sh scripts/neon.sh; }
-check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L unit; }
+check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake && suite debian-cmake -L install; }
 check_manual() {
     sh scripts/deps.sh doxygen mandoc groff-base
     mandoc -Tlint -Wwarning docs/man/*
