@@ -211,6 +211,22 @@ static void other_weights_are_not_made(void **state) {
     wlstm_lstm_free(lstm);
 }
 
+/* Narrow cells take narrower ones where a machine has them. */
+static void vectors_are_those_of_a_plan_of_one_row(void **state) {
+    (void)state;
+    wlstm_lstm_config config = small_config();
+    for (config.hidden_size = 1; config.hidden_size <= 40; config.hidden_size++) {
+        wlstm_lstm *lstm = create_lstm(&config);
+        const wli_setting one_row = {
+            .model = lstm->module.model, .seq_len = 1, .batch = 1, .threads = 1, .backend = WLSTM_BACKEND_NATIVE
+        };
+        const int expected = wli_decide_by_model(&one_row).choice.native->lanes;
+        assert_int_equal(wlstm_lstm_compact(lstm), WLSTM_OK);
+        assert_int_equal(lstm->module.model->packed_lanes, expected);
+        wlstm_lstm_free(lstm);
+    }
+}
+
 static void cached_choices_that_need_other_weights_are_passed_over(void **state) {
     (void)state;
     wlstm_lstm_config config = small_config();
@@ -237,6 +253,7 @@ int main(void) {
         cmocka_unit_test(another_precision_or_backend_is_refused_by_name),
         cmocka_unit_test(a_load_takes_the_precision),
         cmocka_unit_test(plans_made_before_go_on),
+        cmocka_unit_test(vectors_are_those_of_a_plan_of_one_row),
         cmocka_unit_test(cached_choices_that_need_other_weights_are_passed_over),
         cmocka_unit_test(other_weights_are_not_made),
     };
