@@ -23,6 +23,7 @@ static wli_model *make_model(int64_t input_size, int64_t hidden_size, int64_t nu
                                   .bidirectional = bidirectional };
     wli_model *model;
     assert_int_equal(wli_model_create(&spec, &model), WLSTM_OK);
+    assert_int_equal(wli_model_reset(&model, 1), WLSTM_OK);
     return model;
 }
 
