@@ -303,6 +303,10 @@ static void parameters_refuse(void **state) {
     assert_invalid(wlstm_lstm_parameter_info(lstm, -1, &name, &ndim, shape), "index");
     assert_invalid(wlstm_lstm_parameter_info(lstm, 8, &name, &ndim, shape), "index");
     assert_invalid(wlstm_lstm_parameter_info(NULL, 0, &name, &ndim, shape), "lstm");
+    assert_invalid(wlstm_lstm_parameter_info(lstm, 0, NULL, &ndim, shape), "name:");
+    assert_invalid(wlstm_lstm_parameter_info(lstm, 0, &name, NULL, shape), "ndim:");
+    assert_invalid(wlstm_lstm_parameter_info(lstm, 0, &name, &ndim, NULL), "shape:");
+    assert_invalid(wlstm_lstm_get_parameter(NULL, "weight_ih_l0", values, 80), "lstm");
     assert_invalid(wlstm_lstm_reset_parameters(NULL, 1), "lstm");
     assert_int_equal(wlstm_lstm_num_parameters(NULL), 0);
 
@@ -310,10 +314,18 @@ static void parameters_refuse(void **state) {
     assert_invalid(wlstm_cell_set_parameter(cell, "weight_ih", values, 81), "weight_ih");
     assert_fails(wlstm_cell_set_parameter(cell, "weight_ih_l0", values, 80), WLSTM_ERROR_MISSING, "weight_ih_l0");
     assert_fails(wlstm_cell_get_parameter(cell, "bias", values, 80), WLSTM_ERROR_MISSING, "bias");
+    assert_invalid(wlstm_cell_get_parameter(NULL, "weight_ih", values, 80), "cell");
+    assert_invalid(wlstm_cell_parameter_info(NULL, 0, &name, &ndim, shape), "cell");
     assert_invalid(wlstm_cell_parameter_info(cell, 4, &name, &ndim, shape), "index");
+    assert_invalid(wlstm_cell_reset_parameters(NULL, 1), "cell");
+    assert_invalid(wlstm_cell_set_precision(NULL, WLSTM_PRECISION_FULL), "cell");
+    assert_invalid(wlstm_cell_compact(NULL), "cell");
     assert_int_equal(wlstm_cell_num_parameters(NULL), 0);
 
     wlstm_lstm_config got = WLSTM_LSTM_CONFIG_INIT;
+    wlstm_cell_config of_cell = WLSTM_CELL_CONFIG_INIT;
+    assert_invalid(wlstm_cell_get_config(NULL, &of_cell), "cell");
+    assert_invalid(wlstm_cell_get_config(cell, NULL), "config");
     assert_invalid(wlstm_lstm_get_config(NULL, &got), "lstm");
     assert_invalid(wlstm_lstm_get_config(lstm, NULL), "config");
     got.struct_size = 0;

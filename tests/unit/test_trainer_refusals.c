@@ -224,6 +224,7 @@ static void the_others_refuse(void **state) {
     assert_fails(wlstm_trainer_load(trainer, "/nonexistent/file"), WLSTM_ERROR_FILE, "/nonexistent");
     assert_invalid(wlstm_trainer_set_parameter(NULL, "bias_ih_l0", x, 4 * H), "trainer");
     assert_fails(wlstm_trainer_set_parameter(trainer, "bias_ih_l9", x, 4 * H), WLSTM_ERROR_MISSING, "name");
+    assert_invalid(wlstm_trainer_get_parameter(NULL, "bias_ih_l0", x, 4 * H), "trainer");
     assert_invalid(wlstm_trainer_get_parameter(trainer, "bias_ih_l0", x, 3), "count");
     assert_invalid(wlstm_trainer_memory(NULL, &bytes, &bytes), "trainer");
     assert_int_equal(wlstm_trainer_memory(trainer, NULL, NULL), WLSTM_OK);
@@ -231,7 +232,22 @@ static void the_others_refuse(void **state) {
     assert_invalid(wlstm_trainer_dropout_mask(trainer, NULL, 1, mask), "layer");
     assert_invalid(wlstm_trainer_dropout_mask(trainer, NULL, -1, mask), "layer");
     assert_invalid(wlstm_trainer_dropout_mask(trainer, NULL, 0, NULL), "mask");
+    assert_invalid(wlstm_trainer_dropout_mask(NULL, NULL, 0, mask), "trainer");
     wlstm_trainer_free(trainer);
+}
+
+/* What an optimizer has gathered is not another's. */
+static void moments_of_another_kind_are_refused(void **state) {
+    (void)state;
+    wlstm_optimizer sgd = WLSTM_OPTIMIZER_INIT, adam = WLSTM_OPTIMIZER_INIT;
+    sgd.kind = WLSTM_OPTIMIZER_SGD, sgd.momentum = 0.5;
+    for (int first = 0; first < 2; first++) {
+        wlstm_trainer *trainer = make(0);
+        assert_int_equal(wlstm_trainer_update(trainer, first ? &adam : &sgd), WLSTM_OK);
+        assert_invalid(wlstm_trainer_update(trainer, first ? &sgd : &adam), first ? "Adam or AdamW, got" : "SGD, got");
+        assert_int_equal(wlstm_trainer_update(trainer, first ? &adam : &sgd), WLSTM_OK);
+        wlstm_trainer_free(trainer);
+    }
 }
 
 static void compact_ones_have_no_parameters(void **state) {
@@ -323,6 +339,7 @@ int main(void) {
         cmocka_unit_test(passes_refuse),
         cmocka_unit_test(a_tape_serves_one_pass_of_its_trainer),
         cmocka_unit_test(the_others_refuse),
+        cmocka_unit_test(moments_of_another_kind_are_refused),
         cmocka_unit_test(compact_ones_have_no_parameters),
         cmocka_unit_test(copy_to_wants_the_same_shape),
         cmocka_unit_test(changes_are_seen),
