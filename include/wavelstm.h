@@ -516,7 +516,7 @@ typedef struct wlstm_trainer wlstm_trainer;
  * all threads; GANGS and WAVEFRONT have gangs of threads that own layers, which run side by side, a chunk of steps apart,
  * where there are two layers or more of one direction. effort is for passes of max_seq_len steps of max_batch rows; others go
  * by the library's rule. Of MEASURE and PATIENT the creation takes up to about 2 and 10 seconds, unless the plan cache has
- * what it needs or there is nothing to choose (one thread), and meanwhile as much memory again as one more trainer. */
+ * what it needs or there is nothing to choose (one thread), and meanwhile the memory of one more trainer and a pass's arrays. */
 typedef struct wlstm_trainer_options {
     size_t struct_size;        /* sizeof(wlstm_trainer_options) */
     int64_t max_seq_len;       /* the largest T of its passes, at least 1 */
@@ -684,17 +684,16 @@ WLSTM_API wlstm_status wlstm_trainer_load(wlstm_trainer *trainer, const char *pa
  * In a directory it is one file for each kind of machine (processor, caches, cores, instruction set, versions of this library
  * and of oneDNN). The first plan or trainer of a process reads this machine's file of the user's directory (WLSTM_CACHE
  * below) and one of the system's, which an administrator may fill and which the user's goes before: in etc/wavelstm of the
- * prefix that the library lies in, wherever that was moved (of a program with the static library: that the program lies in), else in the build's
- * sysconfdir/wavelstm, /usr/local/etc/wavelstm by default; the other way round where sysconfdir is outside the prefix, as /etc for
- * /usr. A file that is not in order is passed over as a whole, and one that is not there is no error. Nothing here is needed to run:
- * caches are for home directories that many processes share, so they are read without a lock, replaced whole, and written under a
- * lock that is never waited for. */
+ * prefix that the library lies in, wherever that was moved (of a program with the static library: that the program lies
+ * in), else in the build's sysconfdir/wavelstm, /usr/local/etc/wavelstm by default; the other way round where sysconfdir
+ * is outside the prefix, as /etc for /usr. A file that is not in order is passed over as a whole, and one that is not
+ * there is no error. Nothing here is needed to run: caches are for home directories that many processes share, so they
+ * are read without a lock, replaced whole, and written under a lock that is never waited for. */
 
-/* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing changes,
- * but for OUT_OF_MEMORY, where some of it may be there.
- * Plans and trainers that are there already keep their choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable,
- * NULL where caching is off), FORMAT (not in order, or for another machine: the error names what differs), OUT_OF_MEMORY.
- * Thread-safe, as all of these functions. */
+/* Reads this machine's file of a directory over what the process knows; NULL is the user's directory. On failure nothing
+ * changes, but for OUT_OF_MEMORY, where some of it may be there. Plans and trainers that are there already keep their
+ * choices, also below. Cost: milliseconds. Errors: FILE (none there, not readable, NULL where caching is off), FORMAT (not
+ * in order, or for another machine: the error names what differs), OUT_OF_MEMORY. Thread-safe, as all of these functions. */
 WLSTM_API wlstm_status wlstm_plan_cache_load(const char *directory);
 
 /* Lays what this process tuned or imported over this machine's file of the user's directory (NULL), or all but the system's part

@@ -16,6 +16,8 @@ export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 installs='install/(examples|subdirectory)$'
 units='unit/test_(activations|closed_gates|native_.*)$'
 
+# x86_sets SETS: those, where the machine may have them
+x86_sets() { [ "$(uname -m)" != x86_64 ] || echo "$1"; }
 # build FOLDER CMAKE-FLAGS...; only $target, if that is set
 target=
 build() {
@@ -37,10 +39,14 @@ check_format() {
 }
 check_arrows() { sh scripts/arrows.sh; }
 check_gcc() { build gcc -DCMAKE_C_COMPILER=gcc; }
-check_clang() { build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF && suite clang -E "$installs"; }
+check_clang() {
+    build clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DWLSTM_ONEDNN=OFF
+    suite clang -E "$installs"
+}
 check_sanitizers() {
     flags='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g'
-    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags" -DWLSTM_INSTRUCTION_SETS=avx2
+    build sanitizers -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" -DCMAKE_Fortran_FLAGS="$flags" \
+        -DWLSTM_INSTRUCTION_SETS="$(x86_sets avx2)"
     # libgomp keeps its threads' memory to the end.
     LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 suite sanitizers -LE install -E 'examples/.*train'
 }
@@ -125,18 +131,19 @@ check_onednn3() {
     build onednn3 -Ddnnl_DIR="$PWD/$venv/lib/cmake/dnnl" -DCMAKE_INSTALL_RPATH="$PWD/$venv/lib"
     suite onednn3 -L 'unit|golden|property|fault|install' -E "$installs|$units"
 }
-# torch_venv PACKAGES...: $venv, which has PyTorch and those
+# $venv, which has PyTorch and all that is compared with it, whichever check comes first
 torch_venv() {
     venv=build-check/torch-venv
     sh scripts/deps.sh python3-venv
     [ -e "$venv/bin/python" ] || python3 -m venv "$venv"
     "$venv/bin/pip" install -q torch==2.13.0
-    "$venv/bin/pip" install -q "$@"
+    "$venv/bin/pip" install -q numpy safetensors expecttest threadpoolctl onnx==1.23.2 onnxscript onnxruntime==1.32.0 h5py \
+        keras==3.15.1
 }
 # wlstm-run against PyTorch itself, on models and inputs made on the spot, and PyTorch's own checks on the Python package,
 # installed by pip; docs/pytorch.md must have their results.
 check_pytorch() {
-    torch_venv numpy safetensors expecttest threadpoolctl
+    torch_venv
     "$venv/bin/pip" install -q --force-reinstall --no-deps ./python
     "$venv/bin/python" -B tests/install/consumer/one_runtime.py
     build gcc -DCMAKE_C_COMPILER=gcc
@@ -146,7 +153,7 @@ check_pytorch() {
 }
 # wavelstm-convert on what torch, onnx and keras make on the spot.
 check_convert() {
-    torch_venv numpy safetensors onnx==1.23.2 onnxscript onnxruntime==1.32.0 h5py keras==3.15.1
+    torch_venv
     build gcc -DCMAKE_C_COMPILER=gcc
     WLSTM_CACHE=off PYTHONPATH=python WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so \
         "$venv/bin/python" -B tests/golden/check_convert.py
@@ -154,7 +161,7 @@ check_convert() {
 # What a precision costs trained models, whose wheels carry their weights; on its own only, as it downloads much.
 check_models() {
     wheels=build-check/models-wheels
-    torch_venv numpy onnx==1.23.2 onnxruntime==1.32.0
+    torch_venv
     "$venv/bin/pip" download -q --no-deps -d "$wheels" silero-vad==6.2.3 Resemblyzer==0.1.4
     build gcc -DCMAKE_C_COMPILER=gcc
     WLSTM_CACHE=off PYTHONPATH=python WAVELSTM_LIBRARY=build-check/gcc/libwavelstm.so \
@@ -164,12 +171,16 @@ check_isas() {
     check_gcc
     for isa in baseline avx2; do WLSTM_ISA=$isa suite gcc -L 'unit|golden|property' -E "$units|test_guard_pages_"; done
     # The kernels' own flags beside those that some package managers' compilers add to every file.
-    build march -DCMAKE_C_FLAGS=-march=native -DWLSTM_INSTRUCTION_SETS='avx2;avx512' -DWLSTM_BUILD_BENCH=OFF \
+    build march -DCMAKE_C_FLAGS=-march=native -DWLSTM_INSTRUCTION_SETS="$(x86_sets 'avx2;avx512')" -DWLSTM_BUILD_BENCH=OFF \
         -DWLSTM_BUILD_EXAMPLES=OFF -DWLSTM_BUILD_FORTRAN=OFF
     suite march -L 'unit|golden'
 }
 check_neon() { sh scripts/neon.sh; }
-check_debian_cmake() { sh scripts/deps.sh cmake && CMAKE=/usr/bin/cmake build debian-cmake -DWLSTM_INSTRUCTION_SETS=baseline && suite debian-cmake -L install; }
+check_debian_cmake() {
+    sh scripts/deps.sh cmake
+    CMAKE=/usr/bin/cmake build debian-cmake -DWLSTM_INSTRUCTION_SETS=baseline
+    suite debian-cmake -L install
+}
 check_manual() {
     sh scripts/deps.sh doxygen mandoc groff-base
     mandoc -Tlint -Wwarning docs/man/*

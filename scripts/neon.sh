@@ -17,4 +17,4 @@ PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
 cmake --build "$build" -j "$(nproc)"
 # Without the tests that start a second program, which an emulated one cannot, and those that run none of the library's code.
 ctest --test-dir "$build" -j "$(nproc)" --output-on-failure -L 'unit|golden|property' \
-    -E 'test_environment|test_manners|test_plan_cache|test_precision|test_run$|test_schedule_names|test_thread_count|test_tuning|unit/test_(header|peers|ranks|scaling|tables)$' "$@"
+    -E 'test_environment|test_manners|test_plan_cache|test_precision|test_run$|test_schedule_names|test_thread_count|test_tuning|test_trainer_tuning|unit/test_(header|peers|ranks|scaling|tables)$' "$@"

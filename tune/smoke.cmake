@@ -149,7 +149,7 @@ endif()
 run_command(130 timeout --preserve-status -s INT -k 5 3 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
 expect("${errors}" "wlstm-tune: interrupted\n$")
 run_command(143 timeout --preserve-status -s TERM -k 5 2 ${TUNE} t5b100000i64h256l1 --threads 1 --time-limit 60)
-run_command(130 timeout --preserve-status -s INT -k 5 2 ${TUNE} --family train t50b64i700h700l3 --threads 2 --time-limit 60 --effort patient)
+run_command(130 timeout --preserve-status -s INT -k 20 2 ${TUNE} --family train t50b64i256h256l3 --threads 2 --time-limit 60 --effort patient)
 expect("${errors}" "wlstm-tune: interrupted\n$")
 # A search without time for one candidate has found nothing that is worth keeping.
 run(0 --forget)

@@ -56,12 +56,7 @@ wlstm_status wlstm_trainer_create(const wlstm_lstm *lstm, const wlstm_trainer_op
     status = wli_trainer_make(lstm->module.model, own.max_seq_len, own.max_batch, own.recompute_steps,
                               threads < omp_get_num_procs() ? threads : omp_get_num_procs(),
                               own.schedule ? own.schedule : wli_environment_get()->schedule, trainer);
-    if (status != WLSTM_OK) return status;
-    status = wli_trainer_decide(*trainer, own.effort ? own.effort : wli_environment_get()->effort);
-    if (status != WLSTM_OK) {
-        wlstm_trainer_free(*trainer);
-        *trainer = NULL;
-    }
+    if (status == WLSTM_OK) wli_trainer_decide(*trainer, own.effort ? own.effort : wli_environment_get()->effort);
     return status;
 }
 

@@ -30,8 +30,8 @@ typedef struct wli_gemm_args {
     /* With 32 registers 7 and 8 rows take a panel two vectors at a time, each of its weights once, rather than as two low tiles
      * that read all of it each. */
     bool halves;
-    /* The most of k that is summed in one chain, from zero or the bias, before it is added to C: a longer one loses digits. By reals
-     * as they are alone (product_plain.h); 0: all. */
+    /* The most of k that is summed in one chain, from zero or the bias, before it is added to C: a longer one loses digits.
+     * By reals as they are alone (product_plain.h); 0: all. */
     int64_t chain;
 } wli_gemm_args;
 

@@ -1,13 +1,10 @@
 #include "train/choices.h"
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 /* What the rules look at of a tape. */
 static wli_tape whole_tape(const wlstm_trainer *trainer) {
     const int64_t T = trainer->max_seq_len, B = trainer->max_batch, K = trainer->recompute_steps;
-    return (wli_tape){ .call = { .seq_len = T, .batch = B }, .pairs = T * B, .window_steps = K ? smaller(K, T) : T };
+    return (
+        wli_tape){ .call = { .seq_len = T, .batch = B }, .pairs = T * B, .window_steps = K ? wli_smaller(K, T) : T };
 }
 
 int wli_whole_threads(const wlstm_trainer *trainer) {
@@ -26,7 +23,7 @@ wli_train_choice wli_rule_for(const wlstm_trainer *trainer, int64_t crews) {
 
 int64_t wli_most_parts(const wlstm_trainer *trainer, int64_t crews) {
     const int64_t threads = wli_whole_threads(trainer) / crews;
-    return smaller(threads / smaller(trainer->model->num_directions, threads), trainer->max_batch);
+    return wli_smaller(threads / wli_smaller(trainer->model->num_directions, threads), trainer->max_batch);
 }
 
 bool wli_train_choice_legal(const wlstm_trainer *trainer, const wli_train_choice *choice) {

@@ -5,18 +5,14 @@
 /* A product of few rows costs what so many more would, as its weights are read for them; from beyond the L2, more. */
 enum { FEW_ROWS = 4, FAR_ROWS = 16 };
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 int64_t wli_most_crews(const wlstm_trainer *trainer) {
     const wli_model *model = trainer->model;
     if (model->num_directions == 2 || trainer->schedule == WLSTM_SCHEDULE_SERIAL) return 1;
-    return smaller(model->num_layers, trainer->threads);
+    return wli_smaller(model->num_layers, trainer->threads);
 }
 
 wli_span wli_possible_crews(const wlstm_trainer *trainer, int64_t threads) {
-    const int64_t most = smaller(wli_most_crews(trainer), threads);
+    const int64_t most = wli_smaller(wli_most_crews(trainer), threads);
     const bool named = trainer->schedule > WLSTM_SCHEDULE_SERIAL && most > 1;
     return (wli_span){ named ? 2 : 1, most + 1 };
 }
@@ -123,7 +119,7 @@ int64_t wli_rule_crews(const wlstm_trainer *trainer, const wli_tape *tape, int64
 
 int64_t wli_crews_for(const wlstm_trainer *trainer, const wli_tape *tape, int64_t threads) {
     if (!wli_tape_is_chosen(trainer, tape)) return wli_rule_crews(trainer, tape, threads);
-    return smaller(trainer->choice.crews, wli_possible_crews(trainer, threads).end - 1);
+    return wli_smaller(trainer->choice.crews, wli_possible_crews(trainer, threads).end - 1);
 }
 
 void wli_crews_reset(wlstm_trainer *trainer) {

@@ -19,8 +19,8 @@ typedef struct lookup {
 /* Exactly this problem's, as the trainer's schedule has it. */
 static bool usable(const wli_cache_entry *entry, const void *context) {
     const lookup *wanted = context;
-    return wli_cache_distance(entry, &wanted->problem, entry->threads) == 0 && entry->effort >= wanted->least_effort &&
-           wli_train_choice_legal(wanted->trainer, &entry->train_choice);
+    return entry->problem.seq_len == wanted->problem.seq_len && entry->problem.batch == wanted->problem.batch &&
+           entry->effort >= wanted->least_effort && wli_train_choice_legal(wanted->trainer, &entry->train_choice);
 }
 
 static bool look_up(wlstm_trainer *trainer, const wli_problem *problem, wlstm_effort least_effort) {
@@ -31,11 +31,14 @@ static bool look_up(wlstm_trainer *trainer, const wli_problem *problem, wlstm_ef
     return true;
 }
 
-/* What a named schedule did not narrow is kept under the problem, if it has a name. */
-static wlstm_status tune(wlstm_trainer *trainer, const wli_problem *problem, wlstm_effort effort) {
+/* Whether the search found something. What a named schedule did not narrow is kept under the problem, if it has a name. */
+static bool tune(wlstm_trainer *trainer, const wli_problem *problem, wlstm_effort effort) {
     wli_train_result result;
-    const wlstm_status status = wli_train_search(trainer, effort, 0, NULL, &result);
-    if (status != WLSTM_OK || result.tried == 0) return status;
+    if (wli_train_search(trainer, effort, 0, NULL, &result) != WLSTM_OK) {
+        wli_verbose(1, wlstm_last_error());
+        return false;
+    }
+    if (result.tried == 0) return false;
     trainer->choice = result.tuned;
     if (problem && trainer->schedule == WLSTM_SCHEDULE_AUTO)
         wli_cache_keep_and_save(&(wli_cache_entry){ .problem = *problem,
@@ -44,14 +47,14 @@ static wlstm_status tune(wlstm_trainer *trainer, const wli_problem *problem, wls
                                                     .effort = effort,
                                                     .untuned_seconds = result.untuned_seconds,
                                                     .tuned_seconds = result.tuned_seconds });
-    return WLSTM_OK;
+    return true;
 }
 
 static void describe(const wlstm_trainer *trainer, const wli_problem *problem) {
+    if (wli_environment_get()->verbose < 1) return;
     const int threads = wli_whole_threads(trainer);
     const wli_train_choice choice = trainer->choice.crews ? trainer->choice : wli_rule_for(trainer, 0);
     char name[WLI_PROBLEM_NAME_BYTES], chosen[WLI_TRAIN_CHOICE_TEXT], line[sizeof name + sizeof chosen + 96];
-    if (wli_environment_get()->verbose < 1) return;
     wli_problem_format(problem, name);
     wli_train_choice_print(&choice, chosen);
     snprintf(line, sizeof line, "%s: native %s, %d %s, %s, %s", name, trainer->native->isa, threads,
@@ -59,9 +62,8 @@ static void describe(const wlstm_trainer *trainer, const wli_problem *problem) {
     wli_verbose(1, line);
 }
 
-wlstm_status wli_trainer_decide(wlstm_trainer *trainer, wlstm_effort effort) {
+void wli_trainer_decide(wlstm_trainer *trainer, wlstm_effort effort) {
     wli_problem problem;
-    wlstm_status status = WLSTM_OK;
     char error[WLI_ERROR_BYTES];
     /* A stack of unlike cells has no name in the problem grammar, nor has a tape that is computed again. */
     const bool named =
@@ -73,12 +75,10 @@ wlstm_status wli_trainer_decide(wlstm_trainer *trainer, wlstm_effort effort) {
     bool found = cached && look_up(trainer, &problem, effort);
     if (!found && measures && wli_train_choice_free(trainer) && !wli_runs_alone()) {
         wli_search_turn_take();
-        if (!cached || !look_up(trainer, &problem, effort)) status = tune(trainer, named ? &problem : NULL, effort);
+        found = (cached && look_up(trainer, &problem, effort)) || tune(trainer, named ? &problem : NULL, effort);
         wli_search_turn_give();
-    } else if (!found && cached && measures)
-        (void)look_up(trainer, &problem, WLSTM_EFFORT_ESTIMATE);
-    if (status != WLSTM_OK) return status;
+    }
+    if (!found && cached && measures) (void)look_up(trainer, &problem, WLSTM_EFFORT_ESTIMATE);
     wli_error_restore(error);
     describe(trainer, &problem);
-    return WLSTM_OK;
 }

@@ -4,8 +4,8 @@
 
 #include "train/trainer.h"
 
-/* Decides, and says so in a line to those who asked for lines. Of an effort (not DEFAULT) of MEASURE or PATIENT it may search.
- * Errors: OUT_OF_MEMORY of the search, which leaves the trainer as it was. */
-wlstm_status wli_trainer_decide(wlstm_trainer *trainer, wlstm_effort effort);
+/* Decides, and says so in a line to those who asked for lines. Of an effort of MEASURE or PATIENT it may search; a search that
+ * fails is another line, and leaves it to the rest. */
+void wli_trainer_decide(wlstm_trainer *trainer, wlstm_effort effort);
 
 #endif

@@ -4,10 +4,6 @@
 #include "train/crews.h"
 #include <omp.h>
 
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 /* The most of a row's step in one cell, and of a row's steps in all. */
 static void work_of_a_row(const wlstm_trainer *trainer, int64_t *largest, int64_t *all) {
     *largest = *all = 0;
@@ -25,12 +21,12 @@ wli_deal wli_deal_for(const wlstm_trainer *trainer, int64_t batch, int64_t threa
     const int64_t rows_of_part = 12;
     int64_t step, all;
     work_of_a_row(trainer, &step, &all);
-    wli_deal deal = { .directions = smaller(trainer->model->num_directions, threads) };
+    wli_deal deal = { .directions = wli_smaller(trainer->model->num_directions, threads) };
     const int64_t left = threads / deal.directions;
     const int64_t wanted = parts ? parts : batch / rows_of_part;
-    deal.parts = wanted < 1 ? 1 : smaller(wanted, left);
+    deal.parts = wanted < 1 ? 1 : wli_smaller(wanted, left);
     const int64_t worth = (batch + deal.parts - 1) / deal.parts * step / trainer->step_work;
-    deal.shares = smaller(left / deal.parts, worth < 1 ? 1 : worth);
+    deal.shares = wli_smaller(left / deal.parts, worth < 1 ? 1 : worth);
     return deal;
 }
 
@@ -62,9 +58,9 @@ static void take_place(wli_hand *hand, int64_t me, int64_t threads, int64_t crew
 int wli_worth_threads(const wlstm_trainer *trainer, const wli_tape *tape) {
     int64_t step, all;
     work_of_a_row(trainer, &step, &all);
-    const int64_t work = tape ? tape->pairs * all : trainer->count;
-    const int64_t worth = work / trainer->pass_work;
-    return worth <= 1 ? 1 : (int)smaller(trainer->threads, worth);
+    const double work = tape ? (double)tape->pairs * (double)all : (double)trainer->count;
+    const double worth = work / (double)trainer->pass_work;
+    return worth <= 1 ? 1 : worth < trainer->threads ? (int)worth : trainer->threads;
 }
 
 int wli_team_threads(const wlstm_trainer *trainer, const wli_tape *tape) {
@@ -89,7 +85,7 @@ void wli_team_run(wlstm_trainer *trainer, wli_tape *tape, bool deals, wli_pass *
         /* There may be fewer threads than asked for. */
         const int64_t me = omp_get_thread_num(), there = omp_get_num_threads();
         wli_hand hand = { .trainer = trainer, .tape = tape };
-        const int64_t crews = smaller(wanted, there);
+        const int64_t crews = wli_smaller(wanted, there);
         const int64_t parts = !tape ? 0 : deals ? wli_parts_for(trainer, tape, there / crews) : tape->parts;
         take_place(&hand, me, there, crews, parts);
         if (deals && me == 0) wli_tape_deal(tape, parts);

@@ -126,6 +126,10 @@ static inline int64_t wli_output_width(const wlstm_trainer *trainer, int64_t lay
     return trainer->model->num_directions * wli_trainer_cell(trainer, layer, 0)->R;
 }
 
+static inline int64_t wli_smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 /* Steps of a chunk of the backward pass: so many that a block of pairs is complete at its end, or with two directions
  * all, as each layer needs both ends of the one above. */
 static inline int64_t wli_backward_chunk(const wlstm_trainer *trainer, int64_t seq_len, int64_t batch) {

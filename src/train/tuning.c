@@ -66,15 +66,25 @@ static wlstm_status make_timed(search *s, int64_t steps) {
     if (status == WLSTM_OK) status = make_array(s, outputs, 2, &s->d_out);
     if (status == WLSTM_OK) status = make_array(s, inputs, 0, &s->d_x);
     if (status != WLSTM_OK) return status;
-    /* As many threads as the whole problem is worth. */
+    /* As many threads as the whole problem is worth, and for a short one more to pack the parameters. */
     const int64_t pass_work = given->pass_work * steps / given->max_seq_len;
     s->timed->step_work = given->step_work, s->timed->pass_work = pass_work > 0 ? pass_work : 1;
     return WLSTM_OK;
 }
 
-/* Seconds of a pass forward and a pass back by new parameters. */
+/* Of seconds that the timed steps take in chunks, those of all steps. All crews but the first begin after chunks of the
+ * others, however many steps there are; with windows in each. */
+static double scaled(const search *s, int64_t crews, int64_t chunk_steps, double seconds) {
+    const int64_t T = s->given->max_seq_len, t = s->timed->max_seq_len;
+    const int64_t late = s->given->recompute_steps > 0 ? 0 : crews - 1;
+    return seconds * (double)(T + late * wli_smaller(chunk_steps, T)) /
+           (double)(t + late * wli_smaller(chunk_steps, t));
+}
+
+/* A pass forward and a pass back by new parameters: the seconds that they would take of the whole problem. */
 static double time_passes(const search *s, const wli_train_choice *choice) {
     wlstm_trainer *trainer = s->timed;
+    const int64_t back_chunk = wli_backward_chunk(trainer, trainer->max_seq_len, trainer->max_batch);
     const wli_call call = { .seq_len = trainer->max_seq_len, .batch = trainer->max_batch, .x = s->x, .out = s->out };
     const wli_backward_call back = { .d_out = s->d_out, .d_x = s->d_x };
     const double start = omp_get_wtime();
@@ -83,20 +93,25 @@ static double time_passes(const search *s, const wli_train_choice *choice) {
     wli_tape *tape = wli_tape_begin(trainer, trainer->own_tape, &call, true);
     wli_team_run(trainer, tape, true, wli_forward_pass, NULL);
     wli_weights_packed(trainer, false);
+    const double forward = omp_get_wtime() - start;
     wli_watch_begin(trainer);
     wli_team_run(trainer, tape, false, wli_backward_pass, &back);
     wli_weights_packed(trainer, true);
-    return omp_get_wtime() - start;
+    const double back_seconds = omp_get_wtime() - start - forward;
+    return scaled(s, choice->crews, choice->chunk_steps, forward) +
+           scaled(s, choice->crews, wli_smaller(choice->chunk_steps, back_chunk), back_seconds);
 }
 
-/* The least seconds of the whole problem, of two passes or of as many as a turn has time for: in the first, if it is short,
- * the caches are another choice's. All crews but the first begin after chunks of the others, however many steps there are. */
+/* The least of two passes or of as many as a turn has time for: in the first, if it is short, the caches are another
+ * choice's. */
 static double time_choice(const search *s, const wli_train_choice *choice) {
-    const double late = (double)((choice->crews - 1) * choice->chunk_steps), until = omp_get_wtime() + shortest_turn;
-    double least = INFINITY;
-    for (int i = 0; (i < 1 || (i < 2 && least < long_pass) || omp_get_wtime() < until) && !stopped(s); i++)
+    const double start = omp_get_wtime();
+    double least = INFINITY, took = 0;
+    for (int i = 0; (i < 1 || (i < 2 && took < long_pass) || took < shortest_turn) && !stopped(s); i++) {
         least = fmin(least, time_passes(s, choice));
-    return least * ((double)s->given->max_seq_len + late) / ((double)s->timed->max_seq_len + late);
+        took = omp_get_wtime() - start;
+    }
+    return least;
 }
 
 static void take_turns(const search *s, const wli_train_choice *first, const wli_train_choice *second, int turns,
@@ -111,6 +126,7 @@ static void take_turns(const search *s, const wli_train_choice *first, const wli
 
 static void report(const wli_train_choice *choice, const double seconds[2]) {
     char chosen[WLI_TRAIN_CHOICE_TEXT], line[WLI_TRAIN_CHOICE_TEXT + 96];
+    if (wli_environment_get()->verbose < 2) return;
     wli_train_choice_print(choice, chosen);
     snprintf(line, sizeof line, "tuning: %.1f us, best so far %.1f us: %s", 1e6 * seconds[1], 1e6 * seconds[0], chosen);
     wli_verbose(2, line);
@@ -147,12 +163,14 @@ static wlstm_status choose_steps(search *s, double longest) {
     const int64_t T = s->given->max_seq_len, K = s->given->recompute_steps;
     int64_t steps = (2 * WLI_BLOCK_PAIRS + s->given->max_batch - 1) / s->given->max_batch;
     wlstm_status status;
-    if (K > 0 && steps <= K) steps = K + 1; /* of two windows one is computed again */
+    if (K > 0 && K < T && steps <= K) steps = K + 1; /* of two windows one is computed again */
     for (;;) {
         if (steps > T / 2) steps = T; /* the rest takes no longer */
         status = make_timed(s, steps);
         if (status != WLSTM_OK || steps == T || stopped(s)) return status;
-        if (2 * time_passes(s, &s->best) > longest) return status;
+        const double start = omp_get_wtime();
+        (void)time_passes(s, &s->best);
+        if (2 * (omp_get_wtime() - start) > longest) return status;
         steps *= 2;
     }
 }

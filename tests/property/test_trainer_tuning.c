@@ -311,6 +311,9 @@ static void what_is_narrowed_is_not_kept(void **state) {
     trainer = create(&p, WLSTM_EFFORT_MEASURE, WLSTM_SCHEDULE_AUTO, 5, THREADS);
     assert_true(trainer->choice.crews > 0);
     wlstm_trainer_free(trainer);
+    trainer = create(&p, WLSTM_EFFORT_MEASURE, WLSTM_SCHEDULE_AUTO, INT64_MAX, THREADS);
+    assert_true(trainer->choice.crews > 0);
+    wlstm_trainer_free(trainer);
     trainer = create(&p, WLSTM_EFFORT_MEASURE, WLSTM_SCHEDULE_AUTO, 0, 1);
     assert_int_equal(trainer->choice.crews, 0);
     wlstm_trainer_free(trainer);

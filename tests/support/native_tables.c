@@ -33,6 +33,7 @@ int find_wide_tables_of(wli_product product, const wli_native *found[]) {
 }
 
 void find_tables(void) {
+    unsetenv("WLSTM_ISA"); /* all of them, whatever else is tested */
     stream = random_test_stream();
     for (int dtype = WLSTM_F32; dtype <= WLSTM_F64; dtype++) {
         const wli_product product = wli_product_of((wlstm_dtype)dtype, WLSTM_PRECISION_FULL);
@@ -44,6 +45,7 @@ void find_tables(void) {
 }
 
 int find_tables_of(wli_product product, const wli_native *found[MAX_TABLES]) {
+    unsetenv("WLSTM_ISA");
     const int count = wli_native_all(product, found, MAX_TABLES);
     for (int t = 0; t < count; t++) printf("%s %s\n", found[t]->isa, found[t]->product);
     return count;

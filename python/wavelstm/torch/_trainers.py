@@ -54,7 +54,8 @@ class Learner:
     def __init__(self, lstm, seq_len, batch, threads, keep):
         self.seq_len, self.batch = seq_len, batch
         self.lock, self._keep = threading.Lock(), keep
-        self._trainer = Trainer(lstm, seq_len, batch, threads=threads or None)  # which frees it
+        # An estimate, as WLSTM_EFFORT may ask for a search, which each new size would wait for. It frees what it has.
+        self._trainer = Trainer(lstm, seq_len, batch, threads=threads or None, effort="estimate")
         self._handle = self._trainer._handle
         shapes = list(lstm._shapes.values())
         with torch.inference_mode(False):  # whose tensors nobody may write to outside of it
