@@ -17,7 +17,7 @@
 #include "reference/forward.h"
 #include "schedule/item.h"
 
-enum { PROBLEMS = 60, LARGEST_T = 23, LARGEST_B = 11, MOST_LAYERS = 4, LARGEST_H = 37, LARGEST_I = 25 };
+enum { PROBLEMS = 60 / FEWER, LARGEST_T = 23, LARGEST_B = 11, MOST_LAYERS = 4, LARGEST_H = 37, LARGEST_I = 25 };
 enum { OUT = LARGEST_T * LARGEST_B * 2 * LARGEST_H, STATE = 2 * MOST_LAYERS * LARGEST_B * LARGEST_H };
 
 static uint64_t stream;

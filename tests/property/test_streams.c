@@ -13,7 +13,7 @@
 #include "random.h"
 #include "stream_model.h"
 
-enum { PROBLEMS = 40, DEEDS = 60 };
+enum { PROBLEMS = 40 / FEWER, DEEDS = 60 };
 
 static uint64_t stream;
 

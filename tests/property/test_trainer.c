@@ -13,7 +13,7 @@
 #include "random.h"
 #include "training.h"
 
-enum { ROUNDS = 120, SEED = 42 };
+enum { ROUNDS = 120 / FEWER, SEED = 42 };
 
 /* Random options; in every third round so many pairs that there are several blocks of sums, in every second more layers. */
 static problem draw(uint64_t *stream, int round) {

@@ -20,7 +20,7 @@
 #include "problem.h"
 #include "random.h"
 
-enum { PROBLEMS = 40, CANDIDATES = 12 };
+enum { PROBLEMS = 40 / FEWER, CANDIDATES = 12 };
 
 static uint64_t stream;
 
@@ -320,6 +320,7 @@ static void a_faster_library_is_taken(void **state) {
     char directory[] = "/tmp/wavelstm-test-XXXXXX", variables[300], first[2000], next[2000], command[100];
     const int searches = 6; /* other programs may disturb all but one */
     if (strstr(wlstm_build_info(), "no oneDNN") || wli_native_get(WLI_PRODUCT_F32)->lanes < 8) skip();
+    if (FEWER > 1) skip(); /* kernels are not what they are, and a search ends before it has timed one */
     assert_non_null(mkdtemp(directory));
     snprintf(variables, sizeof variables, "WLSTM_ISA=baseline WLSTM_CACHE=%s/cache", directory);
     run_with(variables, "large estimate", first);
