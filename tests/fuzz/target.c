@@ -2,6 +2,7 @@
 #include "target.h"
 
 #include <dirent.h>
+#include <omp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ static char *text;
 static size_t text_bytes;
 
 void fuzz_catch(void) {
+    (void)omp_get_max_threads(); /* at first use OpenMP loads tools, whose C++ keeps what stdout is then */
     caught = open_memstream(&text, &text_bytes);
     if (caught == NULL) abort();
     kept_stdout = stdout, kept_stderr = stderr;
