@@ -26,6 +26,10 @@ int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch) {
     return chunk;
 }
 
+double wli_crew_steps(int64_t crews, int64_t chunk_steps, int64_t steps) {
+    return (double)steps + (double)(crews - 1) * (double)wli_smaller(chunk_steps, steps);
+}
+
 int64_t wli_chunk_for(const wli_hand *hand, int64_t steps) {
     const wli_train_choice *choice = &hand->trainer->choice;
     return hand->crews > 1 && hand->crews == choice->crews && wli_tape_is_chosen(hand->trainer, hand->tape)

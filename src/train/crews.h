@@ -23,6 +23,9 @@ wli_span wli_crew_layers(const wlstm_trainer *trainer, int64_t threads, int64_t 
 /* Steps of a chunk of `steps` in all, by the rule; all of them where there is one crew. */
 int64_t wli_crew_chunk(int64_t crews, int64_t steps, int64_t batch);
 
+/* So many steps take crews as long as one crew this many of its own would: each begins a chunk after the one before. */
+double wli_crew_steps(int64_t crews, int64_t chunk_steps, int64_t steps);
+
 /* Steps of a chunk of a window of so many: by the trainer's choice for as many crews, else by the rule. */
 int64_t wli_chunk_for(const wli_hand *hand, int64_t steps);
 

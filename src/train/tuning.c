@@ -72,13 +72,11 @@ static wlstm_status make_timed(search *s, int64_t steps) {
     return WLSTM_OK;
 }
 
-/* Of seconds that the timed steps take in chunks, those of all steps. All crews but the first begin after chunks of the
- * others, however many steps there are; with windows in each. */
+/* Of seconds that the timed steps take in chunks, those of all steps. With windows crews begin late in each. */
 static double scaled(const search *s, int64_t crews, int64_t chunk_steps, double seconds) {
     const int64_t T = s->given->max_seq_len, t = s->timed->max_seq_len;
-    const int64_t late = s->given->recompute_steps > 0 ? 0 : crews - 1;
-    return seconds * (double)(T + late * wli_smaller(chunk_steps, T)) /
-           (double)(t + late * wli_smaller(chunk_steps, t));
+    if (s->given->recompute_steps > 0) crews = 1;
+    return seconds * wli_crew_steps(crews, chunk_steps, T) / wli_crew_steps(crews, chunk_steps, t);
 }
 
 /* A pass forward and a pass back by new parameters: the seconds that they would take of the whole problem. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <omp.h>
 
 #include "ledger.h"
 #include "problem.h"
@@ -291,6 +292,31 @@ static void every_allocation_fails_cleanly(scenario run) {
     }
 }
 
+/* A trainer is made whether or not there is memory for its search, and then goes by the rule. */
+static void a_search_without_memory_is_done_without(void **state) {
+    (void)state;
+    wlstm_lstm_config config = ledger_config(0, 0);
+    wlstm_trainer_options options = WLSTM_TRAINER_OPTIONS_INIT;
+    wlstm_lstm *lstm;
+    wlstm_trainer *trainer;
+    bool failed = true, done_without = false;
+    if (omp_get_num_procs() < 2) skip(); /* there is nothing to search */
+    config.input_size = config.hidden_size = 64;
+    options.max_seq_len = T, options.max_batch = B, options.num_threads = 2, options.effort = WLSTM_EFFORT_MEASURE;
+    assert_int_equal(wlstm_lstm_create(&config, &lstm), WLSTM_OK);
+    for (long number = 1; failed && !done_without; number++) {
+        ledger_fail_at(number);
+        const wlstm_status status = wlstm_trainer_create(lstm, &options, &trainer);
+        failed = atomic_load(&books.failed);
+        ledger_fail_at(0);
+        done_without = failed && status == WLSTM_OK;
+        assert_int_equal(status, failed && !done_without ? WLSTM_ERROR_OUT_OF_MEMORY : WLSTM_OK);
+        wlstm_trainer_free(trainer);
+    }
+    assert_true(done_without);
+    wlstm_lstm_free(lstm);
+}
+
 static void creation_fails_cleanly(void **state) {
     (void)state;
     every_allocation_fails_cleanly(create_and_set);
@@ -355,6 +381,7 @@ int main(void) {
         cmocka_unit_test(streams_fail_cleanly),
         cmocka_unit_test(files_fail_cleanly),
         cmocka_unit_test(training_fails_cleanly),
+        cmocka_unit_test(a_search_without_memory_is_done_without),
     };
     return cmocka_run_group_tests(tests, set_up, scratch_remove);
 }

@@ -104,11 +104,29 @@ static void a_schedule_is_kept_to_where_it_can_be_had(void **state) {
     assert_int_equal(crews_of(1, 64, 64, 4, 0, 2, WLSTM_SCHEDULE_AUTO, &gangs), 1);
 }
 
+/* Chunk by chunk: each crew after the one before it, and after its own last one. */
+static void crews_begin_a_chunk_apart(void **state) {
+    (void)state;
+    for (int64_t crews = 1; crews <= 4; crews++)
+        for (int64_t chunk = 1; chunk <= 12; chunk++)
+            for (int64_t steps = 1; steps <= 60; steps++) {
+                int64_t done[4] = { 0 };
+                if (steps > chunk && steps % chunk != 0) continue;
+                for (int64_t from = 0; from < steps; from += chunk)
+                    for (int64_t crew = 0; crew < crews; crew++) {
+                        const int64_t before = crew > 0 ? done[crew - 1] : 0;
+                        done[crew] = (before > done[crew] ? before : done[crew]) + (steps < chunk ? steps : chunk);
+                    }
+                assert_true(wli_crew_steps(crews, chunk, steps) == (double)done[crews - 1]);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_layer_has_one_crew),
         cmocka_unit_test(layers_follow_threads),
         cmocka_unit_test(chunks_are_shorter_the_more_waits),
+        cmocka_unit_test(crews_begin_a_chunk_apart),
         cmocka_unit_test(a_schedule_is_kept_to_where_it_can_be_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
